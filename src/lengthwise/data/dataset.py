@@ -1,0 +1,90 @@
+"""What a dataset is: splits of padded examples, what their numbers mean, and where they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lengthwise.data.scaler import Scaler
+from lengthwise.data.vocabulary import Vocabulary
+
+Kind = Literal["tokens", "features"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataSpec:
+    """What a model must know of the data to be built.
+
+    Args:
+        kind: `tokens` (symbol ids in and out) or `features` (real-valued steps in and out).
+        source_size: number of symbol ids, special ones included, or of features.
+        target_size: the same of the target.
+        source_timesteps: longest source of any split, in steps.
+        timesteps: most steps of a decoded target, without the stop symbol.
+    """
+
+    kind: Kind
+    source_size: int
+    target_size: int
+    source_timesteps: int
+    timesteps: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Split:
+    """Examples, padded on the right with zeros (id 0 is padding).
+
+    Args:
+        source: `(examples, steps)` int32, or `(examples, steps, features)` float32.
+        source_length: `(examples,)` int32, real steps, at least 1.
+        target: as `source`; without start or stop symbols.
+        target_length: `(examples,)` int32, at least 1.
+        references: for each example every accepted target (ids without padding), `target`'s own first; None where
+            that is the only one.
+        labels: `(examples,)` a class of each example, for figures only; None where there is none.
+    """
+
+    source: NDArray[np.generic]
+    source_length: NDArray[np.int32]
+    target: NDArray[np.generic]
+    target_length: NDArray[np.int32]
+    references: tuple[tuple[NDArray[np.int32], ...], ...] | None = None
+    labels: NDArray[np.generic] | None = None
+
+    def __len__(self) -> int:
+        return len(self.source_length)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Skipped:
+    """Examples that were left out, and why."""
+
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dataset:
+    """Data ready to be learnt.
+
+    Args:
+        name: the option `dataset.name`.
+        spec: sizes and lengths.
+        splits: `train`, `val` and `test`; where lengths beyond the trained ones are tested apart, `longer`.
+        source_codec: turns what a person writes into the numbers of a source, and back.
+        target_codec: the same of the target.
+        content_hash: sha256, hexadecimal, of every array of every split: equal data, equal hash.
+        skipped: what was left out, empty where nothing was.
+    """
+
+    name: str
+    spec: DataSpec
+    splits: Mapping[str, Split]
+    source_codec: Vocabulary | Scaler
+    target_codec: Vocabulary | Scaler
+    content_hash: str
+    skipped: tuple[Skipped, ...]
