@@ -1,0 +1,1 @@
+"""Configuration: every option, its meaning, and the gate that values pass."""

@@ -426,3 +426,22 @@ class RunOptions:
 
     tracking: TrackingOptions
     """Where runs are recorded: a file of conf/tracking/."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalLauncherOptions:
+    """How the jobs of a sweep share this machine."""
+
+    num_workers: Annotated[int, Between(1, 1_024, "processes")] | Literal["auto"]
+    """Processes that run jobs side by side, the cores divided among them; `auto`: one for each core, no more than there
+    are jobs."""
+
+    max_jobs_per_worker: Annotated[int, Between(1, 1_000_000, "jobs")]
+    """Jobs after which a process is replaced by a fresh one, which returns what memory has been lost."""
+
+    timeout_minutes: Annotated[float, Between(0, 1_000_000, "minutes", low_open=True)] | None
+    """Longest that a job may take before it is stopped and counted as failed; null: as long as it needs."""
+
+    retries: Annotated[int, Between(0, 100, "times")]
+    """How often a job is started again whose process died or ran out of time. One that raised an exception is not: it
+    would raise it again."""

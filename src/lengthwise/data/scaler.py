@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,12 @@ class Scaler:
     shift: tuple[float, ...]
     scale: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        if len(self.shift) != len(self.scale) or not self.shift:
+            raise ValueError("a scaler needs one shift and one scale for each feature")
+        if not np.isfinite([*self.shift, *self.scale]).all() or min(self.scale) <= 0:
+            raise ValueError("a scaler's shifts must be finite, its scales finite and above 0")
+
     @property
     def size(self) -> int:
         """Number of features."""
@@ -32,3 +40,40 @@ class Scaler:
     def decode(self, scaled: NDArray[np.floating]) -> NDArray[np.float64]:
         """Bring `(..., features)` scaled values back to the data's unit."""
         return np.asarray(scaled, np.float64) * self.scale + self.shift
+
+    def to_json(self) -> str:
+        """Return the scaler as a JSON object, to be read by `from_json` without loss of a digit."""
+        return json.dumps({"kind": "scaler", "shift": self.shift, "scale": self.scale})
+
+    @classmethod
+    def from_json(cls, text: str) -> Scaler:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: where the text is something else.
+        """
+        content = json.loads(text)
+        if not isinstance(content, dict) or content.get("kind") != "scaler":
+            raise ValueError("not a stored scaler: a JSON object of kind 'scaler' is expected")
+        try:
+            return cls(tuple(map(float, content["shift"])), tuple(map(float, content["scale"])))
+        except (KeyError, TypeError) as error:
+            raise ValueError("a stored scaler needs lists of numbers 'shift' and 'scale'") from error
+
+
+def fit_scaler(rows: NDArray[np.floating], scaling: Literal["minmax", "standard"]) -> Scaler:
+    """Find the shift and scale that bring rows to 0..1, or to mean 0 and deviation 1.
+
+    A feature that never changes gets the scale 1, so that it becomes 0 and others' values stay finite.
+
+    Args:
+        rows: `(rows, features)`, finite, at least one row.
+        scaling: `minmax`, or `standard` (population deviation).
+    """
+    values = np.asarray(rows, np.float64)
+    low, high = values.min(axis=0), values.max(axis=0)
+    shift, scale = (low, high - low) if scaling == "minmax" else (values.mean(axis=0), values.std(axis=0))
+    # Rounding alone makes the deviation of a constant as large as this, and dividing by it would invent a signal.
+    noise = 8 * np.finfo(np.float64).eps * np.maximum(np.abs(low), np.abs(high))
+    scale = np.where((high - low <= noise) | (scale < np.finfo(np.float64).tiny), 1.0, scale)
+    return Scaler(tuple(shift.tolist()), tuple(scale.tolist()))

@@ -1,0 +1,1 @@
+"""Runs: a directory each, which is the truth, and its mirror in MLflow."""

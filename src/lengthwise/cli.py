@@ -1,0 +1,282 @@
+"""The command `lengthwise`; each part imports what it needs only when it is used."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from lengthwise.config.documentation import suggest
+from lengthwise.errors import ConfigError, LengthwiseError
+
+if TYPE_CHECKING:
+    from lengthwise.config.documentation import OptionDescription
+    from lengthwise.config.options import RunOptions
+    from lengthwise.tracking.listing import RunSummary
+
+REFUSED, INTERRUPTED = 2, 130
+
+_WHERE = "may be followed by OPTION=VALUE as for train, such as output_dir=DIR"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """One command of `lengthwise`.
+
+    Args:
+        run: does it; returns the exit status.
+        meaning: what it does, a sentence.
+        takes_options: whether `OPTION=VALUE` may follow.
+        word: what its one word without `=` is, such as `STUDY`; None where it takes none.
+        flags: further arguments, as `argparse` takes them.
+    """
+
+    run: Callable[[argparse.Namespace], int]
+    meaning: str
+    takes_options: bool = True
+    word: str | None = None
+    flags: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def main() -> None:
+    """Run the command line of this process; ends it with a status other than 0 where something went wrong."""
+    if sys.argv[1:2] == ["train"]:
+        from lengthwise import train
+
+        sys.argv[:] = [f"{sys.argv[0]} train", *sys.argv[2:]]
+        train.main()
+        return
+    status = run_command(sys.argv[1:])
+    if status:
+        sys.exit(status)
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run one command other than `train`.
+
+    Args:
+        arguments: the command line without the program.
+
+    Returns:
+        The exit status: 0, or 2 after a message on standard error.
+    """
+    try:
+        if not arguments or arguments[0] in ("-h", "--help"):
+            print(USAGE)
+            return 0 if arguments else REFUSED
+        command, given = read_command(arguments)
+        return command.run(given)
+    except LengthwiseError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one message, as everything else here does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise LengthwiseError(f"{message[:1].upper()}{message[1:]}. `{self.prog} --help` shows how it is used.")
+
+
+def read_command(arguments: Sequence[str]) -> tuple[Command, argparse.Namespace]:
+    """Read a command line.
+
+    Args:
+        arguments: the command line without the program.
+
+    Returns:
+        The command, and what it was given.
+
+    Raises:
+        LengthwiseError: there is no such command, or it does not take what it was given.
+    """
+    name, *rest = arguments
+    if name not in COMMANDS:
+        hint = suggest(name, ("train", *COMMANDS))
+        raise LengthwiseError(f"There is no command {name!r}. {hint}`lengthwise --help` lists them.")
+    command = COMMANDS[name]
+    parser = _Parser(prog=f"lengthwise {name}", description=command.meaning)
+    for flag, settings in command.flags.items():
+        parser.add_argument(flag, **settings)
+    parser.add_argument("words", nargs="*", metavar=command.word or "OPTION=VALUE", help=_WHERE)
+    given = parser.parse_intermixed_args(rest)
+    given.overrides = [word for word in given.words if "=" in word and command.takes_options]
+    words = [word for word in given.words if word not in given.overrides]
+    if len(words) > (command.word is not None):
+        taken = f"one {command.word}" if command.word is not None else "none"
+        raise LengthwiseError(f"`lengthwise {name}` takes {taken} of {' '.join(words)!r}. Leave the rest out.")
+    given.word = words[0] if words else None
+    return command, given
+
+
+def _show_options(given: argparse.Namespace) -> int:
+    from lengthwise.config.documentation import describe_options, find_options
+
+    word = given.word
+    found = find_options(word or "")
+    if not found:
+        hint = suggest(word or "", (option.name for option in describe_options()))
+        raise LengthwiseError(f"No option speaks of {word!r}. {hint}`lengthwise options` lists all.")
+    for line in format_options(found, width=shutil.get_terminal_size((120, 24)).columns):
+        print(line)
+    return 0
+
+
+def format_options(found: Sequence[OptionDescription], *, width: int) -> list[str]:
+    """Write the documentation of options.
+
+    Args:
+        found: the options, those of a section together.
+        width: of a line, in characters.
+
+    Returns:
+        Lines.
+    """
+    lines: list[str] = []
+    section = None
+    for option in found:
+        if option.section != section:
+            section = option.section
+            lines += [""] * bool(lines) + textwrap.wrap(f"{section or 'axes'}: {option.section_meaning}", width)
+        kind = f"{option.type_text}; {option.range_text}" if option.range_text else option.type_text
+        lines += textwrap.wrap(f"{option.name}  ({kind})", width, initial_indent="  ", subsequent_indent="      ")
+        lines += textwrap.wrap(option.meaning, width, initial_indent="      ", subsequent_indent="      ")
+    return lines
+
+
+def _show_runs(given: argparse.Namespace) -> int:
+    from lengthwise.tracking.listing import list_runs
+
+    study = given.word
+    output_dir = _find_output_dir(_compose(given))
+    runs = list_runs(output_dir, study)
+    if given.json:
+        print(json.dumps([_as_json(asdict(run)) for run in runs], indent=1))
+    elif not runs:
+        print(f"No runs in {output_dir / study if study else output_dir}.")
+    else:
+        _print_runs(runs)
+    return 0
+
+
+def _print_runs(runs: Sequence[RunSummary]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE)
+    for column in ("started", "id", "study", "run", "data", "seed", "status", "seconds", "figures"):
+        table.add_column(column, overflow="fold", justify="right" if column in ("seed", "seconds") else "left")
+    for run in runs:
+        seconds = "" if run.duration_seconds is None else f"{run.duration_seconds:.0f}"
+        figures = "\n".join(f"{key} {value:.4g}" for key, value in list(run.summary.items())[:3])
+        started = run.started[:16].replace("T", " ")
+        seed = "" if run.seed is None else str(run.seed)
+        told = run.failure if run.failure and run.status != "FINISHED" else figures
+        cells = (started, run.id, run.study, run.label, run.dataset or "", seed, run.status, seconds, told)
+        table.add_row(*(cell.replace("[", "\\[") for cell in cells))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(table)
+
+
+def _as_json(value: Any) -> Any:
+    """Return a value that JSON can hold: paths as texts, NaN and infinities as null."""
+    if isinstance(value, dict):
+        return {key: _as_json(inner) for key, inner in value.items()}
+    if isinstance(value, Path):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _serve_ui(given: argparse.Namespace) -> int:
+    from lengthwise.config.options import MlflowOptions
+    from lengthwise.tracking.ui import serve_ui
+
+    tracking = _compose(given).tracking
+    if not isinstance(tracking, MlflowOptions):
+        remedy = "Leave it out, or use `lengthwise runs`"
+        raise ConfigError("tracking", "must be mlflow for the UI", received=tracking.name, remedy=remedy)
+    if not 1 <= given.port <= 65535:
+        raise ConfigError("--port", "must be from 1 to 65535", received=str(given.port), remedy="Choose another")
+    return serve_ui(tracking.uri, given.port)
+
+
+def _sync_runs(given: argparse.Namespace) -> int:
+    from lengthwise.tracking.mirror import sync
+
+    options = _compose(given)
+    synced = sync(_find_output_dir(options), options.tracking, run=given.word)
+    problems = [each for each in synced if each.problem is not None]
+    for each in problems:
+        print(f"{each.name}: {each.problem}", file=sys.stderr)
+    print(f"{len(synced) - len(problems)} of {len(synced)} runs are up to date in MLflow.")
+    return 1 if problems else 0
+
+
+def _reap_runs(given: argparse.Namespace) -> int:
+    from lengthwise.tracking.heartbeat import reap
+
+    closed = reap(_find_output_dir(_compose(given)))
+    for directory in closed:
+        print(f"{directory.name}: KILLED, its process is dead")
+    print(f"{len(closed)} runs closed." + (" `lengthwise sync` tells MLflow." if closed else ""))
+    return 0
+
+
+def _compose(given: argparse.Namespace) -> RunOptions:
+    from lengthwise.composition import compose_options
+
+    return compose_options(given.overrides)
+
+
+def _find_output_dir(options: RunOptions) -> Path:
+    from lengthwise.config.places import project_root
+
+    return project_root() / options.output_dir
+
+
+COMMANDS = {
+    "options": Command(run=_show_options, meaning="Show what options mean.", takes_options=False, word="WORD"),
+    "runs": Command(
+        run=_show_runs,
+        meaning="List runs, newest first.",
+        word="STUDY",
+        flags={"--json": {"action": "store_true", "help": "one JSON list, for a program to read"}},
+    ),
+    "ui": Command(
+        run=_serve_ui,
+        meaning="Browse the runs in the MLflow UI.",
+        flags={"--port": {"type": int, "default": 5000, "help": "where it listens, on this machine alone; 5000"}},
+    ),
+    "sync": Command(run=_sync_runs, meaning="Bring MLflow up to date with a run, or all.", word="RUN"),
+    "reap": Command(run=_reap_runs, meaning="Close the runs whose process died."),
+}
+
+USAGE = """\
+Controlled experiments on how sequence-to-sequence models make length.
+
+Usage: lengthwise COMMAND ...
+
+  train ...               train a model, or a sweep of them: `lengthwise train --help`
+  options [WORD]          what every option means, or those that speak of WORD
+  runs [STUDY] [--json]   list the runs, or those of a study
+  ui [--port PORT]        browse the runs in the MLflow UI
+  sync [RUN]              bring MLflow up to date with a run, or all
+  reap                    close the runs whose process died
+
+The last four also take OPTION=VALUE as train does, such as output_dir=DIR or tracking.uri=URI."""

@@ -1,0 +1,171 @@
+"""What the types of `options.py` say about each field: its kind, range, choices and documentation."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from lengthwise.config import options
+from lengthwise.config.options import Between, FilePath, Pattern
+
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Field:
+    """One field of an options class, read from its type and from the text under it.
+
+    Args:
+        name: name of the field, without its section's.
+        meaning: its documentation as one line.
+        kind: `int`, `float`, `bool` or `str`; None where only `words` or `sections` are allowed.
+        between: range of a number.
+        pattern: what a text must match.
+        path: mark of a text that names a file.
+        words: words allowed beside or in the place of `kind`.
+        nullable: whether null is allowed.
+        sections: the options classes of a nested section, of which the option `name` picks one; empty elsewhere.
+    """
+
+    name: str
+    meaning: str
+    kind: type | None = None
+    between: Between | None = None
+    pattern: Pattern | None = None
+    path: FilePath | None = None
+    words: tuple[str, ...] = ()
+    nullable: bool = False
+    sections: tuple[type, ...] = ()
+
+    @property
+    def range_text(self) -> str:
+        """The range or shape in words, such as `from 1 to 65536 units`; empty where there is none."""
+        if self.between is not None:
+            return describe_range(self.between)
+        if self.pattern is not None:
+            return self.pattern.words
+        return self.path.words if self.path is not None else ""
+
+    @property
+    def type_text(self) -> str:
+        """What may be given, such as `a whole number, auto or null`."""
+        parts = [KINDS[self.kind]] if self.kind is not None else []
+        parts += [*self.words, *(["null"] if self.nullable else [])]
+        return " or ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+    @property
+    def demand(self) -> str:
+        """What the field demands of a value, as the end of `must be ...`."""
+        kind = KINDS[self.kind] if self.kind is not None else None
+        if kind is not None and self.range_text:
+            joint = " " if self.between is not None else ": "
+            kind = f"{kind}{joint}{self.range_text}"
+        parts = [*([kind] if kind else []), *self.words, *(["null"] if self.nullable else [])]
+        if kind is None and len(self.words) > 1:
+            return "one of " + ", ".join(parts)
+        return ", or ".join(parts)
+
+
+def describe_range(between: Between) -> str:
+    """Put a range in words.
+
+    Args:
+        between: the range.
+
+    Returns:
+        Such as `from 1 to 65536 units` or `above 0 and below 1 share of the examples`.
+    """
+    low, high = (f"{bound:.15g}" for bound in (between.low, between.high))
+    if not between.low_open and not between.high_open:
+        return f"from {low} to {high} {between.unit}"
+    lower = f"above {low}" if between.low_open else f"at least {low}"
+    upper = f"below {high}" if between.high_open else f"at most {high}"
+    return f"{lower} and {upper} ({between.unit})"
+
+
+@cache
+def read_fields(section: type) -> tuple[Field, ...]:
+    """Read the fields of an options class.
+
+    Args:
+        section: a dataclass of `options.py`.
+
+    Returns:
+        Its fields in order.
+    """
+    hints = typing.get_type_hints(section, include_extras=True)
+    texts = read_meanings().get(section.__name__, {})
+    return tuple(_read_field(f.name, hints[f.name], texts.get(f.name, "")) for f in dataclasses.fields(section))
+
+
+def _read_field(name: str, hint: object, meaning: str) -> Field:
+    field = Field(name=name, meaning=meaning)
+    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    for member in typing.get_args(hint) if union else (hint,):
+        field = _add_member(field, member)
+    return field
+
+
+def _add_member(field: Field, member: object) -> Field:
+    """Return `field` with what one member of its type's union allows."""
+    if member is type(None):
+        return dataclasses.replace(field, nullable=True)
+    if typing.get_origin(member) is typing.Literal:
+        return dataclasses.replace(field, words=field.words + typing.get_args(member))
+    if typing.get_origin(member) is typing.Annotated:
+        base, *marks = typing.get_args(member)
+        for mark in marks:
+            slot = {Between: "between", Pattern: "pattern", FilePath: "path"}[type(mark)]
+            field = dataclasses.replace(field, **{slot: mark})
+        return _add_member(field, base)
+    if typing.get_origin(member) in (typing.Union, types.UnionType):
+        for inner in typing.get_args(member):
+            field = _add_member(field, inner)
+        return field
+    if isinstance(member, type) and member in KINDS:
+        return dataclasses.replace(field, kind=member)
+    if isinstance(member, type) and dataclasses.is_dataclass(member):
+        return dataclasses.replace(field, sections=(*field.sections, member))
+    raise TypeError(f"options.py: {field.name} has a type that the gate does not know: {member!r}")
+
+
+def find_variants(field: Field) -> dict[str, type]:
+    """Return which class each value of a section's option `name` picks.
+
+    Args:
+        field: a field with sections.
+
+    Returns:
+        Class by name; empty for a section of one class whose name is free, such as a model preset's.
+    """
+    table: dict[str, type] = {}
+    for section in field.sections:
+        name = next((f for f in read_fields(section) if f.name == "name"), None)
+        table |= dict.fromkeys(name.words if name is not None else (), section)
+    return table
+
+
+@cache
+def read_meanings() -> dict[str, dict[str, str]]:
+    """Read the documentation of every field of `options.py`.
+
+    Returns:
+        By class, then by field: the text under the field, as one line.
+    """
+    tree = ast.parse(Path(options.__file__).read_text(encoding="utf-8"))
+    return {node.name: _read_class(node) for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def _read_class(node: ast.ClassDef) -> dict[str, str]:
+    meanings: dict[str, str] = {}
+    for statement, following in zip(node.body, node.body[1:], strict=False):
+        if not (isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)):
+            continue
+        if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
+            meanings[statement.target.id] = " ".join(str(following.value.value).split())
+    return meanings

@@ -1,0 +1,154 @@
+"""The one gate: whatever Hydra composed, or a run has stored, becomes typed options here or is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lengthwise.config.options import LocalLauncherOptions, RunOptions
+from lengthwise.config.rules import check_rules
+from lengthwise.config.upgrade import upgrade_config
+from lengthwise.config.values import read_section, show_value
+from lengthwise.errors import ConfigError
+
+Scalar = str | int | float | bool | None
+RawConfig = DictConfig
+"""What Hydra composes; named here so that nobody else imports OmegaConf."""
+
+_RESOLVER = re.compile(r"\$\{[^}]*:")
+
+
+def parse_config(raw: DictConfig) -> RunOptions:
+    """Turn what Hydra composed into the options of one run.
+
+    Args:
+        raw: the composed configuration; Hydra's own part, where it is still there, is left aside.
+
+    Returns:
+        The options, checked one by one and together.
+
+    Raises:
+        ConfigError: an option is unknown, missing, of the wrong type, out of range, or means nothing beside another.
+    """
+    own = OmegaConf.masked_copy(raw, [str(key) for key in raw if key != "hydra"])
+    return _read_options(_resolve(own, prefix=""))
+
+
+def parse_launcher(raw: DictConfig | dict[str, Any]) -> LocalLauncherOptions:
+    """Turn the options of `hydra/launcher=local` into their class.
+
+    Args:
+        raw: the options by name.
+
+    Raises:
+        ConfigError: as for `parse_config`.
+    """
+    prefix = "hydra.launcher"
+    return read_section(LocalLauncherOptions, _resolve(OmegaConf.create(raw), prefix=prefix), prefix=prefix)
+
+
+def parse_stored(text: str) -> RunOptions:
+    """Read the configuration that a run has stored, of this version of the layout or an older one.
+
+    Args:
+        text: YAML as `dump_options` wrote it.
+
+    Raises:
+        ConfigError: the text is no YAML, or an option is refused as by `parse_config`.
+    """
+    try:
+        raw = OmegaConf.create(text)
+    except Exception as error:  # OmegaConf lets every kind of YAML error through
+        raise ConfigError(
+            "the stored configuration",
+            "must be YAML",
+            received=str(error).partition("\n")[0],
+            remedy="Restore the file, or run the command again",
+        ) from error
+    if not isinstance(raw, DictConfig):
+        raise ConfigError(
+            "the stored configuration",
+            "must be a mapping of options",
+            received=show_value(text),
+            remedy="Restore the file, or run the command again",
+        )
+    return _read_options(upgrade_config(_resolve(raw, prefix="")))
+
+
+def _read_options(values: dict[str, Any]) -> RunOptions:
+    options = read_section(RunOptions, values, prefix="")
+    check_rules(options)
+    return options
+
+
+def _resolve(raw: DictConfig, *, prefix: str) -> dict[str, Any]:
+    """Return plain values, references to other options replaced; anything that would run a resolver is refused."""
+    _refuse_resolvers(OmegaConf.to_container(raw, resolve=False), name=prefix)
+    try:
+        values = OmegaConf.to_container(raw, resolve=True)
+    except (OmegaConfBaseException, RecursionError) as error:
+        name = getattr(error, "full_key", None) or prefix or "the configuration"
+        raise ConfigError(
+            str(name),
+            "refers to an option that has no value or does not exist",
+            received=str(error).partition("\n")[0],
+            remedy="Write the name of another option in ${...}, or the value itself",
+        ) from error
+    return {str(key): value for key, value in values.items()} if isinstance(values, dict) else {}
+
+
+def _refuse_resolvers(value: object, *, name: str) -> None:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _refuse_resolvers(inner, name=f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list):
+        for inner in value:
+            _refuse_resolvers(inner, name=name)
+    elif isinstance(value, str) and _RESOLVER.search(value):
+        raise ConfigError(
+            name,
+            "may refer to another option, as in ${latent_dim}, but not to the environment or a function",
+            received=show_value(value),
+            remedy="Write the value itself",
+        )
+
+
+def dump_options(options: RunOptions) -> str:
+    """Write options as the YAML that a run stores.
+
+    Args:
+        options: the options.
+
+    Returns:
+        Text that `parse_stored` reads back to equal options.
+    """
+    return OmegaConf.to_yaml(OmegaConf.create(_protect(dataclasses.asdict(options))))
+
+
+def _protect(value: Any) -> Any:
+    """Return the values with `${` escaped: past the gate it is text, not a reference."""
+    if isinstance(value, dict):
+        return {key: _protect(inner) for key, inner in value.items()}
+    return value.replace("${", "\\${") if isinstance(value, str) else value
+
+
+def flatten_options(options: RunOptions) -> dict[str, Scalar]:
+    """Flatten options to the parameters of a run.
+
+    Args:
+        options: the options.
+
+    Returns:
+        Value by dotted name, in the order of `options.py`.
+    """
+    flat: dict[str, Scalar] = {}
+    for name, value in dataclasses.asdict(options).items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{key}": inner for key, inner in value.items()}
+        else:
+            flat[name] = value
+    return flat

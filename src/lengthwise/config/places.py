@@ -1,0 +1,43 @@
+"""Where the project and its configuration files are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lengthwise.errors import LengthwiseError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def _checkout() -> Path | None:
+    """Return the repository that this package is run from; None where it is installed."""
+    root = _PACKAGE.parent.parent
+    is_checkout = _PACKAGE.parent.name == "src" and (root / "conf" / "config.yaml").is_file()
+    return root if is_checkout else None
+
+
+def project_root() -> Path:
+    """Return the directory that relative paths of options are taken from.
+
+    Returns:
+        The checkout that holds `conf/` beside `src/`; the current directory where the package is installed without one.
+    """
+    return _checkout() or Path.cwd()
+
+
+def conf_dir() -> Path:
+    """Return the directory of the configuration's YAML files.
+
+    Returns:
+        `lengthwise/conf` of an installed package, else the checkout's `conf/`.
+
+    Raises:
+        LengthwiseError: there is neither, so the installation is incomplete.
+    """
+    shipped = _PACKAGE / "conf"
+    if (shipped / "config.yaml").is_file():
+        return shipped
+    checkout = _checkout()
+    if checkout is None:
+        raise LengthwiseError(f"No configuration files at {shipped}. Install lengthwise again.")
+    return checkout / "conf"

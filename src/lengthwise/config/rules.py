@@ -1,0 +1,223 @@
+"""Which options make sense together: a combination that means nothing, or of which a part has no effect, is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from lengthwise.config.options import (
+    AdditionOptions,
+    DigitsOptions,
+    ModelOptions,
+    PairsOptions,
+    RunOptions,
+    ScanOptions,
+    SeriesOptions,
+    SymbolTaskOptions,
+)
+from lengthwise.config.values import show_value
+from lengthwise.errors import ConfigError
+
+Refusals = Iterator[ConfigError]
+Rule = Callable[[RunOptions], Refusals]
+
+SAMPLING = ("sampling_rate", "sampling_unit", "sampling_schedule")
+RAMP = ("sampling_ramp", "sampling_ramp_unit")
+PLATEAU = ("plateau_divisor", "plateau_patience")
+
+
+def check_rules(options: RunOptions) -> None:
+    """Refuse options that are fine one by one but not together.
+
+    Args:
+        options: the options of one run.
+
+    Raises:
+        ConfigError: the first rule of `RULES` that does not hold.
+    """
+    for rule in RULES:
+        for refusal in rule(options):
+            raise refusal
+
+
+def reads_features(options: RunOptions) -> bool:
+    """Tell whether the data are real-valued steps, not symbols.
+
+    Args:
+        options: the options of one run.
+    """
+    return isinstance(options.dataset, DigitsOptions | SeriesOptions)
+
+
+def _require(section: str, options: object, names: tuple[str, ...], *, because: str) -> Refusals:
+    for name in names:
+        if getattr(options, name) is None:
+            remedy = f"Give {section}.{name} a value: `lengthwise options {name}` says which"
+            yield ConfigError(f"{section}.{name}", f"is needed with {because}", received="null", remedy=remedy)
+
+
+def _forbid(section: str, options: object, names: tuple[str, ...], *, without: str) -> Refusals:
+    for name in names:
+        value = getattr(options, name)
+        if value is not None:
+            rule, remedy = f"has no effect without {without}", f"Set {without}, or {section}.{name}=null"
+            yield ConfigError(f"{section}.{name}", rule, received=show_value(value), remedy=remedy)
+
+
+def _check_sampling(options: RunOptions) -> Refusals:
+    model = options.model
+    if model.feedback != "scheduled":
+        yield from _forbid("model", model, SAMPLING + RAMP, without="model.feedback=scheduled")
+        return
+    yield from _require("model", model, SAMPLING, because="model.feedback=scheduled")
+    if model.sampling_schedule == "constant":
+        yield from _forbid("model", model, RAMP, without="a model.sampling_schedule that grows")
+    else:
+        yield from _require("model", model, RAMP, because=f"model.sampling_schedule={model.sampling_schedule}")
+
+
+def _check_schedule(options: RunOptions) -> Refusals:
+    training = options.training
+    if training.schedule == "plateau":
+        yield from _require("training", training, PLATEAU, because="training.schedule=plateau")
+    else:
+        yield from _forbid("training", training, PLATEAU, without="training.schedule=plateau")
+
+
+def _check_cell(options: RunOptions) -> Refusals:
+    model = options.model
+    if model.carry == "hc" and model.cell != "lstm":
+        rule = f"means nothing with model.cell={model.cell}, which has no cell state"
+        yield ConfigError("model.carry", rule, received="'hc'", remedy="Set model.carry=h, or model.cell=lstm")
+
+
+def _check_layers(options: RunOptions) -> Refusals:
+    model = options.model
+    if model.conditioning != "repeat" and model.decoder_layers > model.encoder_layers:
+        rule = f"must be at most model.encoder_layers={model.encoder_layers} where each starts from the encoder's state"
+        remedy = "Give the encoder as many layers, or set model.conditioning=repeat"
+        yield ConfigError("model.decoder_layers", rule, received=str(model.decoder_layers), remedy=remedy)
+
+
+def _check_bidirectional(options: RunOptions) -> Refusals:
+    if options.model.bidirectional and options.latent_dim % 2:
+        rule = "must be even with model.bidirectional=true: each direction has half of it"
+        remedy = f"Set latent_dim={options.latent_dim + 1}, or model.bidirectional=false"
+        yield ConfigError("latent_dim", rule, received=str(options.latent_dim), remedy=remedy)
+
+
+def _check_embedding(options: RunOptions) -> Refusals:
+    size = options.model.embedding_dim
+    if size is not None and reads_features(options):
+        rule = f"means nothing with dataset={options.dataset.name}, whose steps are numbers, not symbols"
+        remedy = "Set model.embedding_dim=null, or choose a dataset of symbols"
+        yield ConfigError("model.embedding_dim", rule, received=str(size), remedy=remedy)
+
+
+def _check_head(options: RunOptions) -> Refusals:
+    model = options.model
+    if model.head == "none" and not reads_features(options):
+        rule = f"is needed with dataset={options.dataset.name}: states between -1 and 1 are no scores of symbols"
+        yield ConfigError("model.head", rule, received="'none'", remedy="Set model.head=auto or model.head=dense")
+    if _lacks_head(options, model) and model.decoder_dim != "auto":
+        rule = "cannot be chosen without a head: the decoder's state is the output and has its width"
+        remedy = "Set model.head=dense, or model.decoder_dim=auto"
+        yield ConfigError("model.decoder_dim", rule, received=str(model.decoder_dim), remedy=remedy)
+
+
+def _lacks_head(options: RunOptions, model: ModelOptions) -> bool:
+    return model.head == "none" or (model.head == "auto" and reads_features(options))
+
+
+def _check_attention(options: RunOptions) -> Refusals:
+    model = options.model
+    if model.input_feeding and model.attention != "multiplicative":
+        rule = f"means nothing with model.attention={model.attention}: it feeds the vector that multiplicative makes"
+        remedy = "Set model.attention=multiplicative, or model.input_feeding=false"
+        yield ConfigError("model.input_feeding", rule, received="true", remedy=remedy)
+
+
+def _check_budget(options: RunOptions) -> Refusals:
+    model = options.model
+    if model.parameter_budget is not None and model.decoder_dim != "auto":
+        rule = "cannot be kept while model.parameter_budget chooses the widths"
+        remedy = "Set model.decoder_dim=auto, or model.parameter_budget=null"
+        yield ConfigError("model.decoder_dim", rule, received=str(model.decoder_dim), remedy=remedy)
+
+
+def _check_scan(options: RunOptions) -> Refusals:
+    scan = options.dataset
+    if not isinstance(scan, ScanOptions):
+        return
+    if scan.split != "length":
+        yield from _forbid("dataset", scan, ("length_cut",), without="dataset.split=length")
+    if scan.split != "simple":
+        yield from _forbid("dataset", scan, ("train_fraction",), without="dataset.split=simple")
+
+
+def _check_symbols(options: RunOptions) -> Refusals:
+    task = options.dataset
+    if not isinstance(task, SymbolTaskOptions):
+        return
+    if task.max_length < task.min_length:
+        rule, remedy = f"must be at least dataset.min_length={task.min_length}", "Raise it, or lower dataset.min_length"
+        yield ConfigError("dataset.max_length", rule, received=str(task.max_length), remedy=remedy)
+    if task.longer_length <= task.max_length:
+        rule = f"must be more than dataset.max_length={task.max_length}: the split `longer` starts there"
+        remedy = f"Set dataset.longer_length={2 * task.max_length}, or lower dataset.max_length"
+        yield ConfigError("dataset.longer_length", rule, received=str(task.longer_length), remedy=remedy)
+
+
+def _check_addition(options: RunOptions) -> Refusals:
+    task = options.dataset
+    if isinstance(task, AdditionOptions) and task.longer_digits <= task.num_digits:
+        rule = f"must be more than dataset.num_digits={task.num_digits}: the split `longer` starts there"
+        remedy = f"Set dataset.longer_digits={task.num_digits + 1}, or lower dataset.num_digits"
+        yield ConfigError("dataset.longer_digits", rule, received=str(task.longer_digits), remedy=remedy)
+
+
+def _check_path(options: RunOptions) -> Refusals:
+    data = options.dataset
+    if isinstance(data, PairsOptions | SeriesOptions) and data.path is None:
+        rule = f"is needed with dataset={data.name}, which reads a file of yours"
+        yield ConfigError("dataset.path", rule, received="null", remedy="Name the file: dataset.path=FILE")
+
+
+def _check_fractions(options: RunOptions) -> Refusals:
+    data = options.dataset
+    if not isinstance(data, DigitsOptions | PairsOptions | SeriesOptions):
+        return
+    held_out = data.validation_fraction + data.test_fraction
+    if held_out >= 1:
+        rule = f"and dataset.test_fraction={data.test_fraction:g} must leave something to train on"
+        remedy = "Lower one of them until their sum is below 1"
+        yield ConfigError("dataset.validation_fraction", rule, received=f"{data.validation_fraction:g}", remedy=remedy)
+
+
+def _check_timesteps(options: RunOptions) -> Refusals:
+    if options.dataset.name == "series" and options.timesteps == "auto":
+        rule = "is needed with dataset=series: the length of a window is yours to choose"
+        yield ConfigError(
+            "timesteps", rule, received="'auto'", remedy="Give it a number of steps, such as timesteps=24"
+        )
+    if options.dataset.name == "digits" and options.timesteps not in ("auto", 8):
+        rule = "must be 8, or auto, with dataset=digits: an image has 8 rows"
+        yield ConfigError("timesteps", rule, received=str(options.timesteps), remedy="Set timesteps=auto")
+
+
+RULES: tuple[Rule, ...] = (
+    _check_sampling,
+    _check_schedule,
+    _check_cell,
+    _check_layers,
+    _check_bidirectional,
+    _check_embedding,
+    _check_head,
+    _check_attention,
+    _check_budget,
+    _check_scan,
+    _check_symbols,
+    _check_addition,
+    _check_path,
+    _check_fractions,
+    _check_timesteps,
+)

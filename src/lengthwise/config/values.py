@@ -1,0 +1,197 @@
+"""From plain values to the typed options: whatever a field does not allow is refused, with its reason."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from lengthwise.config.documentation import describe_options, suggest
+from lengthwise.config.fields import Field, find_variants, read_fields
+from lengthwise.errors import ConfigError
+
+Section = TypeVar("Section")
+
+MISSING = "???"
+_LONGEST_SHOWN = 80
+
+
+def read_section(section: type[Section], values: object, *, prefix: str) -> Section:
+    """Turn a mapping into an options class.
+
+    Args:
+        section: the dataclass to make.
+        values: option by name; every field and nothing else.
+        prefix: dotted name of the section, empty for the root.
+
+    Returns:
+        The section, every nested one included.
+
+    Raises:
+        ConfigError: an option is unknown, missing, of the wrong type or out of range.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(
+            prefix or "the configuration",
+            "must be a section of options",
+            received=show_value(values),
+            remedy=f"Choose a file of conf/{prefix}/, or set options below it, such as {prefix}.name",
+        )
+    made: type = section
+    fields = read_fields(made)
+    _refuse_unknown(section, values, prefix=prefix)
+    return section(**{field.name: _read_field(field, values, prefix=prefix) for field in fields})
+
+
+def _refuse_unknown(section: type, values: Mapping[Any, object], *, prefix: str) -> None:
+    known = [_join(prefix, field.name) for field in read_fields(section)]
+    for key in values:
+        name, value = _join(prefix, str(key)), values[key]
+        if name in known:
+            continue
+        while isinstance(value, Mapping) and value:  # name what was written, not the section it would have made
+            inner, value = next(iter(value.items()))
+            name = f"{name}.{inner}"
+        raise refuse_unknown(name, among=known, received=show_value(value))
+
+
+def refuse_unknown(name: str, *, among: list[str], received: str | None) -> ConfigError:
+    """Build the refusal of an option that does not exist.
+
+    Args:
+        name: dotted name as it was written.
+        among: the names that the section has.
+        received: the value as text.
+    """
+    owners = list(dict.fromkeys(o.section for o in describe_options() if o.name == name))
+    if owners:
+        rule = f"is an option of {' and of '.join(owners)} only"
+        remedy = f"Add {owners[0].partition(',')[0]}, or drop it"
+        return ConfigError(name, rule, received=received, remedy=remedy)
+    everywhere = [*among, *(o.name for o in describe_options())]
+    hint = suggest(name, among) or suggest(name, everywhere)
+    section = name.rpartition(".")[0]
+    listing = f"`lengthwise options {section}`" if section else "`lengthwise options`"
+    return ConfigError(name, "is not an option", received=received, remedy=f"{hint}{listing} lists those there are")
+
+
+def _join(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
+
+
+def _read_field(field: Field, values: Mapping[Any, object], *, prefix: str) -> object:
+    name = _join(prefix, field.name)
+    value = values.get(field.name, MISSING)
+    if isinstance(value, str) and value == MISSING:
+        remedy = f"Choose one: {name}=NAME" if field.sections else f"Give it a value: {name}=..., {field.demand}"
+        raise ConfigError(name, "has no value", received=None, remedy=remedy)
+    if field.sections:
+        return _read_variant(field, value, name=name)
+    return check_value(field, value, name=name)
+
+
+def _read_variant(field: Field, value: object, *, name: str) -> object:
+    table = find_variants(field)
+    if not table or not isinstance(value, Mapping):
+        return read_section(field.sections[0], value, prefix=name)
+    chosen = value.get("name", MISSING)
+    if not isinstance(chosen, str) or chosen not in table:
+        words = ", ".join(table)
+        hint = suggest(str(chosen), table)
+        raise ConfigError(
+            f"{name}.name",
+            f"must be one of {words}",
+            received=show_value(chosen),
+            remedy=f"{hint}Choose a file of conf/{name}/ with {name}=NAME",
+        )
+    return read_section(table[chosen], value, prefix=name)
+
+
+def check_value(field: Field, value: object, *, name: str) -> object:
+    """Check one value against its field.
+
+    Args:
+        field: what is allowed.
+        value: what was given.
+        name: dotted name for the refusal.
+
+    Returns:
+        The value; a whole number as a float where the field is a number.
+
+    Raises:
+        ConfigError: the value is of another type, out of range, or of the wrong shape.
+    """
+    if value is None and field.nullable:
+        return None
+    if isinstance(value, str):
+        if value in field.words:
+            return value
+        if field.kind is str:
+            return _check_text(field, value, name=name)
+    elif field.kind is bool and isinstance(value, bool):
+        return value
+    elif field.kind in (int, float) and _is_number(value, field.kind):
+        return _check_range(field, value, name=name)
+    raise _refuse(field, value, name=name)
+
+
+def _is_number(value: object, kind: type | None) -> bool:
+    allowed = (int,) if kind is int else (int, float)
+    return isinstance(value, allowed) and not isinstance(value, bool)
+
+
+def _check_range(field: Field, value: Any, *, name: str) -> int | float:
+    between = field.between
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _refuse(field, value, name=name)
+    if between is not None:
+        low = value > between.low if between.low_open else value >= between.low
+        high = value < between.high if between.high_open else value <= between.high
+        if not (low and high):
+            raise _refuse(field, value, name=name)
+    return float(value) if field.kind is float else int(value)
+
+
+def _check_text(field: Field, value: str, *, name: str) -> str:
+    if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) <= 0xDFFF for c in value):
+        raise ConfigError(
+            name,
+            "must not hold control characters or bytes that are no text",
+            received=show_value(value),
+            remedy="Take them out",
+        )
+    if field.path is not None and not value.strip():
+        raise _refuse(field, value, name=name)
+    if field.pattern is not None and re.fullmatch(field.pattern.expression, value) is None:
+        raise _refuse(field, value, name=name)
+    return value
+
+
+def _refuse(field: Field, value: object, *, name: str) -> ConfigError:
+    leaf = f"`lengthwise options {name}` says what it means"
+    if isinstance(value, str) and field.words:
+        hint = suggest(value, field.words)
+        return ConfigError(name, f"must be {field.demand}", received=show_value(value), remedy=f"{hint}{leaf}")
+    if field.kind is str and isinstance(value, int | float):
+        leaf = f"To give a number as a text, quote it twice: \"{name}='{show_value(value)}'\""
+    return ConfigError(name, f"must be {field.demand}", received=show_value(value), remedy=leaf)
+
+
+def show_value(value: object) -> str:
+    """Write a value as the user would have written it, on one line and not too long.
+
+    Args:
+        value: any plain value.
+    """
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Mapping):
+        return "a section of options"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

@@ -1,0 +1,75 @@
+"""Handwritten digits as sequences of rows."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lengthwise.config.options import DigitsOptions
+from lengthwise.data.assembly import Timesteps, assemble_features, autoencoder_split
+from lengthwise.data.dataset import Dataset
+from lengthwise.data.scaler import fit_scaler
+from lengthwise.data.splitting import Parts, draw_parts
+from lengthwise.errors import ConfigError
+
+ROWS = 8
+
+
+def load_digits(options: DigitsOptions, timesteps: Timesteps) -> Dataset:
+    """Load scikit-learn's 1,797 digits (Alpaydin and Kaynak 1998), 8 rows of 8 pixels as 8 steps of 8 features.
+
+    The classes have the same share in every split; the pixels are scaled to 0..1 by the training split, column by
+    column.
+
+    Args:
+        options: shares and seed of the split.
+        timesteps: 8, or `auto`.
+
+    Returns:
+        an autoencoder's dataset, labels the digits 0 to 9.
+
+    Raises:
+        ConfigError: where `timesteps` is another number, or the shares leave nothing for a split.
+    """
+    if timesteps not in ("auto", ROWS):
+        raise ConfigError(
+            "timesteps",
+            f"must be auto or {ROWS} with dataset=digits, whose images have {ROWS} rows",
+            received=str(timesteps),
+            remedy="Leave timesteps=auto",
+        )
+    # Here, because importing scikit-learn takes two seconds that no other dataset needs.
+    from sklearn import datasets
+
+    digits = datasets.load_digits()
+    images: NDArray[np.float64] = digits.images
+    labels: NDArray[np.int64] = digits.target
+    parts = _draw_stratified(labels, options)
+    scaler = fit_scaler(images[parts.train].reshape(-1, images.shape[2]), "minmax")
+    splits = {
+        name: autoencoder_split(scaler.encode(images[indices]), labels[indices])
+        for name, indices in parts._asdict().items()
+    }
+    return assemble_features("digits", splits, codec=scaler, timesteps=ROWS)
+
+
+def _draw_stratified(labels: NDArray[np.int64], options: DigitsOptions) -> Parts:
+    rng = np.random.default_rng(options.seed)
+    drawn = []
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        parts = draw_parts(
+            rng,
+            len(members),
+            validation_fraction=options.validation_fraction,
+            test_fraction=options.test_fraction,
+        )
+        if parts is None:
+            raise ConfigError(
+                "dataset.test_fraction",
+                f"must with dataset.validation_fraction leave training images of the digit {label}",
+                received=f"{options.test_fraction} and {options.validation_fraction}",
+                remedy="Choose smaller shares",
+            )
+        drawn.append(Parts(*(members[indices] for indices in parts)))
+    return Parts(*(rng.permutation(np.concatenate(indices)) for indices in zip(*drawn, strict=True)))

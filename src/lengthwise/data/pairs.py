@@ -1,0 +1,159 @@
+"""The user's own pairs of texts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lengthwise.config.options import PairsOptions
+from lengthwise.data.assembly import TextExamples, Timesteps, assemble_texts, build_codecs
+from lengthwise.data.dataset import Dataset, Skipped
+from lengthwise.data.splitting import draw_parts
+from lengthwise.data.textfile import read_lines, require_path
+from lengthwise.errors import DataError
+
+MOST_REFERENCES = 100
+"""Training examples of a source with more targets than this are scored by their own target alone: to list all for each
+would take memory by the square of their number, as in a file of many texts for a few labels."""
+
+
+class PairFile(NamedTuple):
+    """What a file of pairs holds.
+
+    Args:
+        targets: for each source, in the order of the file, its different targets.
+        num_blank: blank lines passed over.
+        num_repeated: lines that repeat an earlier pair.
+        num_unread: lines after the first `max_examples` pairs.
+    """
+
+    targets: dict[str, list[str]]
+    num_blank: int
+    num_repeated: int
+    num_unread: int
+
+
+def load_pairs(options: PairsOptions, timesteps: Timesteps) -> Dataset:
+    """Load a UTF-8 file of lines `source<TAB>target`, further columns ignored.
+
+    The split is by source: all pairs of a source are in one split, so that no test source was trained on. A pair that
+    occurs again counts once. A source with several targets gives, in training, an example for each of them; in
+    validation and test one example, whose target is the first in the file. All targets of a source are references of
+    its examples: a prediction is right if it equals any (in training, where a source has more than 100 targets, its own
+    alone). Blank lines are passed over. The vocabularies are those of the training split. All that was passed over or
+    merged is counted in the dataset's `skipped`.
+
+    Args:
+        options: file, unit, shares and seed of the split.
+        timesteps: most symbols of a target; longer ones are left out.
+
+    Raises:
+        ConfigError: where no path is given or `timesteps` leaves a split empty.
+        DataError: where the file cannot be read, a line has no tab or a blank side, or there are too few sources.
+    """
+    path = require_path(options.path, "pairs")
+    file = read_pairs(path, options.max_examples)
+    sources = list(file.targets)
+    parts = draw_parts(
+        np.random.default_rng(options.seed),
+        len(sources),
+        validation_fraction=options.validation_fraction,
+        test_fraction=options.test_fraction,
+    )
+    if parts is None:
+        raise DataError(
+            path,
+            None,
+            f"holds {len(sources)} different sources, too few to split into training, validation and test",
+            remedy="Add pairs, or choose smaller dataset.validation_fraction and dataset.test_fraction",
+        )
+    splits = {
+        "train": _take_pairs(file.targets, sources, parts.train, every_target=True),
+        "val": _take_pairs(file.targets, sources, parts.val, every_target=False),
+        "test": _take_pairs(file.targets, sources, parts.test, every_target=False),
+    }
+    codecs = build_codecs(splits["train"], options.unit, options.unit)
+    return assemble_texts("pairs", splits, codecs=codecs, timesteps=timesteps, skipped=_report(file, splits))
+
+
+def read_pairs(path: str, max_examples: int | None) -> PairFile:
+    """Read sources and their targets.
+
+    Args:
+        path: a UTF-8 file of lines `source<TAB>target`.
+        max_examples: read only so many pairs from the top; None: all.
+
+    Raises:
+        DataError: where the file cannot be read, a line has no tab, or one of its sides is blank.
+    """
+    targets: dict[str, dict[str, None]] = {}
+    counts: Counter[str] = Counter()
+    for number, line in enumerate(read_lines(path), start=1):
+        if counts["pairs"] == max_examples:
+            counts["unread"] += 1
+            continue
+        if not line.strip():
+            counts["blank"] += 1
+            continue
+        source, target = _split_line(path, number, line)
+        counts["pairs"] += 1
+        known = targets.setdefault(source, {})
+        counts["repeated"] += target in known
+        known[target] = None
+    return PairFile(
+        targets={source: list(known) for source, known in targets.items()},
+        num_blank=counts["blank"],
+        num_repeated=counts["repeated"],
+        num_unread=counts["unread"],
+    )
+
+
+def _split_line(path: str, number: int, line: str) -> tuple[str, str]:
+    source, tab, rest = line.partition("\t")
+    target = rest.partition("\t")[0]
+    if not tab:
+        raise DataError(path, number, "has no tab", remedy="Write source, a tab, target on each line")
+    for side, text in (("source", source), ("target", target)):
+        if not text.strip():
+            raise DataError(path, number, f"has a blank {side}", remedy="Fill it in or remove the line")
+    return source, target
+
+
+def _take_pairs(
+    targets: dict[str, list[str]], sources: list[str], indices: NDArray[np.int64], *, every_target: bool
+) -> TextExamples:
+    chosen = [sources[index] for index in indices]
+    pairs = [(source, target) for source in chosen for target in targets[source][: None if every_target else 1]]
+    several = any(len(targets[source]) > 1 for source in chosen)
+    references = [
+        [target]
+        if every_target and len(targets[source]) > MOST_REFERENCES
+        else [target, *(other for other in targets[source] if other != target)]
+        for source, target in pairs
+    ]
+    return TextExamples(
+        sources=[source for source, _ in pairs],
+        targets=[target for _, target in pairs],
+        references=references if several else None,
+    )
+
+
+def _report(file: PairFile, splits: dict[str, TextExamples]) -> list[Skipped]:
+    num_alone = sum(len(file.targets[source]) > MOST_REFERENCES for source in splits["train"].sources)
+    num_further = {name: sum(len(texts) - 1 for texts in splits[name].references or ()) for name in ("val", "test")}
+    return [
+        Skipped(reason="blank lines", count=file.num_blank),
+        Skipped(reason="lines after the first dataset.max_examples pairs", count=file.num_unread),
+        Skipped(reason="lines that repeat an earlier pair, merged with it", count=file.num_repeated),
+        Skipped(
+            reason=f"train: kept, source has more than {MOST_REFERENCES} targets, scored by its own alone",
+            count=num_alone,
+        ),
+        *(
+            Skipped(reason=f"{name}: further targets of a source, kept as references", count=count)
+            for name, count in num_further.items()
+        ),
+    ]

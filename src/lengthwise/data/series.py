@@ -1,0 +1,128 @@
+"""The user's own numbers, cut into windows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lengthwise.config.options import SeriesOptions
+from lengthwise.data.assembly import Timesteps, assemble_features, autoencoder_split
+from lengthwise.data.dataset import Dataset, Skipped
+from lengthwise.data.numberfile import Table, read_table
+from lengthwise.data.scaler import fit_scaler
+from lengthwise.data.splitting import count_share
+from lengthwise.data.textfile import require_path
+from lengthwise.errors import ConfigError, DataError
+
+Number = TypeVar("Number", bound=np.floating)
+
+
+class WindowPlan(NamedTuple):
+    """Windows of each split, as slices of the windows in time, and how many fell to the borders between."""
+
+    train: slice
+    val: slice
+    test: slice
+    num_straddling: int
+
+
+def load_series(options: SeriesOptions, timesteps: Timesteps) -> Dataset:
+    """Load a table of numbers, a step a row and a feature a column, cut into windows of `timesteps`.
+
+    The windows start every `stride` rows. In time, training comes first, then validation, then the test; no row is in
+    windows of two splits, for which the windows across the borders are left out. Scaling rests on the rows of the
+    training windows alone; later values may lie beyond 0..1.
+
+    Args:
+        options: file, stride, scaling and shares.
+        timesteps: rows of a window; must be a number.
+
+    Returns:
+        an autoencoder's dataset. Its arrays are views of one scaled table: overlapping windows take no memory.
+
+    Raises:
+        ConfigError: where no path is given or `timesteps` is `auto`.
+        DataError: where the file cannot be read as finite numbers, or has too few rows.
+    """
+    path = require_path(options.path, "series")
+    if timesteps == "auto":
+        raise ConfigError(
+            "timesteps",
+            "must be a number with dataset=series: the rows of a window",
+            received="auto",
+            remedy="Set for example timesteps=24",
+        )
+    table = read_table(path)
+    plan = plan_windows(len(table.rows), timesteps, options)
+    if plan is None:
+        problem = f"has {len(table.rows)} rows, too few for windows of timesteps={timesteps} in each of three splits"
+        fewest = 2 * options.stride * (1 + count_overlap(timesteps, options.stride)) + timesteps
+        remedy = f"Add rows (at least {fewest}), or choose a smaller timesteps, stride or share"
+        raise DataError(path, None, problem, remedy=remedy)
+    windows = cut_windows(table.rows, timesteps, options.stride)
+    scaler = fit_scaler(_rows_of(windows[plan.train], table.rows, options.stride), options.scaling)
+    scaled = cut_windows(scaler.encode(table.rows), timesteps, options.stride)
+    splits = {
+        "train": autoencoder_split(scaled[plan.train]),
+        "val": autoencoder_split(scaled[plan.val]),
+        "test": autoencoder_split(scaled[plan.test]),
+    }
+    skipped = _report(table, len(windows), timesteps, options.stride, plan)
+    return assemble_features("series", splits, codec=scaler, timesteps=timesteps, skipped=skipped)
+
+
+def cut_windows(rows: NDArray[Number], timesteps: int, stride: int) -> NDArray[Number]:
+    """Return `(windows, timesteps, features)`, a read-only view of `(rows, features)`."""
+    return np.lib.stride_tricks.sliding_window_view(rows, timesteps, axis=0)[::stride].transpose(0, 2, 1)
+
+
+def count_overlap(timesteps: int, stride: int) -> int:
+    """Return how many windows after one share rows with it."""
+    return (timesteps - 1) // stride
+
+
+def plan_windows(num_rows: int, timesteps: int, options: SeriesOptions) -> WindowPlan | None:
+    """Split windows in time so that no row is in two splits.
+
+    Args:
+        num_rows: rows of the table.
+        timesteps: rows of a window.
+        options: stride and shares; a share is one of all windows, before those across borders are left out.
+
+    Returns:
+        the plan; None where a split would have no window or fewer than its share.
+    """
+    num_windows = max(0, (num_rows - timesteps) // options.stride + 1)
+    overlap = count_overlap(timesteps, options.stride)
+    test_start = num_windows - count_share(num_windows, options.test_fraction)
+    val_end = test_start - overlap
+    val_start = val_end - count_share(num_windows, options.validation_fraction)
+    train_end = val_start - overlap
+    if train_end < 1:
+        return None
+    return WindowPlan(
+        train=slice(0, train_end),
+        val=slice(val_start, val_end),
+        test=slice(test_start, num_windows),
+        num_straddling=2 * overlap,
+    )
+
+
+def _rows_of(windows: NDArray[np.float64], rows: NDArray[np.float64], stride: int) -> NDArray[np.float64]:
+    """Return the rows that windows cover, each once."""
+    num_windows, timesteps, num_features = windows.shape
+    if stride >= timesteps:
+        return windows.reshape(-1, num_features)
+    return rows[: (num_windows - 1) * stride + timesteps]
+
+
+def _report(table: Table, num_windows: int, timesteps: int, stride: int, plan: WindowPlan) -> list[Skipped]:
+    num_covered = (num_windows - 1) * stride + timesteps
+    header = ", ".join(table.header or ())
+    return [
+        Skipped(reason=f"line 1, read as the names of the columns: {header}", count=int(table.header is not None)),
+        Skipped(reason="windows across the borders between splits", count=plan.num_straddling),
+        Skipped(reason="rows at the end, too few for another window", count=len(table.rows) - num_covered),
+    ]

@@ -1,0 +1,155 @@
+"""Copying and reversing random symbols."""
+
+from __future__ import annotations
+
+import math
+import string
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lengthwise.config.options import SymbolTaskOptions
+from lengthwise.data.assembly import Timesteps, TokenExamples, assemble_tokens
+from lengthwise.data.dataset import Dataset
+from lengthwise.data.sequences import Sequences
+from lengthwise.data.vocabulary import SPECIAL_SYMBOLS, Unit, Vocabulary
+from lengthwise.errors import ConfigError
+
+MOST_SEQUENCES = 2**62
+"""Largest number of sequences that is told from more: sequences are numbered in 64 bits."""
+
+
+class Rows(NamedTuple):
+    """Sequences as the rows of a matrix of ids, zeros on the right, and their lengths."""
+
+    ids: NDArray[np.int32]
+    lengths: NDArray[np.int32]
+
+
+def load_symbol_task(options: SymbolTaskOptions, timesteps: Timesteps) -> Dataset:
+    """Generate sequences of random symbols, to be copied or reversed.
+
+    No sequence occurs twice in all the data, so that no test source was trained on. The lengths are as even as that
+    permits: of the short lengths, of which there are few sequences (8 of length 1 with 8 symbols), every one is used
+    once, and the longer lengths share the rest equally. Training, validation and test are random parts of one such draw
+    over `min_length` to `max_length`; `longer` is another over `max_length + 1` to `longer_length`.
+
+    Args:
+        options: task, symbols, lengths, numbers of examples and seed.
+        timesteps: most symbols of a target; longer ones are left out. `auto` covers `longer` too.
+
+    Returns:
+        the dataset; symbols are the letters a to z as characters, or, if more are wanted, words `a` to `z`, `s26`, ...
+
+    Raises:
+        ConfigError: where there are fewer sequences than examples.
+    """
+    draw_rng, order_rng, longer_rng = np.random.default_rng(options.seed).spawn(3)
+    num_examples = options.num_train + options.num_validation + options.num_test
+    lengths = range(options.min_length, options.max_length + 1)
+    longer_lengths = range(options.max_length + 1, options.longer_length + 1)
+    drawn = draw_distinct(draw_rng, options.num_symbols, lengths, num_examples)
+    longer = draw_distinct(longer_rng, options.num_symbols, longer_lengths, options.num_test)
+    if drawn is None:
+        _refuse_number(options, lengths, is_longer=False)
+    if longer is None:
+        _refuse_number(options, longer_lengths, is_longer=True)
+    order = order_rng.permutation(num_examples)
+    ends = np.cumsum([options.num_train, options.num_validation])
+    splits = {
+        name: Rows(drawn.ids[indices], drawn.lengths[indices])
+        for name, indices in zip(("train", "val", "test"), np.split(order, ends), strict=True)
+    }
+    splits["longer"] = longer
+    vocabulary = build_symbols(options.num_symbols)
+    examples = {name: _make_examples(rows, options.name) for name, rows in splits.items()}
+    return assemble_tokens(options.name, examples, codecs=(vocabulary, vocabulary), timesteps=timesteps)
+
+
+def build_symbols(num_symbols: int) -> Vocabulary:
+    """Name symbols: letters as characters up to 26, else words of which those after `z` are `s26`, `s27`, ..."""
+    unit: Unit = "characters" if num_symbols <= len(string.ascii_lowercase) else "words"
+    symbols = [*string.ascii_lowercase, *(f"s{index}" for index in range(len(string.ascii_lowercase), num_symbols))]
+    return Vocabulary(tuple(symbols[:num_symbols]), unit)
+
+
+def count_sequences(num_symbols: int, length: int) -> int:
+    """Return how many sequences there are, at most `MOST_SEQUENCES`."""
+    return num_symbols**length if length * math.log2(num_symbols) < 62 else MOST_SEQUENCES
+
+
+def share_lengths(spaces: list[int], num_examples: int) -> list[int] | None:
+    """Share examples among lengths as evenly as their spaces permit.
+
+    Args:
+        spaces: how many different sequences each length has.
+        num_examples: examples to share.
+
+    Returns:
+        examples of each length, at most its space; None where there are fewer sequences than examples.
+
+    >>> share_lengths([2, 4, 8, 16], 18)
+    [2, 4, 6, 6]
+    """
+    shares = [0] * len(spaces)
+    left = num_examples
+    by_space = sorted(range(len(spaces)), key=lambda index: spaces[index])
+    for rank, index in enumerate(by_space):
+        shares[index] = min(spaces[index], left // (len(spaces) - rank))
+        left -= shares[index]
+    return None if left else shares
+
+
+def draw_distinct(rng: np.random.Generator, num_symbols: int, lengths: range, num_examples: int) -> Rows | None:
+    """Draw different sequences of ids in random order, their lengths as even as possible.
+
+    Args:
+        rng: where they come from.
+        num_symbols: different symbols, with ids from the first that is not special.
+        lengths: permitted lengths.
+        num_examples: how many to draw.
+
+    Returns:
+        the sequences; None where there are fewer.
+    """
+    shares = share_lengths([count_sequences(num_symbols, length) for length in lengths], num_examples)
+    if shares is None:
+        return None
+    ids = np.zeros((num_examples, lengths[-1]), np.int32)
+    start = 0
+    for length, share in zip(lengths, shares, strict=True):
+        ids[start : start + share, :length] = _draw_of_length(rng, num_symbols, length, share) + len(SPECIAL_SYMBOLS)
+        start += share
+    order = rng.permutation(num_examples)
+    return Rows(ids[order], np.repeat(np.array(lengths, np.int32), shares)[order])
+
+
+def _draw_of_length(rng: np.random.Generator, num_symbols: int, length: int, count: int) -> NDArray[np.int64]:
+    # As many symbols as fit a number of 64 bits are drawn as different numbers, those after them freely.
+    num_numbered = min(length, int(math.log(MOST_SEQUENCES, num_symbols)))
+    numbers = rng.choice(num_symbols**num_numbered, count, replace=False)
+    powers = np.array([num_symbols**place for place in range(num_numbered)], np.int64)
+    free = rng.integers(num_symbols, size=(count, length - num_numbered))
+    return np.concatenate([numbers[:, None] // powers % num_symbols, free], axis=1)
+
+
+def _make_examples(rows: Rows, task: str) -> TokenExamples:
+    source = Sequences.from_padded(*rows)
+    if task == "copy":
+        return TokenExamples(source=source, target=source)
+    # Turned as a whole, sequence i is the last but i; taking them from the end restores the order.
+    turned = Sequences(source.values[::-1], source.lengths[::-1])
+    return TokenExamples(source=source, target=turned.take(np.arange(len(source))[::-1]))
+
+
+def _refuse_number(options: SymbolTaskOptions, lengths: range, *, is_longer: bool) -> NoReturn:
+    numbers = (options.num_train, options.num_validation, options.num_test)
+    raise ConfigError(
+        "dataset.num_test" if is_longer else "dataset.num_train",
+        ("must be " if is_longer else "must with dataset.num_validation and dataset.num_test be ")
+        + f"at most the number of sequences of {options.num_symbols} symbols and {lengths.start} to {lengths.stop - 1} "
+        "steps, of which none is used twice",
+        received=str(options.num_test) if is_longer else " + ".join(map(str, numbers)),
+        remedy="Ask for fewer examples, more symbols or longer sequences",
+    )

@@ -1,0 +1,67 @@
+"""Reading a user's text file, with one clear message where it cannot be read."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+from lengthwise.errors import ConfigError, DataError
+
+
+def require_path(path: str | None, dataset: str) -> str:
+    """Return `dataset.path`.
+
+    Raises:
+        ConfigError: where it is null.
+    """
+    if path is None:
+        raise ConfigError(
+            "dataset.path",
+            f"must name a file with dataset={dataset}",
+            received="null",
+            remedy="Add dataset.path=FILE",
+        )
+    return path
+
+
+def read_bytes(path: str) -> bytes:
+    """Return a file's content.
+
+    Raises:
+        DataError: where the file is missing, a directory, empty, or may not be read.
+    """
+    file = Path(path).expanduser()
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        raise DataError(path, None, "no such file", remedy="Check dataset.path") from None
+    except IsADirectoryError:
+        raise DataError(path, None, "is a directory", remedy="Name a file in dataset.path") from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(path, None, f"cannot be read: {reason}", remedy="Check the file and its permissions") from None
+    if not content.strip():
+        raise DataError(path, None, "is empty", remedy="Name a file with data in dataset.path")
+    return content
+
+
+def read_lines(path: str) -> list[str]:
+    """Return the lines of a UTF-8 file without line ends (LF or CRLF; CR where there is no LF) and byte order mark.
+
+    No other character ends a line, so that line `i` is the one that an editor shows; empty lines at the end are left
+    out.
+
+    Raises:
+        DataError: where the file is missing, a directory, empty, unreadable, or not UTF-8.
+    """
+    content = read_bytes(path).removeprefix(codecs.BOM_UTF8)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(path, line, "is not UTF-8", remedy="Store the file as UTF-8") from None
+    text = text.replace("\r\n", "\n")
+    text = (text if "\n" in text else text.replace("\r", "\n")).rstrip("\n")
+    if not text.strip():
+        raise DataError(path, None, "is empty", remedy="Name a file with data in dataset.path")
+    return text.split("\n")

@@ -1,0 +1,104 @@
+"""What is reached without learning: predictions made from the training split alone, scored like any model's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lengthwise.data.dataset import Dataset, Kind, Split
+from lengthwise.data.scaler import Scaler
+from lengthwise.data.vocabulary import SPECIAL_SYMBOLS, UNKNOWN
+from lengthwise.decoding.predictions import Predictions
+
+
+def predict_majority_target(dataset: Dataset, split: Split) -> Predictions:
+    """Answer everything with the most frequent training target; of equals, the one whose ids come first."""
+    targets, counts = np.unique(dataset.splits["train"].target, axis=0, return_counts=True)
+    commonest = targets[counts.argmax()]
+    return _repeat(commonest[commonest != 0], len(split))
+
+
+def predict_majority_symbol(dataset: Dataset, split: Split) -> Predictions:
+    """Answer everything with the most frequent training symbol at each step, as many as the median target has.
+
+    Stronger than `predict_majority_target` where hardly any target occurs twice.
+    """
+    train = dataset.splits["train"]
+    example, step = np.nonzero(_real_steps(train))
+    size = dataset.spec.target_size
+    cells = step * size + train.target[example, step].astype(np.int64)
+    counts = np.bincount(cells, minlength=train.target.shape[1] * size).reshape(-1, size)
+    counts[:, UNKNOWN] = 0
+    return _repeat(counts[: _median_length(train)].argmax(axis=1), len(split))
+
+
+def predict_copy(dataset: Dataset, split: Split) -> Predictions | None:
+    """Answer with the source itself, each symbol written as in the target's vocabulary, unknown where it has none.
+
+    Returns:
+        None where the two vocabularies share no symbol, so that there is nothing to copy.
+    """
+    if isinstance(dataset.source_codec, Scaler) or isinstance(dataset.target_codec, Scaler):
+        raise ValueError("copying needs symbols on both sides, got features")
+    target_ids = {symbol: index for index, symbol in enumerate(dataset.target_codec.symbols, len(SPECIAL_SYMBOLS))}
+    symbols = dataset.source_codec.symbols
+    if not any(symbol in target_ids for symbol in symbols):
+        return None
+    special = [0] + [UNKNOWN] * (len(SPECIAL_SYMBOLS) - 1)
+    table = np.array(special + [target_ids.get(symbol, UNKNOWN) for symbol in symbols], dtype=np.int32)
+    return _complete(table[split.source.astype(np.int64)], split.source_length)
+
+
+def predict_mean(dataset: Dataset, split: Split) -> Predictions:
+    """Answer everything with the mean training step at each place, as many as the median target has."""
+    train = dataset.splits["train"]
+    real = _real_steps(train)
+    length = _median_length(train)
+    total = np.where(real[:, :, None], train.target.astype(np.float64), 0.0).sum(axis=0)
+    mean = total[:length] / real.sum(axis=0)[:length, None]
+    return _repeat(mean.astype(np.float32), len(split))
+
+
+BASELINES: Mapping[Kind, Mapping[str, Callable[[Dataset, Split], Predictions | None]]] = MappingProxyType(
+    {
+        "tokens": {
+            "majority_target": predict_majority_target,
+            "majority_symbol": predict_majority_symbol,
+            "copy": predict_copy,
+        },
+        "features": {"mean": predict_mean},
+    }
+)
+"""Kind of data -> name -> baseline. There is no copy of features: of an autoencoder it is the answer itself."""
+
+
+def predict_baselines(dataset: Dataset, split: Split) -> dict[str, Predictions]:
+    """Return the predictions of every baseline that applies, by name.
+
+    Args:
+        dataset: whose training split is all that a baseline knows.
+        split: the examples to answer.
+    """
+    made = {name: predict(dataset, split) for name, predict in BASELINES[dataset.spec.kind].items()}
+    return {name: predictions for name, predictions in made.items() if predictions is not None}
+
+
+def _real_steps(split: Split) -> NDArray[np.bool_]:
+    return np.arange(split.target.shape[1]) < split.target_length[:, None]
+
+
+def _median_length(split: Split) -> int:
+    """Median target length, the lower of two middle ones: a length that occurs, with the least absolute error."""
+    return int(np.percentile(split.target_length, 50, method="lower"))
+
+
+def _repeat(sequence: NDArray[np.generic], count: int) -> Predictions:
+    values = np.broadcast_to(sequence, (count, *sequence.shape))
+    return _complete(values, np.full(count, len(sequence), dtype=np.int32))
+
+
+def _complete(values: NDArray[np.generic], length: NDArray[np.int32]) -> Predictions:
+    return Predictions(values=values, length=length, stopped=np.ones(len(length), dtype=bool), log_probability=None)

@@ -1,0 +1,207 @@
+"""Predictions laid beside the targets they are to match, padding removed from both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import process
+from rapidfuzz.distance import Levenshtein
+
+from lengthwise.data.dataset import Split
+from lengthwise.data.vocabulary import UNKNOWN
+from lengthwise.decoding.predictions import Predictions
+
+_END, _UNMATCHABLE, _FIRST = 0, 1, 2
+"""Codes: after the end of a sequence; a predicted `UNKNOWN`; what is added to an id."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TokenComparison:
+    """Predicted ids and, of each example's references, the nearest.
+
+    The nearest reference is the one with the smallest edit distance in proportion to its length, the first listed of
+    equals; where the prediction equals any reference, it is that one. A predicted `UNKNOWN` matches nothing, not even
+    an `UNKNOWN` of the target: who answers "I do not know" has not answered.
+
+    Args:
+        predicted: `(examples, steps)` uint32 codes, 0 after the end.
+        predicted_length: `(examples,)` int64, steps.
+        reference: `(examples, steps)` uint32 codes of the nearest reference, 0 after the end; as wide as `predicted`.
+        reference_length: `(examples,)` int64, steps, at least 1.
+        edits: `(examples,)` int64, insertions, deletions and substitutions between the two (Levenshtein 1966).
+        target_length: `(examples,)` int64, steps of the split's own target, by which examples are grouped.
+        stopped: `(examples,)` bool, whether the model ended the sequence itself.
+    """
+
+    predicted: NDArray[np.uint32]
+    predicted_length: NDArray[np.int64]
+    reference: NDArray[np.uint32]
+    reference_length: NDArray[np.int64]
+    edits: NDArray[np.int64]
+    target_length: NDArray[np.int64]
+    stopped: NDArray[np.bool_]
+
+    @property
+    def correct_steps(self) -> NDArray[np.int64]:
+        """Steps `(examples,)` at which prediction and reference hold the same symbol."""
+        agree = (self.predicted == self.reference) & (self.reference != _END)
+        correct: NDArray[np.int64] = agree.sum(axis=1, dtype=np.int64)
+        return correct
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FeatureComparison:
+    """Predicted and true steps, as the model sees them (scaled), zero after the end of each.
+
+    Args:
+        predicted: `(examples, steps, features)` float64.
+        predicted_length: `(examples,)` int64, steps.
+        target: `(examples, steps, features)` float64; as wide as `predicted`.
+        target_length: `(examples,)` int64, steps, at least 1.
+        stopped: `(examples,)` bool, whether the model ended the sequence itself.
+    """
+
+    predicted: NDArray[np.float64]
+    predicted_length: NDArray[np.int64]
+    target: NDArray[np.float64]
+    target_length: NDArray[np.int64]
+    stopped: NDArray[np.bool_]
+
+    @property
+    def num_features(self) -> int:
+        """Numbers of a step."""
+        return int(self.target.shape[2])
+
+
+def compare_tokens(predictions: Predictions, split: Split) -> TokenComparison:
+    """Find each prediction's nearest reference and its edit distance.
+
+    Args:
+        predictions: decoded ids of every example of the split, in its order.
+        split: the targets, with all their references where there are several.
+
+    Raises:
+        ValueError: the two do not belong together.
+    """
+    _check_pair(predictions, split, dimensions=2)
+    target_length = split.target_length.astype(np.int64)
+    if split.references is None:
+        owner = np.arange(len(split))
+        reference, reference_length = _code(split.target, target_length), target_length
+    else:
+        owner, ids, reference_length = _flatten_references(split)
+        reference = _code(ids, reference_length)
+    predicted_length = predictions.length.astype(np.int64)
+    predicted = _code(predictions.values, predicted_length, is_predicted=True)
+    predicted_texts = _texts(predicted)
+    edits = _edit_distances([predicted_texts[index] for index in owner], _texts(reference))
+    nearest = _nearest(owner, edits / reference_length)
+    width = max(predicted.shape[1], reference.shape[1])
+    return TokenComparison(
+        predicted=_widen(predicted, width),
+        predicted_length=predicted_length,
+        reference=_widen(reference[nearest], width),
+        reference_length=reference_length[nearest],
+        edits=edits[nearest],
+        target_length=target_length,
+        stopped=predictions.stopped,
+    )
+
+
+def compare_features(predictions: Predictions, split: Split) -> FeatureComparison:
+    """Lay predicted and true steps side by side, zero after the end of each.
+
+    Args:
+        predictions: decoded steps of every example of the split, in its order.
+        split: the targets.
+
+    Raises:
+        ValueError: the two do not belong together.
+    """
+    _check_pair(predictions, split, dimensions=3)
+    if predictions.values.shape[2] != split.target.shape[2]:
+        raise ValueError(
+            f"predictions must have the target's {split.target.shape[2]} features a step, got "
+            f"{predictions.values.shape[2]}"
+        )
+    width = max(predictions.values.shape[1], split.target.shape[1])
+    return FeatureComparison(
+        predicted=_mask_steps(predictions.values, predictions.length, width),
+        predicted_length=predictions.length.astype(np.int64),
+        target=_mask_steps(split.target, split.target_length, width),
+        target_length=split.target_length.astype(np.int64),
+        stopped=predictions.stopped,
+    )
+
+
+def _check_pair(predictions: Predictions, split: Split, *, dimensions: int) -> None:
+    if len(split) == 0:
+        raise ValueError("a split without examples cannot be scored")
+    if len(predictions) != len(split):
+        raise ValueError(f"each of the split's {len(split)} examples needs one prediction, got {len(predictions)}")
+    if predictions.values.ndim != dimensions or split.target.ndim != dimensions:
+        raise ValueError(
+            f"values and targets of this kind have {dimensions} dimensions, got {predictions.values.ndim} and "
+            f"{split.target.ndim}"
+        )
+    if predictions.length.min() < 0 or predictions.length.max() > predictions.values.shape[1]:
+        raise ValueError(
+            f"predicted lengths must lie within the {predictions.values.shape[1]} steps of the values, got "
+            f"{predictions.length.min()} to {predictions.length.max()}"
+        )
+    if split.target_length.min() < 1:
+        raise ValueError("every target must have at least one step, got one of none")
+
+
+def _code(ids: NDArray[np.generic], length: NDArray[np.integer], *, is_predicted: bool = False) -> NDArray[np.uint32]:
+    codes = ids.astype(np.uint32) + np.uint32(_FIRST)
+    if is_predicted:
+        codes[ids == UNKNOWN] = _UNMATCHABLE
+    codes[np.arange(ids.shape[1]) >= length[:, None]] = _END
+    return _widen(codes, max(1, ids.shape[1]))
+
+
+def _widen(codes: NDArray[np.uint32], width: int) -> NDArray[np.uint32]:
+    return np.pad(codes, ((0, 0), (0, width - codes.shape[1])))
+
+
+def _flatten_references(split: Split) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+    """Return the owner of every reference, and all of them padded, with their lengths."""
+    references = split.references or ()
+    if len(references) != len(split) or not all(references):
+        raise ValueError(f"each of the split's {len(split)} examples needs at least one reference")
+    owner = np.repeat(np.arange(len(split)), [len(own) for own in references])
+    flat = [ids for own in references for ids in own]
+    length = np.array([len(ids) for ids in flat], dtype=np.int64)
+    if length.min() < 1:
+        raise ValueError("every reference must have at least one step, got one of none")
+    padded = np.zeros((len(flat), int(length.max())), dtype=np.int32)
+    padded[np.arange(padded.shape[1]) < length[:, None]] = np.concatenate(flat)
+    return owner, padded, length
+
+
+def _texts(codes: NDArray[np.uint32]) -> list[str]:
+    """Read each row as a string of one code point a step: the form that is fastest to hand to rapidfuzz."""
+    # NumPy cuts trailing zeros off, which are exactly the steps after the end.
+    texts: list[str] = np.ascontiguousarray(codes).view(f"<U{codes.shape[1]}").ravel().tolist()
+    return texts
+
+
+def _edit_distances(first: list[str], second: list[str]) -> NDArray[np.int64]:
+    distances: NDArray[np.int64] = process.cpdist(first, second, scorer=Levenshtein.distance, dtype=np.int64)
+    return distances.reshape(-1)
+
+
+def _nearest(owner: NDArray[np.int64], ratio: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return for each owner the index of its smallest ratio, the first of equals."""
+    order = np.lexsort((np.arange(len(owner)), ratio, owner))
+    _, first = np.unique(owner[order], return_index=True)
+    return order[first]
+
+
+def _mask_steps(values: NDArray[np.generic], length: NDArray[np.integer], width: int) -> NDArray[np.float64]:
+    real = np.arange(values.shape[1]) < length[:, None]
+    masked = np.where(real[:, :, None], values.astype(np.float64), 0.0)
+    return np.pad(masked, ((0, 0), (0, width - values.shape[1]), (0, 0)))

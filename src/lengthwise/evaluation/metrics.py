@@ -1,0 +1,232 @@
+"""Scores of decoded sequences: per example first, then averaged, never counting padding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lengthwise.data.dataset import Kind, Split
+from lengthwise.decoding.predictions import Predictions
+from lengthwise.evaluation.comparison import (
+    FeatureComparison,
+    TokenComparison,
+    compare_features,
+    compare_tokens,
+)
+from lengthwise.evaluation.warping import warp_distances
+
+Comparison = TypeVar("Comparison", TokenComparison, FeatureComparison)
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleScores:
+    """One metric of every example, as an amount and what it is counted over.
+
+    The score of any set of examples is the sum of their amounts over the sum of their weights, so parts of a split
+    add up to the whole.
+
+    Args:
+        amount: `(examples,)` float64, such as the edits of each example.
+        weight: `(examples,)` float64 above 0, such as its true length.
+    """
+
+    amount: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """The score `(examples,)` of each example by itself."""
+        return self.amount / self.weight
+
+    def average(self, chosen: NDArray[np.bool_] | None = None) -> float:
+        """Return the score of all examples, or of the chosen ones `(examples,)`; NaN where none is chosen."""
+        amount, weight = (self.amount, self.weight) if chosen is None else (self.amount[chosen], self.weight[chosen])
+        return float(amount.sum() / weight.sum()) if len(amount) else float("nan")
+
+
+class Metric(NamedTuple, Generic[Comparison]):
+    """A metric's computation and how it is read.
+
+    Args:
+        measure: computes the scores of every example.
+        label: its name in tables and figures.
+        unit: what it is counted in.
+        higher_is_better: whether more is better.
+    """
+
+    measure: Callable[[Comparison], ExampleScores]
+    label: str
+    unit: str
+    higher_is_better: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scores:
+    """Every metric of every example of a split.
+
+    Args:
+        kind: kind of the data.
+        examples: name of the metric -> its scores, in the order of the metrics' table.
+        comparison: what the scores were computed from.
+    """
+
+    kind: Kind
+    examples: Mapping[str, ExampleScores]
+    comparison: TokenComparison | FeatureComparison
+
+    @property
+    def summary(self) -> dict[str, float]:
+        """Name of the metric -> its score over the whole split."""
+        return self.summarise()
+
+    def summarise(self, chosen: NDArray[np.bool_] | None = None) -> dict[str, float]:
+        """Return name of the metric -> its score over the chosen examples `(examples,)`, or over all."""
+        return {name: scores.average(chosen) for name, scores in self.examples.items()}
+
+
+def measure_exact_match(comparison: TokenComparison) -> ExampleScores:
+    """Whether the prediction equals any reference, symbol for symbol and in length."""
+    right = comparison.edits == 0
+    return ExampleScores(right.astype(np.float64), np.ones(len(right)))
+
+
+def measure_token_accuracy(comparison: TokenComparison) -> ExampleScores:
+    """Right symbols at their place, over the steps of the longer of prediction and nearest reference.
+
+    A step that is missing or too many is thus a wrong one: neither stopping early nor running on pays.
+    """
+    steps = np.maximum(comparison.predicted_length, comparison.reference_length)
+    return ExampleScores(comparison.correct_steps.astype(np.float64), steps.astype(np.float64))
+
+
+def measure_error_rate(comparison: TokenComparison) -> ExampleScores:
+    """Edits to the nearest reference over its length; above 1 where the prediction is much too long."""
+    return ExampleScores(comparison.edits.astype(np.float64), comparison.reference_length.astype(np.float64))
+
+
+def measure_token_length_error(comparison: TokenComparison) -> ExampleScores:
+    """Steps too few or too many, against the nearest reference."""
+    return _length_error(comparison.predicted_length, comparison.reference_length)
+
+
+def measure_absolute_error(comparison: FeatureComparison) -> ExampleScores:
+    """Absolute error for each number of the true steps, in scaled units.
+
+    A missing step is read as zeros, and a step too many is held against zeros, its error added without adding to the
+    steps divided by. So no length pays: a comparison of the common steps alone would reward stopping after the easy
+    ones. Zero is what padding holds, which a model of fixed length learns to make.
+    """
+    return _step_error(comparison, np.abs(comparison.predicted - comparison.target))
+
+
+def measure_squared_error(comparison: FeatureComparison) -> ExampleScores:
+    """Squared error for each number of the true steps; missing and surplus steps as in `measure_absolute_error`."""
+    return _step_error(comparison, np.square(comparison.predicted - comparison.target))
+
+
+def measure_feature_length_error(comparison: FeatureComparison) -> ExampleScores:
+    """Steps too few or too many."""
+    return _length_error(comparison.predicted_length, comparison.target_length)
+
+
+def measure_warping(comparison: FeatureComparison) -> ExampleScores:
+    """Dynamic time warping distance for each true step, in scaled units.
+
+    Never above the absolute error where the lengths agree, as the alignment step by step is one of those it chooses
+    from.
+    """
+    distance = warp_distances(
+        comparison.predicted,
+        comparison.predicted_length,
+        second=comparison.target,
+        second_length=comparison.target_length,
+    )
+    return ExampleScores(distance, comparison.target_length.astype(np.float64))
+
+
+TOKEN_METRICS: Mapping[str, Metric[TokenComparison]] = MappingProxyType(
+    {
+        "exact_match": Metric(measure_exact_match, "exact match", "share of the sequences", True),
+        "token_accuracy": Metric(measure_token_accuracy, "token accuracy", "share of the steps", True),
+        "error_rate": Metric(measure_error_rate, "error rate", "edits per true step", False),
+        "length_error": Metric(measure_token_length_error, "length error", "steps", False),
+    }
+)
+
+FEATURE_METRICS: Mapping[str, Metric[FeatureComparison]] = MappingProxyType(
+    {
+        "mean_absolute_error": Metric(measure_absolute_error, "mean absolute error", "scaled units", False),
+        "mean_squared_error": Metric(measure_squared_error, "mean squared error", "scaled units squared", False),
+        "length_error": Metric(measure_feature_length_error, "length error", "steps", False),
+        "time_warping": Metric(measure_warping, "time warping distance", "scaled units per step", False),
+    }
+)
+
+
+def find_metric(name: str) -> Metric[TokenComparison] | Metric[FeatureComparison] | None:
+    """Return the entry of a metric by its name; None where there is none."""
+    return TOKEN_METRICS.get(name) or FEATURE_METRICS.get(name)
+
+
+def describe_metric(name: str) -> Metric[TokenComparison] | Metric[FeatureComparison]:
+    """Return the entry of a metric by its name.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    found = find_metric(name)
+    if found is None:
+        raise ValueError(f"a metric is one of {', '.join({**TOKEN_METRICS, **FEATURE_METRICS})}; got {name}")
+    return found
+
+
+def score_predictions(
+    predictions: Predictions, split: Split, kind: Kind, *, names: Iterable[str] | None = None
+) -> Scores:
+    """Score decoded sequences against their targets.
+
+    Args:
+        predictions: one for each example of the split, in its order; free-running, or teacher-forced where the
+            exposure gap is wanted.
+        split: the targets.
+        kind: kind of the data.
+        names: metrics to compute; None: all, but time warping only where a predicted length differs from the true
+            one, as it takes the square of the steps.
+
+    Raises:
+        ValueError: an unknown name, or predictions that do not belong to the split.
+    """
+    if kind == "tokens":
+        tokens = compare_tokens(predictions, split)
+        examples = _measure_all(TOKEN_METRICS, tokens, TOKEN_METRICS if names is None else names)
+        return Scores(kind=kind, examples=examples, comparison=tokens)
+    features = compare_features(predictions, split)
+    if names is None:
+        lengths_agree = bool((features.predicted_length == features.target_length).all())
+        names = [name for name in FEATURE_METRICS if not (lengths_agree and name == "time_warping")]
+    examples = _measure_all(FEATURE_METRICS, features, names)
+    return Scores(kind=kind, examples=examples, comparison=features)
+
+
+def _measure_all(
+    table: Mapping[str, Metric[Comparison]], comparison: Comparison, names: Iterable[str]
+) -> dict[str, ExampleScores]:
+    wanted = list(names)
+    unknown = [name for name in wanted if name not in table]
+    if unknown:
+        raise ValueError(f"metrics of this kind of data are {', '.join(table)}; got {', '.join(unknown)}")
+    return {name: table[name].measure(comparison) for name in table if name in wanted}
+
+
+def _length_error(predicted: NDArray[np.int64], true: NDArray[np.int64]) -> ExampleScores:
+    return ExampleScores(np.abs(predicted - true).astype(np.float64), np.ones(len(true)))
+
+
+def _step_error(comparison: FeatureComparison, error: NDArray[np.float64]) -> ExampleScores:
+    numbers = comparison.target_length * comparison.num_features
+    return ExampleScores(error.sum(axis=(1, 2)), numbers.astype(np.float64))

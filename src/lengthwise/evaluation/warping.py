@@ -1,0 +1,80 @@
+"""Dynamic time warping: how far two sequences of unequal pace are apart."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_CHUNK_NUMBERS = 32_768
+"""Numbers of one diagonal worked on at once: as many as a processor's cache holds with the few arrays needed."""
+
+
+def warp_distances(
+    first: NDArray[np.float64],
+    first_length: NDArray[np.int64],
+    *,
+    second: NDArray[np.float64],
+    second_length: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Return the cost of the cheapest alignment of each pair of sequences.
+
+    An alignment walks through both sequences from the first steps to the last, in either or both at a time (Sakoe and
+    Chiba 1978, symmetric form without slope weights or window); its cost is the sum, over the pairs of steps it
+    passes, of the mean absolute difference of their features. A sequence without steps counts as one step of zeros.
+
+    Args:
+        first: `(examples, steps, features)`, padded on the right.
+        first_length: `(examples,)` steps.
+        second: `(examples, other steps, features)`.
+        second_length: `(examples,)` steps.
+
+    Returns:
+        `(examples,)` summed costs, in the unit of the features.
+    """
+    first, first_length = _fill_empty(first, first_length)
+    second, second_length = _fill_empty(second, second_length)
+    size = max(1, _CHUNK_NUMBERS // first.shape[1])
+    chunks = [slice(start, start + size) for start in range(0, len(first), size)]
+    parts = [_warp_chunk(first[c], first_length[c], second[c], second_length[c]) for c in chunks]
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _fill_empty(
+    values: NDArray[np.float64], length: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    if values.shape[1] == 0:
+        values = np.zeros((values.shape[0], 1, values.shape[2]))
+    empty = length == 0
+    if empty.any():
+        values = np.where(empty[:, None, None], 0.0, values)
+    return values, np.maximum(length, 1)
+
+
+def _warp_chunk(
+    first: NDArray[np.float64],
+    first_length: NDArray[np.int64],
+    second: NDArray[np.float64],
+    second_length: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Fill the cost table diagonal by diagonal, all examples at once; a cell (i, j) lies on diagonal i + j."""
+    num_first, num_second = int(first_length.max()), int(second_length.max())
+    result = np.zeros(len(first))
+    rows = np.arange(len(first))
+    # Examples come last, so that whole diagonals of all examples are contiguous; the second sequence runs backwards,
+    # as it does along a diagonal.
+    ahead = np.ascontiguousarray(first[:, :num_first].T)
+    back = np.ascontiguousarray(second[:, :num_second].T[:, ::-1])
+    # Entry i + 1 is step i of the first sequence, entry 0 lies outside the table.
+    before, last, current = (np.full((num_first + 1, len(first)), np.inf) for _ in range(3))
+    for diagonal in range(num_first + num_second - 1):
+        low, high = max(0, diagonal - num_second + 1), min(diagonal, num_first - 1)
+        offset = num_second - 1 - diagonal
+        current.fill(np.inf)
+        cost = np.abs(ahead[:, low : high + 1] - back[:, offset + low : offset + high + 1]).mean(axis=0)
+        if diagonal > 0:
+            cost += np.minimum(np.minimum(last[low + 1 : high + 2], last[low : high + 1]), before[low : high + 1])
+        current[low + 1 : high + 2] = cost
+        done = rows[first_length + second_length - 2 == diagonal]
+        result[done] = current[first_length[done], done]
+        before, last, current = last, current, before
+    return result

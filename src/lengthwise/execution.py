@@ -1,0 +1,142 @@
+"""The work of a run: model, training, decoding, evaluation, each handing on to the next."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from lengthwise.config.options import MlflowOptions, RunOptions
+from lengthwise.data.dataset import Dataset
+from lengthwise.data.vocabulary import Vocabulary
+from lengthwise.decoding.decoding import (
+    build_decode_function,
+    build_encode_function,
+    decode_split,
+    encode_split,
+    predict_teacher_forced,
+)
+from lengthwise.decoding.predictions import Predictions
+from lengthwise.evaluation.assessment import PRIMARY_METRICS, Assessment, assess_split
+from lengthwise.launch import Launch
+from lengthwise.models.assembly import Models, build_models
+from lengthwise.models.wiring import Wiring, count_parameters
+from lengthwise.results import print_results, save_assessments, save_figures
+from lengthwise.serving.artifact import Artifact, save_artifact
+from lengthwise.tracking.run import Run
+from lengthwise.training.trainer import TrainingResult, prepare_backend, train_model
+
+ARTIFACT_NAME = "lengthwise"
+"""The stored model lies in a run's `model/data/lengthwise`, where MLflow's format puts it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What a run has come to.
+
+    Args:
+        training: the fit.
+        predictions: of each scored split.
+        assessments: of each scored split.
+        latents: of the validation split, `(examples, latent_dim)`.
+        evaluation_seconds: what decoding and scoring took.
+    """
+
+    training: TrainingResult
+    predictions: dict[str, Predictions]
+    assessments: dict[str, Assessment]
+    latents: NDArray[np.float32]
+    evaluation_seconds: float
+
+
+def execute_run(
+    run: Run, options: RunOptions, *, dataset: Dataset, wiring: Wiring, launch: Launch, console: Console
+) -> float:
+    """Do the work of an open run.
+
+    Args:
+        run: takes metrics, figures, samples and the model.
+        options: the run's.
+        dataset: loaded.
+        wiring: resolved for the dataset.
+        launch: the cores that the run may use.
+        console: takes progress and results.
+
+    Returns:
+        the primary metric on the validation split.
+    """
+    prepare_backend(options.training, options.seed, launch.cores)
+    models = build_models(wiring)
+    training = train_model(
+        models, dataset.splits, options, report=lambda epoch, metrics: run.log(metrics, step=epoch), console=console
+    )
+    outcome = _evaluate(models, options, dataset, training)
+    run.set_summary(_summarise(outcome, wiring))
+    save_assessments(run, dataset, outcome.predictions, outcome.assessments, seed=options.seed)
+    save_figures(run, dataset, training, outcome.predictions, outcome.assessments, latents=outcome.latents)
+    _save_model(run, models, options, dataset)
+    print_results(console, run, training, outcome.assessments)
+    return outcome.assessments["val"].scores.summary[PRIMARY_METRICS[dataset.spec.kind]]
+
+
+def _evaluate(models: Models, options: RunOptions, dataset: Dataset, training: TrainingResult) -> Outcome:
+    started = time.perf_counter()
+    decode = build_decode_function(models, options.decoding)
+    names = [name for name in dataset.splits if name != "train" or options.training.score_train]
+    predictions, assessments = {}, {}
+    for name in names:
+        split = dataset.splits[name]
+        predictions[name] = decode_split(decode, models.wiring, split, options.decoding)
+        teacher_forced = predict_teacher_forced(models, split, options.decoding.batch_size)
+        assessments[name] = assess_split(
+            dataset, name, predictions=predictions[name], teacher_forced=teacher_forced
+        )
+    latents = encode_split(build_encode_function(models), dataset.splits["val"], options.decoding.batch_size)
+    return Outcome(
+        training=training,
+        predictions=predictions,
+        assessments=assessments,
+        latents=latents,
+        evaluation_seconds=time.perf_counter() - started,
+    )
+
+
+def _summarise(outcome: Outcome, wiring: Wiring) -> dict[str, float]:
+    summary: dict[str, float] = {}
+    for assessment in outcome.assessments.values():
+        summary |= assessment.summary
+    return summary | {
+        "best/val_loss": outcome.training.best_loss,
+        "best/epoch": outcome.training.best_epoch,
+        "time/fit_seconds": outcome.training.seconds,
+        "time/evaluation_seconds": outcome.evaluation_seconds,
+        "model/parameters": count_parameters(wiring),
+    }
+
+
+def _save_model(run: Run, models: Models, options: RunOptions, dataset: Dataset) -> None:
+    with tempfile.TemporaryDirectory() as aside:
+        data = Path(aside) / ARTIFACT_NAME
+        save_artifact(data, models=models, options=options, dataset=dataset)
+        if isinstance(options.tracking, MlflowOptions):
+            from lengthwise.serving.mlflow_model import write_mlflow_model
+            from lengthwise.serving.predictor import Predictor
+
+            artifact = Artifact(
+                options=options, models=models, source_codec=dataset.source_codec, target_codec=dataset.target_codec
+            )
+            write_mlflow_model(run.path("model"), data, Predictor(artifact), _pick_example(dataset))
+        else:
+            shutil.copytree(data, run.path("model", "data", ARTIFACT_NAME))
+
+
+def _pick_example(dataset: Dataset) -> object:
+    split, codec = dataset.splits["val"], dataset.source_codec
+    source = split.source[0, : split.source_length[0]]
+    return codec.decode(source.tolist()) if isinstance(codec, Vocabulary) else codec.decode(source)

@@ -1,0 +1,89 @@
+"""One run, from options to a closed record: the data first, which needs no TensorFlow, then the work."""
+
+from __future__ import annotations
+
+import os
+
+from rich.console import Console
+
+from lengthwise.config.options import RunOptions
+from lengthwise.config.parse import dump_options, flatten_options
+from lengthwise.config.places import project_root
+from lengthwise.data.dataset import Dataset
+from lengthwise.data.loading import load_dataset
+from lengthwise.evaluation.assessment import PRIMARY_METRICS
+from lengthwise.evaluation.metrics import describe_metric
+from lengthwise.launch import Launch
+from lengthwise.models.wiring import count_parameters, resolve_wiring
+from lengthwise.tracking.manifest import DatasetRecord, PrimaryMetric
+from lengthwise.tracking.record import RunRecord
+from lengthwise.tracking.run import start_run
+
+LOG_NAME = "log.txt"
+
+
+def run_experiment(options: RunOptions, launch: Launch) -> float | None:
+    """Train, decode and score one model, and keep all of it in a run.
+
+    Args:
+        options: the run's, past the gate.
+        launch: where the run comes from.
+
+    Returns:
+        the validation score by which sweeps compare runs: exact match, or mean absolute error for features.
+
+    Raises:
+        ConfigError: options do not fit the data.
+        DataError: the data cannot be used.
+        DivergedError: the loss is no longer finite.
+    """
+    console = Console(record=True, highlight=False)
+    dataset = load_dataset(options.dataset, options.timesteps)
+    wiring = resolve_wiring(options.model, options.latent_dim, dataset.spec)
+    describe_start(console, options, dataset, count_parameters(wiring))
+    with start_run(_build_record(options, launch, dataset), options.tracking) as run:
+        try:
+            # TensorFlow's greetings are no news to anybody; its errors still arrive as exceptions.
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+            # TensorFlow takes seconds to import; by now nothing can be refused any more, and the mirror is at work.
+            from lengthwise.execution import execute_run
+
+            return execute_run(run, options, dataset=dataset, wiring=wiring, launch=launch, console=console)
+        finally:
+            run.write_text(LOG_NAME, console.export_text())
+
+
+def describe_start(console: Console, options: RunOptions, dataset: Dataset, num_parameters: int) -> None:
+    """Print what is about to run, and what of the data was left out."""
+    sizes = ", ".join(f"{len(split):,} {name}" for name, split in dataset.splits.items())
+    console.print(
+        f"[bold]{options.model.name}[/bold] on [bold]{dataset.name}[/bold] ({sizes}), "
+        f"latent_dim {options.latent_dim}, {dataset.spec.timesteps} timesteps, {num_parameters:,} parameters, "
+        f"seed {options.seed}"
+    )
+    for skipped in dataset.skipped:
+        console.print(f"  left out: {skipped.count:,} ({skipped.reason})")
+
+
+def _build_record(options: RunOptions, launch: Launch, dataset: Dataset) -> RunRecord:
+    primary = PRIMARY_METRICS[dataset.spec.kind]
+    return RunRecord(
+        output_dir=project_root() / options.output_dir,
+        study=options.study,
+        label=f"{options.model.name}-{dataset.name}"[:100],
+        config_text=dump_options(options),
+        params=flatten_options(options),
+        tags={"lengthwise.overrides": " ".join(launch.overrides)}
+        | ({} if launch.job_number is None else {"lengthwise.job_number": str(launch.job_number)}),
+        command=launch.command,
+        dataset=DatasetRecord(
+            name=dataset.name,
+            sha256=dataset.content_hash,
+            split_sizes={name: len(split) for name, split in dataset.splits.items()},
+        ),
+        parent=launch.parent,
+        seed=options.seed,
+        primary_metric=PrimaryMetric(
+            name=f"test/{primary}", greater_is_better=describe_metric(primary).higher_is_better
+        ),
+    )

@@ -1,0 +1,125 @@
+"""From a wiring to Keras models that share their weights.
+
+Shapes: B batch, S source steps, T target steps, F features, L latent_dim, U decoder_dim, V symbols or features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from lengthwise.models.bridge import Bridge
+from lengthwise.models.decoder import Constants, Decoder, State
+from lengthwise.models.encoder import Encoder
+from lengthwise.models.wiring import Wiring
+
+Tensor = tf.Tensor
+
+
+class SequenceModel(keras.Model):
+    """The training model: a source and the true previous outputs become scores at every step.
+
+    Called with a dictionary of `source` (`(B, S)` int32 or `(B, S, F)`), `source_length` `(B,)` int32 and `previous`
+    (`(B, T)` int32 or `(B, T, V)`, the start first), it returns a dictionary of `values` (logits, or features,
+    `(B, T, V)`) and, where a stop probability is learnt, its logits `stop` `(B, T, 1)`.
+    """
+
+    def __init__(self, wiring: Wiring, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.wiring = wiring
+        self.encoder = Encoder(wiring, name="encoder")
+        self.bridge = Bridge(wiring, name="bridge")
+        self.decoder = Decoder(wiring, name="decoder")
+
+    def build(self, input_shape: Any = None) -> None:
+        """Create the weights."""
+        for part in (self.encoder, self.bridge, self.decoder):
+            part.build()
+        self.built = True
+
+    def call(self, inputs: dict[str, Tensor], training: bool = False) -> dict[str, Tensor]:
+        """Score the steps of known targets."""
+        memory, finals = self.encoder(inputs["source"], inputs["source_length"], training=training)
+        conditioning, initial = self.bridge(finals)
+        outputs = self.decoder(
+            inputs["previous"], conditioning, initial, memory, inputs["source_length"], training=training
+        )
+        scores = {"values": outputs.values}
+        if outputs.stop is not None:
+            scores["stop"] = outputs.stop[..., None]
+        return scores
+
+    def begin(self, source: Tensor, source_length: Tensor) -> tuple[Tensor, Constants, State]:
+        """Encode sources for decoding: the latent `(B, L)`, what every step is given, and the initial state."""
+        memory, finals = self.encoder(source, source_length)
+        conditioning, initial = self.bridge(finals)
+        constants = self.decoder.prepare(conditioning, memory, source_length)
+        return finals[-1][0], constants, self.decoder.start(initial)
+
+
+class _Begin(keras.layers.Layer):
+    def __init__(self, model: SequenceModel, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+
+    def call(self, source: Tensor, source_length: Tensor) -> dict[str, Tensor]:
+        latent, constants, state = self.model.begin(source, source_length)
+        return {"latent": latent, **constants, **state}
+
+
+class _Step(keras.layers.Layer):
+    def __init__(self, decoder: Decoder, constant_names: tuple[str, ...], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.decoder, self.constant_names = decoder, constant_names
+
+    def call(self, previous: Tensor, context: dict[str, Tensor]) -> dict[str, Tensor]:
+        constants = {name: context[name] for name in self.constant_names}
+        state = {name: value for name, value in context.items() if name not in constants}
+        outputs, state = self.decoder.step(previous, constants, state)
+        return {name: value for name, value in outputs._asdict().items() if value is not None} | state
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The Keras models of one wiring, on the same weights.
+
+    Args:
+        training: scores of all steps, the previous outputs given.
+        encoder: `source` and `source_length` to a dictionary of `latent` `(B, L)`, what every step is given (`gates`,
+            with attention `memory`, `keys`, `mask`) and the decoder's initial states (`h_0`, `c_0`, ...).
+        decoder: one step: a dictionary of `previous` (`(B,)` or `(B, V)`) and of what the encoder returned but the
+            latent, to one of `values` `(B, V)`, `stop` `(B,)` where learnt, and the new states.
+    """
+
+    wiring: Wiring
+    training: SequenceModel
+    encoder: keras.Model
+    decoder: keras.Model
+
+
+def build_models(wiring: Wiring) -> Models:
+    """Build the models of a wiring; the weights' initial values follow Keras' global seed."""
+    spec = wiring.spec
+    dtype = "int32" if wiring.is_tokens else "float32"
+    width = () if wiring.is_tokens else (spec.source_size,)
+    training = SequenceModel(wiring, name="sequence_model")
+    training.build()
+    source = keras.Input((None, *width), dtype=dtype, name="source")
+    source_length = keras.Input((), dtype="int32", name="source_length")
+    begun = _Begin(training, name="begin")(source, source_length)
+    encoder = keras.Model({"source": source, "source_length": source_length}, begun, name="encoder")
+    previous = keras.Input(() if wiring.is_tokens else (spec.target_size,), dtype=dtype, name="previous")
+    context = {
+        name: keras.Input(value.shape[1:], dtype=value.dtype, name=name)
+        for name, value in begun.items()
+        if name != "latent"
+    }
+    constant_names = tuple(name for name in ("gates", "memory", "keys", "mask") if name in context)
+    stepped = _Step(training.decoder, constant_names, name="step")(previous, context)
+    decoder = keras.Model({"previous": previous, **context}, stepped, name="decoder")
+    return Models(wiring, training, encoder, decoder)
+
+

@@ -1,0 +1,107 @@
+"""One recurrent layer: the weights of a standard Keras layer, and three ways to run them.
+
+Shapes: B batch, S steps, D input width, U units, G gates x U.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+
+from lengthwise.models.recurrence import run_recurrence, step_cell
+from lengthwise.models.wiring import GATES
+
+Tensor = tf.Tensor
+States = tuple[Tensor, ...]
+
+_KERAS_LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
+
+
+def has_gpu() -> bool:
+    """Tell whether cuDNN's kernels, behind the standard layers, are faster than the loop of `recurrence`."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+class Recurrent(keras.layers.Layer):
+    """A recurrent layer whose input may come in parts, each projected where it is cheapest.
+
+    The concatenation of the parts times the kernel is the sum of each part times its rows of the kernel. So the part
+    that is the same at every step is projected once, and symbols by looking their rows up. Weights, names, initial
+    values and numbers are those of the Keras layer fed with the concatenation.
+
+    Args:
+        cell: `lstm`, `gru` (with `reset_after`) or `rnn`.
+        units: width of the state.
+        input_dim: width of all parts together; 0 for a layer that runs on its state alone.
+    """
+
+    def __init__(self, cell: Literal["lstm", "gru", "rnn"], units: int, input_dim: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cell_kind: Literal["lstm", "gru", "rnn"] = cell
+        self.units = units
+        self.input_dim = input_dim
+        self.layer = _KERAS_LAYERS[cell](units, return_sequences=True, return_state=True, dtype=self.dtype_policy)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Create the weights."""
+        self.layer.build((None, None, self.input_dim))
+        # A kernel without rows would have an optimiser look for its gradient.
+        self.layer.cell.kernel.trainable = self.input_dim > 0
+        self.built = True
+
+    def _read(self, variable: Any) -> Tensor:
+        return tf.cast(tf.convert_to_tensor(variable), self.compute_dtype)
+
+    @property
+    def _biases(self) -> tuple[Tensor, Tensor | None]:
+        bias = self._read(self.layer.cell.bias)
+        return (bias[0], bias[1]) if self.cell_kind == "gru" else (bias, None)
+
+    def project(self, part: Tensor, first_row: int = 0) -> Tensor:
+        """Multiply a part `(..., width)` of the input with its rows of the kernel: `(..., G)`."""
+        return tf.matmul(part, self._read(self.layer.cell.kernel)[first_row : first_row + part.shape[-1]])
+
+    def project_ids(self, ids: Tensor, first_row: int, size: int) -> Tensor:
+        """Project one-hot symbols, given as ids `(...)` below `size`: `(..., G)`."""
+        return tf.gather(self._read(self.layer.cell.kernel)[first_row : first_row + size], ids)
+
+    def zero_states(self, batch: Tensor) -> States:
+        """Return states of zeros, `(B, U)` each."""
+        count = 2 if self.cell_kind == "lstm" else 1
+        return (tf.zeros((batch, self.units), self.compute_dtype),) * count
+
+    def add_bias(self, gates: Tensor) -> Tensor:
+        """Add the input's bias to projected parts."""
+        return gates + self._biases[0]
+
+    def repeat_bias(self, batch: Tensor) -> Tensor:
+        """Return the gates `(batch, G)` of a layer without input."""
+        return tf.broadcast_to(self._biases[0], (batch, GATES[self.cell_kind] * self.units))
+
+    def run(self, gates: Tensor, initial: States, num_steps: Tensor) -> tuple[Tensor, ...]:
+        """Run all steps from projected input.
+
+        Args:
+            gates: `(B, S, G)`, or `(B, G)` where the input is the same at every step; bias included.
+            initial: states `(B, U)`.
+            num_steps: S, a scalar.
+
+        Returns:
+            every state after every step, `(B, S, U)` each, h first.
+        """
+        _, recurrent_bias = self._biases
+        kernel = self._read(self.layer.cell.recurrent_kernel)
+        return run_recurrence(self.cell_kind, gates, kernel, recurrent_bias, initial, num_steps=num_steps)
+
+    def run_standard(self, inputs: Tensor, initial: States, mask: Tensor | None) -> tuple[Tensor, States]:
+        """Run the standard Keras layer on concatenated input `(B, S, D)`: outputs `(B, S, U)` and final states."""
+        outputs, *states = self.layer(inputs, initial_state=list(initial), mask=mask)
+        return outputs, tuple(states)
+
+    def step(self, gates: Tensor, states: States) -> States:
+        """Make one step from projected input `(B, G)`: the new states, h first."""
+        _, recurrent_bias = self._biases
+        kernel = self._read(self.layer.cell.recurrent_kernel)
+        return step_cell(self.cell_kind, gates, states, kernel, recurrent_bias)

@@ -1,0 +1,62 @@
+"""How previous outputs and sources enter a recurrent layer: one-hot, embedded, or as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from lengthwise.models.recurrent import Recurrent
+
+Tensor = tf.Tensor
+
+
+class InputPart(keras.layers.Layer):
+    """Turns symbols `(...)` int32 or features `(..., F)` into projected gates `(..., G)` of a recurrent layer.
+
+    One-hot symbols are never written out: their projection is a row of the kernel. Dropout, in training, drops entries
+    of an embedding or of a feature vector, and whole one-hot symbols (their other entries are zero anyway).
+
+    Args:
+        size: number of symbols or of features.
+        embedding_dim: width of an embedded symbol; None for one-hot symbols and for features.
+        is_tokens: whether symbols come in.
+        dropout: share of the entries dropped in training.
+    """
+
+    def __init__(
+        self, size: int, *, embedding_dim: int | None, is_tokens: bool, dropout: float, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.size = size
+        self.is_one_hot = is_tokens and embedding_dim is None
+        self.embedding = keras.layers.Embedding(size, embedding_dim) if is_tokens and embedding_dim else None
+        self.width = embedding_dim if self.embedding is not None else size
+        self.dropout = keras.layers.Dropout(dropout) if dropout else None
+
+    def build(self, input_shape: Any = None) -> None:
+        """Create the weights."""
+        if self.embedding is not None:
+            self.embedding.build((None, None))
+        self.built = True
+
+    def vectors(self, values: Tensor, training: bool) -> Tensor:
+        """Return the input as vectors `(..., width)`: what a standard layer is fed with."""
+        if self.is_one_hot:
+            return self._drop(tf.one_hot(values, self.size, dtype=self.compute_dtype), training)
+        if self.embedding is not None:
+            return self._drop(tf.cast(self.embedding(values), self.compute_dtype), training)
+        return self._drop(tf.cast(values, self.compute_dtype), training)
+
+    def project(self, values: Tensor, recurrent: Recurrent, *, first_row: int, training: bool) -> Tensor:
+        """Return the input's share of the gates, `(..., G)`."""
+        if self.is_one_hot:
+            rows = recurrent.project_ids(values, first_row, self.size)
+            if self.dropout is None or not training:
+                return rows
+            return rows * self._drop(tf.ones_like(rows[..., :1]), training)
+        return recurrent.project(self.vectors(values, training), first_row)
+
+    def _drop(self, values: Tensor, training: bool) -> Tensor:
+        return self.dropout(values, training=training) if self.dropout is not None else values

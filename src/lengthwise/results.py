@@ -1,0 +1,128 @@
+"""What a run leaves for people: scores, samples, figures, and the few lines it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from lengthwise.data.dataset import Dataset
+from lengthwise.decoding.predictions import Predictions
+from lengthwise.evaluation.assessment import EXPOSURE_METRICS, PRIMARY_METRICS, Assessment
+from lengthwise.evaluation.figures import Curve, plot_learning_curves, plot_outcomes, plot_score_by_length
+from lengthwise.evaluation.metrics import describe_metric
+from lengthwise.evaluation.samples import select_samples, tabulate_samples
+from lengthwise.evaluation.sequence_figures import plot_latents, plot_reconstructions
+from lengthwise.evaluation.style import save_figure
+from lengthwise.tracking.run import Run
+from lengthwise.training.trainer import TrainingResult
+
+NUM_WORST, NUM_RANDOM = 20, 20
+NUM_RECONSTRUCTIONS = 10
+
+
+def save_assessments(
+    run: Run,
+    dataset: Dataset,
+    predictions: Mapping[str, Predictions],
+    assessments: Mapping[str, Assessment],
+    *,
+    seed: int,
+) -> None:
+    """Write, for each scored split, its samples (worst first, then some at random) and its scores by target length."""
+    for name, assessment in assessments.items():
+        chosen = select_samples(assessment.scores, num_worst=NUM_WORST, num_random=NUM_RANDOM, seed=seed)
+        samples = tabulate_samples(
+            predictions[name], split=dataset.splits[name], scores=assessment.scores, dataset=dataset, chosen=chosen
+        )
+        for kind, table in (("samples", samples), ("by_length", assessment.by_length.to_table())):
+            run.write_json(f"samples/{name}_{kind}.json", table.to_json_table())
+            run.write_text(f"samples/{name}_{kind}.md", table.to_markdown())
+
+
+def save_figures(
+    run: Run,
+    dataset: Dataset,
+    training: TrainingResult,
+    predictions: Mapping[str, Predictions],
+    assessments: Mapping[str, Assessment],
+    *,
+    latents: NDArray[np.float32],
+) -> None:
+    """Draw and write the run's figures into `figures/`."""
+    curves = {
+        name: Curve(list(range(1, len(values) + 1)), values)
+        for name, values in training.history.items()
+        if name.startswith(("train/", "val/")) and name != "train/learning_rate"
+    }
+    save_figure(
+        plot_learning_curves(curves, best_epoch=training.best_epoch), run.path("figures", "learning_curves.png")
+    )
+    val = dataset.splits["val"]
+    latent_figure = plot_latents(latents, labels=val.labels, lengths=val.source_length)
+    save_figure(latent_figure, run.path("figures", "latents.png"))
+    primary = PRIMARY_METRICS[dataset.spec.kind]
+    for name, assessment in assessments.items():
+        if len(assessment.by_length.bins) > 1:
+            figure = plot_score_by_length({name: assessment.by_length}, primary)
+            save_figure(figure, run.path("figures", f"{name}_by_length.png"))
+    if dataset.spec.kind == "tokens":
+        shares = {name: assessment.outcomes for name, assessment in assessments.items()}
+        save_figure(plot_outcomes(shares), run.path("figures", "outcomes.png"))
+    else:
+        _save_reconstructions(run, dataset, predictions["test"])
+
+
+def _save_reconstructions(run: Run, dataset: Dataset, predictions: Predictions) -> None:
+    split = dataset.splits["test"]
+    shown = np.unique(np.linspace(0, len(split) - 1, NUM_RECONSTRUCTIONS).astype(np.int64))
+    if split.labels is not None:
+        # One of each class, as far as there are so many.
+        shown = np.unique(split.labels, return_index=True)[1][:NUM_RECONSTRUCTIONS]
+    figure = plot_reconstructions(
+        split.target[shown].astype(np.float64),
+        predictions.values[shown].astype(np.float64),
+        original_length=split.target_length[shown],
+        reconstruction_length=predictions.length[shown],
+        titles=None if split.labels is None else [str(label) for label in split.labels[shown]],
+    )
+    save_figure(figure, run.path("figures", "reconstructions.png"))
+
+
+def print_results(
+    console: Console, run: Run, training: TrainingResult, assessments: Mapping[str, Assessment]
+) -> None:
+    """Print what was learnt, and where to look at it."""
+    kind = next(iter(assessments.values())).scores.kind
+    primary = PRIMARY_METRICS[kind]
+    label = describe_metric(primary).label
+    console.print(
+        f"\n{training.epochs} epochs in {training.seconds:.1f} s; the best, epoch {training.best_epoch}, was kept "
+        f"(validation loss {training.best_loss:.4f})\n"
+    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("decoded freely, without padding")
+    for split in assessments:
+        table.add_column(split, justify="right")
+    for name in next(iter(assessments.values())).scores.summary:
+        table.add_row(
+            describe_metric(name).label, *(f"{found.scores.summary[name]:.4f}" for found in assessments.values())
+        )
+    exposed = EXPOSURE_METRICS[kind]
+    told = [f"{found.exposure.teacher_forced[exposed]:.4f}" for found in assessments.values()]
+    table.add_row(f"{describe_metric(exposed).label}, teacher-forced", *told, style="dim")
+    best = [_find_best_baseline(found, primary) for found in assessments.values()]
+    table.add_row(f"{label}, best baseline ({best[0][0]})", *(f"{score:.4f}" for _, score in best), style="dim")
+    console.print(table)
+    console.print(f"\nrun      {run.directory}", soft_wrap=True)
+    console.print(f"figures  {run.directory / 'figures'}", soft_wrap=True)
+    console.print("browse   lengthwise ui")
+
+
+def _find_best_baseline(assessment: Assessment, primary: str) -> tuple[str, float]:
+    sign = 1 if describe_metric(primary).higher_is_better else -1
+    name, scores = max(assessment.baselines.items(), key=lambda item: sign * item[1][primary])
+    return name.replace("_", " "), scores[primary]

@@ -1,0 +1,102 @@
+"""The trained model in MLflow's `pyfunc` format: text or arrays in and out, nothing pickled.
+
+MLflow's default for Keras pickles custom classes, which then fail to load elsewhere; `loader_module` names this module
+instead, so that only the package and the artifact are needed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lengthwise import __version__
+from lengthwise.serving.predictor import Predictor, load_predictor
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow.models import ModelSignature
+
+
+class PyfuncModel:
+    """What `mlflow.pyfunc.load_model` wraps."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+
+    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+        """Decode.
+
+        Args:
+            model_input: a DataFrame with the column `source`, or an array `(examples, steps, features)`.
+            params: unused; MLflow passes it.
+
+        Returns:
+            a DataFrame with the columns `prediction` and `log_probability`; or an array `(examples, steps, features)`
+            with NaN after the end of each example.
+        """
+        if self.predictor.is_tokens:
+            return _predict_texts(self.predictor, model_input)
+        made = [np.asarray(prediction.value) for prediction in self.predictor.decode(list(np.asarray(model_input)))]
+        steps = max((len(value) for value in made), default=0)
+        padded = np.full((len(made), steps, self.predictor.artifact.target_codec.size), np.nan)
+        for row, value in enumerate(made):
+            padded[row, : len(value)] = value
+        return padded
+
+
+def _predict_texts(predictor: Predictor, model_input: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    predictions = predictor.decode([str(text) for text in model_input["source"]])
+    return pd.DataFrame(
+        {
+            "prediction": [prediction.value for prediction in predictions],
+            "log_probability": [prediction.log_probability or 0.0 for prediction in predictions],
+        }
+    )
+
+
+def _load_pyfunc(data_path: str) -> PyfuncModel:
+    """Load the model; MLflow calls it by this name."""
+    return PyfuncModel(load_predictor(Path(data_path)))
+
+
+def write_mlflow_model(directory: Path, data: Path, predictor: Predictor, example: Any) -> None:
+    """Write a trained model in MLflow's format.
+
+    Args:
+        directory: to be made, with `MLmodel` in it.
+        data: the directory of `save_artifact`; copied.
+        predictor: loaded with it.
+        example: one source, as a person gives it: text, or an array `(steps, features)`.
+    """
+    import mlflow.pyfunc
+    import pandas as pd
+
+    is_tokens = predictor.is_tokens
+    model_input = pd.DataFrame({"source": [example]}) if is_tokens else np.asarray(example, np.float64)[None]
+    mlflow.pyfunc.save_model(
+        path=directory,
+        loader_module=__name__,
+        data_path=data,
+        signature=_build_signature(predictor),
+        input_example=model_input,
+        pip_requirements=[f"lengthwise=={__version__}"],
+    )
+
+
+def _build_signature(predictor: Predictor) -> ModelSignature:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema, TensorSpec
+
+    if predictor.is_tokens:
+        made = [ColSpec("string", "prediction"), ColSpec("double", "log_probability")]
+        return ModelSignature(inputs=Schema([ColSpec("string", "source")]), outputs=Schema(made))
+    artifact = predictor.artifact
+    read, made_size = artifact.source_codec.size, artifact.target_codec.size
+    return ModelSignature(
+        inputs=Schema([TensorSpec(np.dtype("float64"), (-1, -1, read))]),
+        outputs=Schema([TensorSpec(np.dtype("float64"), (-1, -1, made_size))]),
+    )

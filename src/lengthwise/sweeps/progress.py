@@ -1,0 +1,98 @@
+"""The one display of a sweep: a bar in a terminal, a line for each job elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.text import Text
+
+from lengthwise.sweeps.plan import Job, Outcome
+
+
+class SweepProgress:
+    """Shows how far a sweep is; a context.
+
+    Args:
+        jobs: those to run.
+        varied: the options in which they differ.
+        workers: how many run side by side.
+        console: where to.
+    """
+
+    def __init__(self, jobs: Sequence[Job], *, varied: Sequence[str], workers: int, console: Console) -> None:
+        self._num_jobs, self._workers, self._console = len(jobs), workers, console
+        self._varied = varied
+        self._seconds: list[float] = []
+        self._failed = 0
+        self._started = time.monotonic()
+        self._bar: Progress | None = None
+        if console.is_terminal:
+            note = TextColumn("{task.fields[note]}")
+            columns = (SpinnerColumn(), TextColumn("jobs"), BarColumn(), MofNCompleteColumn(), note)
+            self._bar = Progress(*columns, console=console, transient=True)
+            self._task = self._bar.add_task("jobs", total=self._num_jobs, note="")
+
+    def __enter__(self) -> SweepProgress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self, outcome: Outcome) -> None:
+        """Show that a job has ended.
+
+        Args:
+            outcome: what came of it.
+        """
+        self._seconds.append(outcome.ending.seconds)
+        self._failed += outcome.failed
+        place = f"[{len(self._seconds)}/{self._num_jobs}]"
+        score = "" if outcome.score is None else f"{outcome.score[0]}={outcome.score[1]:.4g}"
+        ending = outcome.ending
+        apart = [text for text in outcome.job.overrides if text.partition("=")[0] in self._varied]
+        words = (place, ending.status, f"{ending.seconds:.1f} s", *apart, ending.reason or score)
+        line = Text("  ".join(word for word in words if word), style="red" if outcome.failed else "")
+        self._console.print(line, soft_wrap=True)
+        self.tick()
+
+    def tick(self) -> None:
+        """Bring the time left up to date."""
+        if self._bar is None:
+            return
+        failed = f"{self._failed} failed, " if self._failed else ""
+        self._bar.update(self._task, completed=len(self._seconds), note=f"{failed}{self._estimate()}")
+
+    def _estimate(self) -> str:
+        passed = time.monotonic() - self._started
+        if not self._seconds:
+            return f"{format_seconds(passed)} so far"
+        rounds = math.ceil(self._num_jobs / self._workers)
+        total = rounds * sum(self._seconds) / len(self._seconds)
+        return f"about {format_seconds(max(0.0, total - passed))} left"
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a duration for a person.
+
+    Args:
+        seconds: at least 0.
+
+    >>> format_seconds(9.6), format_seconds(75), format_seconds(7300)
+    ('10 s', '1 min 15 s', '2 h 1 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,113 @@
+"""The table of a sweep: every job, however it ended, on the screen, as Markdown and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from lengthwise.sweeps.plan import Job, Outcome
+
+COLUMNS = ("job", "status", "seconds", "score", "value", "attempts", "run", "reason")
+_COLOURS = {"FINISHED": "green", "FAILED": "red", "KILLED": "yellow", "NOT RUN": "dim"}
+
+
+def make_rows(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> list[dict[str, str]]:
+    """Make one row for each job, also for one that was never started.
+
+    Args:
+        jobs: all jobs, in order.
+        outcomes: what came of those that have ended.
+
+    Returns:
+        For each job the columns `COLUMNS` and one for each overridden option, as text; empty where there is nothing.
+    """
+    by_number = {outcome.job.number: outcome for outcome in outcomes}
+    return [_make_row(job, by_number.get(job.number)) for job in jobs]
+
+
+def _make_row(job: Job, outcome: Outcome | None) -> dict[str, str]:
+    overrides = dict(override.partition("=")[::2] for override in job.overrides)
+    row = {"job": str(job.number), "status": "NOT RUN", **overrides}
+    if outcome is None:
+        return row
+    ending = outcome.ending
+    return row | {
+        "status": ending.status,
+        "seconds": f"{ending.seconds:.1f}",
+        "score": "" if outcome.score is None else f"{outcome.score[0]}={outcome.score[1]:.6g}",
+        "value": "" if ending.value is None else f"{ending.value:.6g}",
+        "attempts": str(outcome.attempts),
+        "run": outcome.run or "",
+        "reason": ending.reason or "",
+    }
+
+
+def _list_columns(rows: Sequence[dict[str, str]]) -> list[str]:
+    """Return the columns that hold anything, the overridden options behind the job's number."""
+    options = dict.fromkeys(key for row in rows for key in row if key not in COLUMNS)
+    used = [column for column in COLUMNS if any(row.get(column) for row in rows)]
+    return [*used[:1], *options, *used[1:]]
+
+
+def write_csv(rows: Sequence[dict[str, str]]) -> str:
+    """Write rows as CSV, all columns, for a program to read.
+
+    Args:
+        rows: of `make_rows`.
+    """
+    text = io.StringIO()
+    options = dict.fromkeys(key for row in rows for key in row if key not in COLUMNS)
+    writer = csv.DictWriter(text, fieldnames=["job", *options, *COLUMNS[1:]], restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def write_markdown(rows: Sequence[dict[str, str]]) -> str:
+    """Write rows as a Markdown table, for a person to read.
+
+    Args:
+        rows: of `make_rows`.
+    """
+    columns = _list_columns(rows)
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(row.get(c, "").replace("|", "\\|") for c in columns) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def find_varied(jobs: Sequence[Job]) -> list[str]:
+    """Find the overridden options in which jobs differ, in order; all of them where there is one job.
+
+    Args:
+        jobs: the jobs.
+    """
+    taken: dict[str, set[str]] = {}
+    for job in jobs:
+        for key, _, value in (override.partition("=") for override in job.overrides):
+            taken.setdefault(key, set()).add(value)
+    given = {key: sum(key == text.partition("=")[0] for job in jobs for text in job.overrides) for key in taken}
+    return [key for key, values in taken.items() if len(values) > 1 or given[key] < len(jobs) or len(jobs) == 1]
+
+
+def make_screen_table(rows: Sequence[dict[str, str]], *, varied: Sequence[str]) -> Table:
+    """Make the table that is printed at the end.
+
+    Args:
+        rows: of `make_rows`.
+        varied: the options in which the jobs differ.
+    """
+    table = Table(box=box.SIMPLE)
+    for column in ("job", *varied, "status", "seconds", "run", "result"):
+        table.add_column(column, justify="right" if column in ("job", "seconds") else "left", overflow="fold")
+    for row in rows:
+        status = Text(row["status"], style=_COLOURS.get(row["status"], ""))
+        run = row.get("run", "").rpartition("-")[2]  # its id, by which `lengthwise` finds it
+        result = row.get("reason") or row.get("score") or row.get("value") or ""
+        options = [Text(row.get(key, "")) for key in varied]
+        table.add_row(row["job"], *options, status, row.get("seconds", ""), run, Text(result))
+    return table

@@ -1,0 +1,94 @@
+"""The sign of life of a run, and the closing of runs whose process died."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from lengthwise.errors import RunError
+from lengthwise.tracking.journal import Journal
+from lengthwise.tracking.manifest import Failure, Manifest, iso_time, read_manifest, seconds_of, write_manifest
+from lengthwise.tracking.owner import is_gone
+
+HEARTBEAT_NAME = "heartbeat"
+_TOUCH_EVERY = 5
+
+
+class Heartbeat(threading.Thread):
+    """Touches the run's heartbeat file every five seconds and brings the journal to the disk every second.
+
+    The file exists as long as the run is open, so that open runs are found without reading every manifest.
+    """
+
+    def __init__(self, directory: Path, journal: Journal) -> None:
+        super().__init__(name="lengthwise-heartbeat", daemon=True)
+        self._path = directory / HEARTBEAT_NAME
+        self._journal = journal
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """Beat until `stop` is called."""
+        beats = 0
+        while not self._stopped.wait(1.0):
+            beats += 1
+            # A full or vanished disk shows at the run's next write, which names the file.
+            with contextlib.suppress(OSError):
+                self._journal.flush()
+                if beats % _TOUCH_EVERY == 0:
+                    os.utime(self._path)
+
+    def stop(self) -> None:
+        """End the thread; the file stays."""
+        self._stopped.set()
+        self.join()
+
+
+def reap(output_dir: Path) -> tuple[Path, ...]:
+    """Close the runs that are RUNNING by their manifest while their process is dead; live ones are never touched.
+
+    Args:
+        output_dir: where run directories are.
+
+    Returns:
+        The directories of the runs that were closed, each now KILLED with the reason, ended at its last sign of life.
+    """
+    closed = []
+    for heartbeat in sorted(output_dir.glob(f"*/*/{HEARTBEAT_NAME}")):
+        with contextlib.suppress(OSError, RunError):  # ended or deleted meanwhile, or not to be read
+            if _close_if_dead(heartbeat):
+                closed.append(heartbeat.parent)
+    return tuple(closed)
+
+
+def _close_if_dead(heartbeat: Path) -> bool:
+    directory = heartbeat.parent
+    last_sign = heartbeat.stat().st_mtime
+    owner = read_manifest(directory).owner
+    if not is_gone(owner, time.time() - last_sign):
+        return False
+    # Read again: the process may have closed the run itself just before it ended.
+    manifest = read_manifest(directory)
+    if manifest.owner != owner:
+        return False
+    is_open = manifest.status == "RUNNING"
+    if is_open:
+        write_manifest(directory, _killed(manifest, last_sign))
+    heartbeat.unlink(missing_ok=True)
+    return is_open
+
+
+def _killed(manifest: Manifest, last_sign: float) -> Manifest:
+    started = seconds_of(manifest.started)
+    ended = max(last_sign, started)
+    reason = f"its process {manifest.owner.pid} on {manifest.owner.host} died without a word"
+    return replace(
+        manifest,
+        status="KILLED",
+        ended=iso_time(ended),
+        duration_seconds=round(ended - started, 3),
+        failure=Failure(reason=reason, traceback=None),
+    )

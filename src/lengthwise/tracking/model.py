@@ -1,0 +1,97 @@
+"""The run's model in MLflow: a logged model linked to its run, loaded as `models:/<id>`."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lengthwise.tracking.facts import param_texts
+from lengthwise.tracking.journal import JOURNAL_NAME, read_journal
+from lengthwise.tracking.manifest import Manifest
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
+
+MODEL_DIRECTORY = "model"
+_MLMODEL = "MLmodel"
+
+
+def has_model(directory: Path) -> bool:
+    """Tell whether a run directory holds a model in MLflow's format."""
+    return (directory / MODEL_DIRECTORY / _MLMODEL).is_file()
+
+
+def send_model_files(client: MlflowClient, run_id: str, directory: Path) -> str:
+    """Send the model as files of the run, which is what a server without logged models can keep.
+
+    Returns:
+        An empty id.
+    """
+    client.log_artifacts(run_id, str(directory / MODEL_DIRECTORY), MODEL_DIRECTORY)
+    return ""
+
+
+def send_model(client: MlflowClient, *, experiment_id: str, run_id: str, directory: Path, manifest: Manifest) -> str:
+    """Send the model of a run, and link it to the run and to the run's figures.
+
+    What an earlier, broken attempt has made is used again.
+
+    Returns:
+        The id of the logged model.
+    """
+    model = _find(client, experiment_id, run_id) or client.create_logged_model(
+        experiment_id,
+        name=manifest.label,
+        source_run_id=run_id,
+        params=param_texts(manifest),
+        tags={"lengthwise.run": manifest.name},
+    )
+    model_id = str(model.model_id)
+    _link(client, run_id, model_id)
+    _send_figures(client, run_id=run_id, model_id=model_id, directory=directory, manifest=manifest)
+    client.log_model_artifacts(model_id, str(directory / MODEL_DIRECTORY))
+    _send_description(client, model, run_id, directory)
+    client.finalize_logged_model(model_id, "READY")
+    return model_id
+
+
+def _find(client: MlflowClient, experiment_id: str, run_id: str) -> LoggedModel | None:
+    found = client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'", max_results=1)
+    return found[0] if found else None
+
+
+def _link(client: MlflowClient, run_id: str, model_id: str) -> None:
+    from mlflow.entities import LoggedModelOutput
+
+    outputs = client.get_run(run_id).outputs
+    linked = {output.model_id for output in outputs.model_outputs} if outputs else set()
+    if model_id not in linked:  # MLflow would list it twice
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+
+
+def _send_figures(client: MlflowClient, *, run_id: str, model_id: str, directory: Path, manifest: Manifest) -> None:
+    """Show the run's summary beside the model: the very points of the journal, which the run itself has already."""
+    from mlflow.entities import Metric
+
+    entries, _ = read_journal(directory / JOURNAL_NAME)
+    latest = {entry.key: entry for entry in entries if entry.key in manifest.summary and not math.isinf(entry.value)}
+    figures = [
+        Metric(entry.key, entry.value, round(entry.time * 1000), entry.step, model_id=model_id, run_id=run_id)
+        for entry in latest.values()
+    ]
+    client.log_batch(run_id, metrics=figures)
+
+
+def _send_description(client: MlflowClient, model: LoggedModel, run_id: str, directory: Path) -> None:
+    """Write the ids that MLflow has given into its copy of the model's description."""
+    import yaml
+
+    description = yaml.safe_load((directory / MODEL_DIRECTORY / _MLMODEL).read_text(encoding="utf-8"))
+    ids = {"artifact_path": model.artifact_location, "model_id": model.model_id, "model_uuid": model.model_id}
+    with tempfile.TemporaryDirectory() as aside:
+        path = Path(aside) / _MLMODEL
+        path.write_text(yaml.safe_dump(description | ids | {"run_id": run_id}, sort_keys=False), encoding="utf-8")
+        client.log_model_artifact(str(model.model_id), str(path))

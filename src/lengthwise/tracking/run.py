@@ -1,0 +1,288 @@
+"""A run: its directory, from the first moment to a status that is true."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import math
+import re
+import secrets
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from lengthwise.config.options import MlflowOptions, TrackingOptions
+from lengthwise.config.places import project_root
+from lengthwise.errors import ConfigError, Terminated
+from lengthwise.tracking.files import write_whole
+from lengthwise.tracking.heartbeat import HEARTBEAT_NAME, Heartbeat, reap
+from lengthwise.tracking.journal import JOURNAL_NAME, Entry, Journal
+from lengthwise.tracking.manifest import Failure, Manifest, Status, iso_time, seconds_of, write_manifest
+from lengthwise.tracking.mirror import Mirror
+from lengthwise.tracking.owner import current_owner
+from lengthwise.tracking.provenance import read_git, read_versions
+from lengthwise.tracking.record import RunRecord, without_passwords
+
+CONFIG_NAME = "config.yaml"
+DIFF_NAME = "git.diff"
+TRACEBACK_NAME = "traceback.txt"
+_METRIC_NAME = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+")
+_LONGEST_WAIT_WHEN_KILLED = 5.0
+_log = logging.getLogger(__name__)
+
+
+class Run:
+    """An open run; made by `start_run`.
+
+    Args:
+        directory: the run's directory.
+        manifest: as written at the start.
+    """
+
+    def __init__(self, directory: Path, manifest: Manifest) -> None:
+        self.directory = directory
+        self._manifest = manifest
+        self._journal = Journal(directory / JOURNAL_NAME)
+        self._last_step = 0
+        self._latest: dict[str, tuple[int, float]] = {}
+        self._heartbeat = Heartbeat(directory, self._journal)
+        self._heartbeat.start()
+
+    @property
+    def name(self) -> str:
+        """Name of the run's directory, unique below `output_dir`."""
+        return self._manifest.name
+
+    @property
+    def summary(self) -> Mapping[str, float]:
+        """The figures given to `set_summary` so far."""
+        return self._manifest.summary
+
+    def log(self, values: Mapping[str, float], *, step: int) -> None:
+        """Append values of metrics to the journal; once this returns, a kill of the process does not lose them.
+
+        Args:
+            values: by name, `split/metric`; NaN and infinities are kept.
+            step: the epoch or step they belong to, at least 0.
+
+        Raises:
+            ValueError: a name is not `split/metric`, a value no number, or the step negative.
+            OSError: the journal cannot be written, as on a full disk.
+        """
+        if step < 0:
+            raise ValueError(f"step must be at least 0; got {step}")
+        now = time.time()
+        entries = [Entry(_checked_name(key), int(step), float(value), now) for key, value in values.items()]
+        self._journal.append(entries)
+        self._last_step = max(self._last_step, int(step))
+        self._latest.update((entry.key, (entry.step, entry.value)) for entry in entries)
+
+    def set_summary(self, values: Mapping[str, float]) -> None:
+        """Keep figures for listings; each is also logged as a metric, once, at the last step seen.
+
+        Args:
+            values: by name, `split/metric`.
+        """
+        figures = {_checked_name(key): float(value) for key, value in values.items()}
+        self._manifest = replace(self._manifest, summary={**self._manifest.summary, **figures})
+        write_manifest(self.directory, self._manifest)
+        step = self._last_step
+        self.log({key: value for key, value in figures.items() if not self._is_logged(key, value)}, step=step)
+
+    def _is_logged(self, key: str, value: float) -> bool:
+        found = self._latest.get(key, (0, math.inf))[1]
+        return key in self._latest and (found == value or (math.isnan(found) and math.isnan(value)))
+
+    def path(self, *parts: str) -> Path:
+        """Return the path of a file in the run's directory, its parent directories made; the caller writes it.
+
+        Raises:
+            ValueError: the path would lie outside.
+        """
+        path = self.directory.joinpath(*parts)
+        if not parts or ".." in path.parts or path == self.directory or self.directory not in path.parents:
+            raise ValueError(f"a file of a run lies in its directory; got {'/'.join(parts)!r}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text file, whole or not at all; `name` is relative to the run's directory, as `samples/test.md`."""
+        path = self.path(name)
+        write_whole(path, text.encode("utf-8", errors="surrogateescape"))
+        return path
+
+    def write_json(self, name: str, value: Any) -> Path:
+        """Write a JSON file, whole or not at all; NaN and infinities become null, as in the tables of pandas."""
+        return self.write_text(name, json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=1))
+
+    def _close(self, status: Status, failure: Failure | None) -> None:
+        now = time.time()
+        started = seconds_of(self._manifest.started)
+        ended = max(now, started)  # a clock set back must not make a run end before it began
+        self._manifest = replace(
+            self._manifest,
+            status=status,
+            ended=iso_time(ended),
+            duration_seconds=round(ended - started, 3),
+            failure=failure,
+        )
+        try:
+            self._heartbeat.stop()
+            self._journal.close()
+        finally:
+            write_manifest(self.directory, self._manifest)
+            (self.directory / HEARTBEAT_NAME).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def start_run(record: RunRecord, tracking: TrackingOptions) -> Iterator[Run]:
+    """Open a run, and close it with a status that is true.
+
+    The status is FINISHED after a normal end, KILLED after Ctrl-C or SIGTERM, FAILED after any other exception, which
+    `traceback.txt` then holds. Exceptions are passed on. Runs of dead processes below `output_dir` are closed first.
+
+    Args:
+        record: what is known of the run.
+        tracking: whether, and where to, the run is mirrored into MLflow. The mirror never raises, and never makes the
+            run wait, but at its end, for `timeout_seconds` at most, and for five seconds where the run was killed.
+
+    Yields:
+        The run.
+
+    Raises:
+        ConfigError: the directory cannot be made.
+    """
+    with _terminate_by_exception():
+        reaped = reap(record.output_dir)
+        run = _open(without_passwords(record))
+        mirror = Mirror(run.directory, tracking, reaped) if isinstance(tracking, MlflowOptions) else None
+        status: Status = "FINISHED"
+        failure = None
+        try:
+            yield run
+        except BaseException as error:
+            status, failure = _ending(run, error)
+            raise
+        finally:
+            run._close(status, failure)
+            if mirror is not None:
+                wait = math.inf if status != "KILLED" else _LONGEST_WAIT_WHEN_KILLED
+                mirror.finish(longest_wait=wait)
+
+
+def _open(record: RunRecord) -> Run:
+    """Make the run directory. The heartbeat comes before the manifest, so that no RUNNING manifest is without one."""
+    started = time.time()
+    git, diff = read_git(project_root())
+    directory = _make_directory(record, started)
+    config = record.config_text.encode()
+    manifest = Manifest(
+        name=directory.name,
+        id=directory.name[-6:],
+        study=record.study,
+        label=record.label,
+        kind=record.kind,
+        parent=record.parent,
+        status="RUNNING",
+        started=iso_time(started),
+        ended=None,
+        duration_seconds=None,
+        command=record.command,
+        seed=record.seed,
+        params=record.params,
+        tags=record.tags,
+        dataset=record.dataset,
+        primary_metric=record.primary_metric,
+        config_sha256=hashlib.sha256(config).hexdigest(),
+        versions=read_versions(),
+        git=git,
+        owner=current_owner(),
+        summary={},
+        failure=None,
+    )
+    (directory / HEARTBEAT_NAME).touch()
+    write_manifest(directory, manifest)
+    write_whole(directory / CONFIG_NAME, config)
+    if diff:
+        write_whole(directory / DIFF_NAME, diff.encode("utf-8", errors="replace"))
+    return Run(directory, manifest)
+
+
+def _make_directory(record: RunRecord, started: float) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(started))
+    study = record.output_dir / record.study
+    try:
+        study.mkdir(parents=True, exist_ok=True)
+        while True:
+            directory = study / f"{stamp}-{record.label}-{secrets.token_hex(3)}"
+            with contextlib.suppress(FileExistsError):
+                directory.mkdir()
+                return directory
+    except OSError as error:
+        raise ConfigError(
+            "output_dir",
+            f"must be a directory that can be written ({error.strerror})",
+            received=str(error.filename or study),
+            remedy="Give another with output_dir=DIRECTORY",
+        ) from error
+
+
+def _ending(run: Run, error: BaseException) -> tuple[Status, Failure | None]:
+    """Return the status that an exception means for a run, and keep its traceback where it is a failure."""
+    if isinstance(error, SystemExit) and error.code in (None, 0):
+        return "FINISHED", None
+    if isinstance(error, KeyboardInterrupt) or (isinstance(error, SystemExit) and error.code in (130, 143)):
+        signal_name = "SIGINT" if isinstance(error, KeyboardInterrupt) or error.code == 130 else "SIGTERM"
+        return "KILLED", Failure(reason=f"stopped by {signal_name}", traceback=None)
+    kind = "exit" if isinstance(error, SystemExit) else type(error).__name__
+    text = "".join(traceback.format_exception(error))
+    kept: str | None = TRACEBACK_NAME
+    try:
+        run.write_text(TRACEBACK_NAME, text)
+    except OSError as problem:
+        kept = None
+        _log.warning("The traceback could not be kept: %s", problem)
+    return "FAILED", Failure(reason=f"{kind}: {error}"[:2000], traceback=kept)
+
+
+@contextlib.contextmanager
+def _terminate_by_exception() -> Iterator[None]:
+    """Let SIGTERM raise `Terminated` where nobody else listens for it; a second one ends the process at once."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _checked_name(key: str) -> str:
+    if not _METRIC_NAME.fullmatch(key):
+        raise ValueError(f"a metric is named split/metric, such as val/loss; got {key!r}")
+    return key
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

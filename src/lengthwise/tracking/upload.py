@@ -1,0 +1,242 @@
+"""Bringing MLflow up to date with a run directory: what is missing there is sent; twice is once.
+
+Runs are found again by their tag, metrics that MLflow has (same key, step, time and value) it drops, and files are
+written over; so that it does not matter where an earlier attempt has broken off.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from lengthwise.tracking.facts import dataset_inputs, first_tags, last_tags, param_texts, run_label
+from lengthwise.tracking.heartbeat import HEARTBEAT_NAME
+from lengthwise.tracking.journal import JOURNAL_NAME, Entry, read_journal
+from lengthwise.tracking.manifest import MANIFEST_NAME, Manifest, read_manifest, seconds_of
+from lengthwise.tracking.model import MODEL_DIRECTORY, has_model, send_model, send_model_files
+from lengthwise.tracking.state import STATE_NAME, MirrorState, read_state, write_state
+from lengthwise.tracking.store import Store, StoreError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_LOCK_TIMEOUT_SECONDS = 10.0
+_MOST_METRICS = 1000
+_NOT_MIRRORED = frozenset({"checkpoints", JOURNAL_NAME, STATE_NAME, HEARTBEAT_NAME})
+_WITHOUT_LOGGED_MODELS = frozenset({"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED"})
+
+
+def bring_up_to_date(directory: Path, store: Store) -> None:
+    """Send to MLflow what it lacks of a run; where the run has ended, its files, model and status too.
+
+    Args:
+        directory: a run directory.
+        store: where to.
+
+    Raises:
+        RunError: the directory holds no run.
+        StoreError: the run or its experiment was deleted in MLflow.
+        Exception: whatever MLflow raises where it cannot be reached; the next call goes on from there.
+    """
+    with _lock(directory):
+        upload = _find_or_create_run(directory, store)
+        upload.send_metrics()
+        if upload.manifest.status != "RUNNING":
+            upload.send_end()
+
+
+def _lock(directory: Path) -> FileLock:
+    """Return the lock that keeps two processes from mirroring a run at once."""
+    return FileLock(directory / ".mirror.lock", timeout=_LOCK_TIMEOUT_SECONDS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Upload:
+    """A run that exists in MLflow, and what is there of it."""
+
+    directory: Path
+    client: MlflowClient
+    manifest: Manifest
+    state: MirrorState
+    run_id: str
+    experiment_id: str
+
+    def save(self) -> None:
+        write_state(self.directory, self.state)
+
+    def send_facts(self) -> None:
+        from mlflow.entities import Param
+
+        params = [Param(key, text) for key, text in param_texts(self.manifest).items()]
+        self.client.log_batch(self.run_id, params=params)
+        inputs = dataset_inputs(self.manifest)
+        if inputs:
+            self.client.log_inputs(self.run_id, inputs)
+        self.state.facts_sent = True
+        self.save()
+
+    def send_metrics(self) -> None:
+        path = self.directory / JOURNAL_NAME
+        while True:
+            entries, end = read_journal(path, start=self.state.journal_bytes, limit=_MOST_METRICS)
+            if end == self.state.journal_bytes:
+                return
+            self._send_entries(entries)
+            self.state.journal_bytes = end
+            self.save()
+
+    def _send_entries(self, entries: list[Entry]) -> None:
+        """Send metrics, and infinities as tags: MLflow would store 1.8e308, which ruins the charts."""
+        from mlflow.entities import Metric, RunTag
+
+        metrics = [Metric(e.key, e.value, round(e.time * 1000), e.step) for e in entries if not math.isinf(e.value)]
+        infinite = {e.key: f"{e.value} at step {e.step}" for e in entries if math.isinf(e.value)}
+        tags = [RunTag(f"lengthwise.infinite/{key}", text) for key, text in infinite.items()]
+        self.client.log_batch(self.run_id, metrics=metrics, tags=tags)
+
+    def send_end(self) -> None:
+        """Send model and files, then tags and status: these even where those fail, lest a dead run show as RUNNING."""
+        changed = dict(_changed_files(self.directory, self.state))
+        model_missing = has_model(self.directory) and self.state.model_id is None
+        if not changed and not model_missing and self.state.status == self.manifest.status:
+            return
+        try:
+            if model_missing:
+                self._send_model()
+            self._send_files(dict(_changed_files(self.directory, self.state)))
+        finally:
+            self._send_status()
+
+    def _send_model(self) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.state.model_id = send_model(
+                self.client,
+                experiment_id=self.experiment_id,
+                run_id=self.run_id,
+                directory=self.directory,
+                manifest=self.manifest,
+            )
+        except MlflowException as error:
+            if error.error_code not in _WITHOUT_LOGGED_MODELS:
+                raise
+            self.state.model_id = send_model_files(self.client, self.run_id, self.directory)
+        self.save()
+
+    def _send_files(self, files: dict[str, tuple[int, int]]) -> None:
+        try:
+            for name, stamp in files.items():
+                parent = Path(name).parent.as_posix()
+                self.client.log_artifact(self.run_id, str(self.directory / name), None if parent == "." else parent)
+                self.state.artifacts[name] = stamp
+        finally:
+            self.save()
+
+    def _send_status(self) -> None:
+        from mlflow.entities import RunTag
+
+        tags = last_tags(self.manifest, self.state.artifacts)
+        self.client.log_batch(self.run_id, tags=[RunTag(key, text) for key, text in tags.items()])
+        ended = round(seconds_of(self.manifest.ended or self.manifest.started) * 1000)
+        self.client.set_terminated(self.run_id, self.manifest.status, ended)
+        self.state.status = self.manifest.status
+        self.save()
+
+
+def _find_or_create_run(directory: Path, store: Store) -> _Upload:
+    """Make sure that the run is in MLflow with its parameters, tags and dataset; the caller holds its lock."""
+    manifest = read_manifest(directory)
+    state = read_state(directory, store.shown_uri)
+    if state.run_id is not None and not _is_there(store, state.run_id):
+        state = MirrorState(uri=store.shown_uri)  # the database was made anew
+    if state.run_id is None or state.experiment_id is None:
+        state.experiment_id = store.experiment_id(manifest.study, manifest.primary_metric)
+        state.run_id = _find_run(store, state.experiment_id, manifest.name) or _create_run(
+            directory, store, manifest, state.experiment_id
+        )
+        write_state(directory, state)
+    upload = _Upload(
+        directory=directory,
+        client=store.client,
+        manifest=manifest,
+        state=state,
+        run_id=state.run_id,
+        experiment_id=state.experiment_id,
+    )
+    if not state.facts_sent:
+        upload.send_facts()
+    if manifest.status == "RUNNING" and state.status not in (None, "RUNNING"):
+        store.client.update_run(upload.run_id, status="RUNNING")  # resumed
+        state.status = "RUNNING"
+        upload.save()
+    return upload
+
+
+def _is_there(store: Store, run_id: str) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    if run_id in store.seen:
+        return True
+    try:
+        run = store.client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
+    _refuse_deleted(run.info.lifecycle_stage, run_id)
+    store.seen.add(run_id)
+    return True
+
+
+def _find_run(store: Store, experiment_id: str, name: str) -> str | None:
+    from mlflow.entities import ViewType
+
+    runs = store.client.search_runs([experiment_id], f"tags.`lengthwise.run` = '{name}'", ViewType.ALL, max_results=1)
+    if not runs:
+        return None
+    _refuse_deleted(runs[0].info.lifecycle_stage, runs[0].info.run_id)
+    return str(runs[0].info.run_id)
+
+
+def _refuse_deleted(lifecycle_stage: str, run_id: str) -> None:
+    if lifecycle_stage == "deleted":
+        raise StoreError(f"It was deleted in MLflow; to have it back: mlflow runs restore --run-id {run_id}")
+
+
+def _create_run(directory: Path, store: Store, manifest: Manifest, experiment_id: str) -> str:
+    tags = first_tags(manifest, directory, _parent_run_id(directory, store, manifest))
+    started = round(seconds_of(manifest.started) * 1000)
+    run = store.client.create_run(experiment_id, start_time=started, tags=tags, run_name=run_label(manifest))
+    store.seen.add(run.info.run_id)
+    return str(run.info.run_id)
+
+
+def _parent_run_id(directory: Path, store: Store, manifest: Manifest) -> str | None:
+    """Return the parent's id in MLflow, where it is brought first if need be; None where its directory is gone."""
+    if manifest.parent is None:
+        return None
+    parent = directory.parent / manifest.parent
+    if not (parent / MANIFEST_NAME).exists():
+        return None
+    with _lock(parent):
+        return _find_or_create_run(parent, store).run_id
+
+
+def _changed_files(directory: Path, state: MirrorState) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Yield the files to send, each with its size and time of change: no link, nothing hidden, no sent model."""
+    for path in sorted(directory.rglob("*")):
+        parts = path.relative_to(directory).parts
+        is_model = parts[0] == MODEL_DIRECTORY and has_model(directory)
+        hidden = any(part.startswith(".") for part in parts)
+        if parts[0] in _NOT_MIRRORED or is_model or hidden or path.is_symlink() or not path.is_file():
+            continue
+        name = path.relative_to(directory).as_posix()
+        found = path.stat()
+        if state.artifacts.get(name) != (found.st_size, found.st_mtime_ns):
+            yield name, (found.st_size, found.st_mtime_ns)

@@ -1,0 +1,67 @@
+"""The application with a small job in the place of an experiment, so that launching is tested without TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+from lengthwise.config.options import RunOptions
+from lengthwise.config.parse import dump_options, flatten_options
+from lengthwise.config.places import project_root
+from lengthwise.errors import DataError
+from lengthwise.launch import JOB_TAG, Launch
+from lengthwise.tracking.manifest import PrimaryMetric
+from lengthwise.tracking.record import RunRecord
+from lengthwise.tracking.run import start_run
+from lengthwise.train import main
+
+RAISES, EXITS, DIES, HANGS, REFUSES = 101, 102, 103, 104, 105
+"""Seeds under which the job goes wrong, each in its own way; any other: it returns `latent_dim + seed`."""
+
+
+def run_job(options: RunOptions, launch: Launch) -> float:
+    with start_run(_record(options, launch), options.tracking) as run:
+        print(f"job {launch.job_number} in process {os.getpid()} with {launch.cores} cores")
+        if options.seed in MISHAPS:
+            MISHAPS[options.seed]()
+        value = float(options.latent_dim + options.seed)
+        run.set_summary({"val/loss": value})
+        return value
+
+
+def _record(options: RunOptions, launch: Launch) -> RunRecord:
+    return RunRecord(
+        output_dir=project_root() / options.output_dir,
+        study=options.study,
+        label="job",
+        config_text=dump_options(options),
+        params=flatten_options(options),
+        tags={} if launch.job_number is None else {JOB_TAG: str(launch.job_number)},
+        command=launch.command,
+        dataset=None,
+        parent=launch.parent,
+        seed=options.seed,
+        primary_metric=PrimaryMetric(name="val/loss", greater_is_better=False),
+    )
+
+
+def _raise() -> None:
+    raise ValueError("no good")
+
+
+def _refuse() -> None:
+    raise DataError("pairs.txt", 3, "has no tab", remedy="Write source<TAB>target")
+
+
+MISHAPS = {
+    RAISES: _raise,
+    EXITS: lambda: sys.exit(3),
+    DIES: lambda: os.kill(os.getpid(), signal.SIGKILL),
+    HANGS: lambda: time.sleep(600),
+    REFUSES: _refuse,
+}
+
+if __name__ == "__main__":
+    main("sweep_app:run_job")

@@ -1,0 +1,84 @@
+"""Every corner against the same corner from plain Keras layers, in double precision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from corners import AXES, CONTROLS, cover_pairs, list_corners
+from plain_keras import build_plain
+from small_data import SPECS, build_options, draw_split
+
+from lengthwise.models.assembly import build_models
+from lengthwise.models.wiring import count_parameters, resolve_wiring
+from lengthwise.training.teaching import prepare_lesson
+
+ALL_PAIRS = cover_pairs(AXES | CONTROLS)
+
+
+@pytest.fixture(autouse=True)
+def _double_precision() -> Any:
+    keras.config.set_dtype_policy("float64")
+    keras.utils.set_random_seed(1)
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def name_corner(corner: dict[str, Any]) -> str:
+    return "-".join(str(value) for value in corner.values())
+
+
+def check_against_plain(corner: dict[str, Any]) -> None:
+    changes = {key: value for key, value in corner.items() if key != "kind"}
+    wiring = resolve_wiring(build_options(**changes), 8, SPECS[corner["kind"]])
+    models = build_models(wiring)
+    lesson = prepare_lesson(draw_split(corner["kind"]), wiring)
+    plain = build_plain(models)
+    assert sum(int(np.prod(own.shape)) for own in models.training.trainable_variables) == count_parameters(wiring)
+
+    rng = np.random.default_rng(0)
+    with tf.GradientTape(persistent=True) as tape:
+        outputs = models.training(lesson.inputs, training=False)
+        expected = plain.forward(lesson.inputs)
+        weights = {name: rng.normal(size=value.shape) for name, value in expected.items()}
+        loss = sum(tf.reduce_sum(outputs[name] * weights[name]) for name in expected)
+        expected_loss = sum(tf.reduce_sum(expected[name] * weights[name]) for name in expected)
+    assert outputs.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(outputs[name], value, rtol=1e-10, atol=1e-10)
+    for own, other in plain.variables:
+        gradient, wanted = tape.gradient(loss, own.value), tape.gradient(expected_loss, other.value)
+        if wanted is None or not own.trainable:
+            assert wanted is None or wanted.shape[0] == 0, own.path
+            assert gradient is None or not np.any(gradient)
+            continue
+        np.testing.assert_allclose(
+            tf.convert_to_tensor(gradient), tf.convert_to_tensor(wanted), rtol=1e-8, atol=1e-9, err_msg=own.path
+        )
+
+
+@pytest.mark.parametrize("corner", ALL_PAIRS[:8], ids=name_corner)
+def test_some_corners_equal_plain_keras(corner: dict[str, Any]) -> None:
+    check_against_plain(corner)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("corner", ALL_PAIRS[8:], ids=name_corner)
+def test_every_pair_of_values_equals_plain_keras(corner: dict[str, Any]) -> None:
+    check_against_plain(corner)
+
+
+def test_the_chosen_corners_hold_every_pair() -> None:
+    held = {frozenset([(a, x), (b, y)]) for corner in ALL_PAIRS for a, x in corner.items() for b, y in corner.items() if a < b}
+    possible = {
+        frozenset([(a, corner[a]), (b, corner[b])]) for corner in list_corners(AXES) for a in corner for b in corner if a < b
+    }
+    assert possible <= held
+
+
+def test_controls_are_options() -> None:
+    fields = set(build_options().__dataclass_fields__)
+    assert (AXES | CONTROLS).keys() - {"kind"} <= fields

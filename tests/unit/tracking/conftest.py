@@ -1,0 +1,65 @@
+"""Records of runs, and an MLflow database that is made once and copied."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lengthwise.config.options import DirectoryOptions, MlflowOptions
+from lengthwise.tracking.manifest import DatasetRecord, PrimaryMetric
+from lengthwise.tracking.record import RunRecord
+from lengthwise.tracking.store import prepare_database
+
+DIRECTORY_ONLY = DirectoryOptions(name="directory")
+
+
+@pytest.fixture(autouse=True)
+def _no_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare every run the description of this repository."""
+    monkeypatch.setattr("lengthwise.tracking.run.project_root", lambda: tmp_path)
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Callable[..., RunRecord]:
+    def make(**changes: Any) -> RunRecord:
+        fields: dict[str, Any] = {
+            "output_dir": tmp_path / "outputs",
+            "study": "digits-study",
+            "label": "repeat-digits",
+            "config_text": "latent_dim: 64\n",
+            "params": {"latent_dim": 64, "model.name": "repeat", "training.clip_norm": None, "model.head": True},
+            "tags": {"overrides": "latent_dim=64"},
+            "command": ("train.py", "model=repeat", "latent_dim=64"),
+            "dataset": DatasetRecord(name="digits", sha256="0123456789abcdef" * 4, split_sizes={"train": 7, "test": 3}),
+            "parent": None,
+            "seed": 5,
+            "primary_metric": PrimaryMetric(name="test/exact_match", greater_is_better=True),
+        }
+        return RunRecord(**(fields | changes))
+
+    return make
+
+
+@pytest.fixture
+def directory_only() -> DirectoryOptions:
+    return DIRECTORY_ONLY
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("database") / "mlflow.db"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # MLflow's own, of SQLAlchemy
+        prepare_database(path)
+    return path
+
+
+@pytest.fixture
+def tracking(tmp_path: Path, empty_database: Path) -> MlflowOptions:
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    return MlflowOptions(name="mlflow", uri=f"sqlite:///{tmp_path}/mlflow.db", timeout_seconds=60.0)

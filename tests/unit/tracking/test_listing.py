@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lengthwise.config.options import DirectoryOptions
+from lengthwise.errors import RunError
+from lengthwise.tracking.listing import find_run, list_runs
+from lengthwise.tracking.record import RunRecord
+from lengthwise.tracking.run import start_run
+
+
+@pytest.fixture
+def runs(record: Callable[..., RunRecord], directory_only: DirectoryOptions, tmp_path: Path) -> Path:
+    """Four runs with names that are told: one a sweep, the last the newest."""
+    with start_run(record(), directory_only) as run:
+        run.set_summary({"test/exact_match": 0.5})
+    template = json.loads((run.directory / "manifest.json").read_text())
+    outputs = tmp_path / "four"
+    for day, study, label, number, kind in [
+        (1, "one", "repeat-digits", "aaa111", "run"),
+        (2, "one", "stateful-g2p", "aab222", "run"),
+        (3, "two", "repeat-digits", "bbb333", "run"),
+        (4, "two", "sweep", "ccc444", "sweep"),
+    ]:
+        name = f"2026110{day}-120000-{label}-{number}"
+        directory = outputs / study / name
+        directory.mkdir(parents=True)
+        told = {"name": name, "id": number, "study": study, "label": label, "kind": kind}
+        told["started"] = f"2026-11-0{day}T12:00:00.000+00:00"
+        (directory / "manifest.json").write_text(json.dumps(template | told))
+    return outputs
+
+
+def test_newest_first(runs: Path) -> None:
+    (runs / "one" / "stray").mkdir()
+    (runs / "one" / "damaged").mkdir()
+    (runs / "one" / "damaged" / "manifest.json").write_text('{"name"')
+    assert [run.id for run in list_runs(runs)] == ["ccc444", "bbb333", "aab222", "aaa111"]
+    assert [run.id for run in list_runs(runs, "one")] == ["aab222", "aaa111"]
+    assert list_runs(runs, "none") == []
+    found = list_runs(runs, "one")[0]
+    assert found.summary == {"test/exact_match": 0.5}
+    assert (found.status, found.seed, found.dataset) == ("FINISHED", 5, "digits")
+    assert found.directory == runs / "one" / found.name
+
+
+@pytest.mark.parametrize(
+    ("reference", "number"),
+    [
+        ("20261101-120000-repeat-digits-aaa111", "aaa111"),
+        ("one/20261101-120000-repeat-digits-aaa111", "aaa111"),
+        ("repeat-digits-bbb333", "bbb333"),
+        ("20261102", "aab222"),
+        ("aaa", "aaa111"),
+        ("b", "bbb333"),
+        ("ccc444", "ccc444"),
+        ("latest", "bbb333"),
+    ],
+)
+def test_a_run_is_found(runs: Path, reference: str, number: str) -> None:
+    assert find_run(runs, reference).id == number
+
+
+def test_a_run_is_found_by_its_directory(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = next((runs / "two").glob("*bbb333"))
+    assert find_run(runs / "elsewhere", str(directory)).directory == directory
+    monkeypatch.chdir(directory.parent)
+    assert find_run(runs / "elsewhere", directory.name).directory == directory
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("aa", r"'aa' could be 20261102-120000-stateful-g2p-aab222, 20261101-\S+-aaa111\. Give more"),
+        ("2026", r"could be .*ccc444, .*bbb333, .*aab222, .*aaa111\."),
+        ("zzz", r"There is no run 'zzz' in .*The newest are 20261104-120000-sweep-ccc444"),
+        ("", r"There is no run ''"),
+        ("../one", r"There is no run"),
+    ],
+)
+def test_a_refusal_names_what_it_could_be(runs: Path, reference: str, message: str) -> None:
+    with pytest.raises(RunError, match=message):
+        find_run(runs, reference)
+
+
+def test_no_runs_at_all(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="There are no runs in"):
+        find_run(tmp_path, "latest")
+
+
+def test_a_thousand_runs_are_listed_in_a_second(runs: Path, tmp_path: Path) -> None:
+    text = next((runs / "one").glob("*aaa111/manifest.json")).read_text()
+    for number in range(1000):
+        directory = tmp_path / "many" / "study" / f"run-{number:06x}"
+        directory.mkdir(parents=True)
+        (directory / "manifest.json").write_text(text)
+    began = time.perf_counter()
+    assert len(list_runs(tmp_path / "many")) == 1000
+    assert time.perf_counter() - began < 1.0
