@@ -49,12 +49,8 @@ def check_overrides(overrides: Sequence[str]) -> None:
     groups = list_groups()
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         _check_key(override)
-        if override.key_or_group in groups and override.package is not None:
-            rule = f"cannot be placed elsewhere: the options of {override.key_or_group} are read from there alone"
-            remedy = f"Write {override.key_or_group}=NAME"
-            name = f"{override.key_or_group}@{override.package}"
-            raise ConfigError(name, rule, received=_shorten(override.input_line or ""), remedy=remedy)
         if override.key_or_group in groups or "/" in override.key_or_group:
+            _check_place(override)
             _check_choice(override)
 
 
@@ -76,6 +72,14 @@ def _names_code(value: object) -> bool:
     if isinstance(value, dict):
         return any(str(key).startswith("_") or _names_code(inner) for key, inner in value.items())
     return isinstance(value, list) and any(_names_code(inner) for inner in value)
+
+
+def _check_place(override: Override) -> None:
+    group = override.key_or_group
+    if override.package is not None and not group.startswith("hydra/"):
+        rule = f"cannot be placed elsewhere: the options of {group} are read from there alone"
+        line = _shorten(override.input_line or "")
+        raise ConfigError(f"{group}@{override.package}", rule, received=line, remedy=f"Write {group}=NAME")
 
 
 def _check_choice(override: Override) -> None:

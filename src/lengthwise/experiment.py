@@ -13,7 +13,7 @@ from lengthwise.data.dataset import Dataset
 from lengthwise.data.loading import load_dataset
 from lengthwise.evaluation.assessment import PRIMARY_METRICS
 from lengthwise.evaluation.metrics import describe_metric
-from lengthwise.launch import Launch
+from lengthwise.launch import JOB_TAG, Launch
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 from lengthwise.tracking.manifest import DatasetRecord, PrimaryMetric
 from lengthwise.tracking.record import RunRecord
@@ -62,7 +62,7 @@ def describe_start(console: Console, options: RunOptions, dataset: Dataset, num_
         f"seed {options.seed}"
     )
     for skipped in dataset.skipped:
-        console.print(f"  left out: {skipped.count:,} ({skipped.reason})")
+        console.print(f"  {skipped.reason}: {skipped.count:,}")
 
 
 def _build_record(options: RunOptions, launch: Launch, dataset: Dataset) -> RunRecord:
@@ -74,7 +74,7 @@ def _build_record(options: RunOptions, launch: Launch, dataset: Dataset) -> RunR
         config_text=dump_options(options),
         params=flatten_options(options),
         tags={"lengthwise.overrides": " ".join(launch.overrides)}
-        | ({} if launch.job_number is None else {"lengthwise.job_number": str(launch.job_number)}),
+        | ({} if launch.job_number is None else {JOB_TAG: str(launch.job_number)}),
         command=launch.command,
         dataset=DatasetRecord(
             name=dataset.name,

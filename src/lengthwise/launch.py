@@ -11,7 +11,7 @@ from lengthwise.config.options import RunOptions
 RUN_EXPERIMENT = "lengthwise.experiment:run_experiment"
 """What a command does with its options, as `module:function`; imported only then, for it imports TensorFlow."""
 
-JOB_TAG = "job_number"
+JOB_TAG = "lengthwise.job_number"
 """Tag of a run: the number of its job. By it a sweep finds the run of a job, also where its process died."""
 
 

@@ -239,9 +239,10 @@ def _keep_arguments() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Turn SIGTERM into an exit, so that whatever is open is closed on the way."""
+    """Turn SIGTERM into an exit, so that whatever is open is closed on the way; a second one ends at once."""
 
     def leave(_signal: int, _frame: FrameType | None) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         raise Terminated
 
     before = signal.signal(signal.SIGTERM, leave)

@@ -317,7 +317,7 @@ class TrainingOptions:
     """With `schedule=plateau`: epochs without a better validation loss before it is."""
 
     clip_norm: Annotated[float, Between(0, 1_000_000, "norm", low_open=True)] | None
-    """Largest norm of all gradients together, to which they are scaled down (Pascanu et al. 2013); null: no clipping."""
+    """Largest norm of all gradients together, to which they are scaled down (Pascanu et al. 2013); null: no limit."""
 
     batch_size: Annotated[int, Between(1, 65_536, "examples")]
     """Examples of a batch."""
@@ -370,7 +370,9 @@ class MlflowOptions:
     name: Literal["mlflow"]
     """Name of the kind of tracking."""
 
-    uri: Annotated[str, Pattern(r"(sqlite|postgresql|mysql|mssql|http|https)(\+\w+)?://\S+", "a database or server URI")]
+    uri: Annotated[
+        str, Pattern(r"(sqlite|postgresql|mysql|mssql|http|https)(\+\w+)?://\S+", "a database or server URI")
+    ]
     """MLflow's tracking store; a relative sqlite path is taken from the project's root. For several hosts, or more
     than four writers: the address of an MLflow server."""
 

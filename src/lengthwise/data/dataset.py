@@ -41,7 +41,7 @@ class Split:
     Args:
         source: `(examples, steps)` int32, or `(examples, steps, features)` float32.
         source_length: `(examples,)` int32, real steps, at least 1.
-        target: as `source`; without start or stop symbols.
+        target: as `source`; without start or stop symbols. The same array as `source` for an autoencoder.
         target_length: `(examples,)` int32, at least 1.
         references: for each example every accepted target (ids without padding), `target`'s own first; None where
             that is the only one.
@@ -61,7 +61,7 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Skipped:
-    """Examples that were left out, and why."""
+    """Examples that were left out or kept with a change, and why."""
 
     reason: str
     count: int
@@ -77,8 +77,8 @@ class Dataset:
         splits: `train`, `val` and `test`; where lengths beyond the trained ones are tested apart, `longer`.
         source_codec: turns what a person writes into the numbers of a source, and back.
         target_codec: the same of the target.
-        content_hash: sha256, hexadecimal, of every array of every split: equal data, equal hash.
-        skipped: what was left out, empty where nothing was.
+        content_hash: sha256, hexadecimal, of every array of every split and of the codecs: equal data, equal hash.
+        skipped: what was left out or changed, empty where nothing was.
     """
 
     name: str

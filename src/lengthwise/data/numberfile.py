@@ -103,7 +103,7 @@ def _find_header(line: str, delimiter: str) -> tuple[str, ...] | None:
 
 def _split_cells(line: str, delimiter: str) -> list[str]:
     try:
-        cells = next(csv.reader([line], delimiter=delimiter), [])
+        cells = next(csv.reader([line], delimiter=delimiter, strict=True), [])
     except csv.Error:
         cells = line.split(delimiter)
     return [cell.strip() for cell in cells] or [""]

@@ -70,8 +70,8 @@ def load_scan(options: ScanOptions, timesteps: Timesteps) -> Dataset:
     parts = {"train": train, "val": val, "test": np.flatnonzero(~in_train & ~_is_alone(commands, options))}
     splits = {name: _take_commands(commands, order_rng.permutation(indices)) for name, indices in parts.items()}
     codecs = (
-        build_vocabulary((command.text for command in commands), "words"),
-        build_vocabulary((command.actions for command in commands), "words"),
+        build_vocabulary([*PRIMITIVES, *TURNS, *TIMES, "turn opposite around and after"], "words"),
+        build_vocabulary([*PRIMITIVES.values(), *TURNS.values()], "words"),
     )
     return assemble_texts("scan", splits, codecs=codecs, timesteps=timesteps)
 

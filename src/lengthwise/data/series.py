@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -58,8 +59,8 @@ def load_series(options: SeriesOptions, timesteps: Timesteps) -> Dataset:
     plan = plan_windows(len(table.rows), timesteps, options)
     if plan is None:
         problem = f"has {len(table.rows)} rows, too few for windows of timesteps={timesteps} in each of three splits"
-        fewest = 2 * options.stride * (1 + count_overlap(timesteps, options.stride)) + timesteps
-        remedy = f"Add rows (at least {fewest}), or choose a smaller timesteps, stride or share"
+        enough = count_enough_rows(timesteps, options)
+        remedy = f"Add rows ({enough} are enough), or choose a smaller timesteps, stride or share"
         raise DataError(path, None, problem, remedy=remedy)
     windows = cut_windows(table.rows, timesteps, options.stride)
     scaler = fit_scaler(_rows_of(windows[plan.train], table.rows, options.stride), options.scaling)
@@ -108,6 +109,13 @@ def plan_windows(num_rows: int, timesteps: int, options: SeriesOptions) -> Windo
         test=slice(test_start, num_windows),
         num_straddling=2 * overlap,
     )
+
+
+def count_enough_rows(timesteps: int, options: SeriesOptions) -> int:
+    """Return a number of rows that `plan_windows` can split, not much above the fewest."""
+    left = max(1 - options.validation_fraction - options.test_fraction, 1e-6)
+    num_windows = math.ceil((3 + 2 * count_overlap(timesteps, options.stride)) / left)
+    return (num_windows - 1) * options.stride + timesteps
 
 
 def _rows_of(windows: NDArray[np.float64], rows: NDArray[np.float64], stride: int) -> NDArray[np.float64]:

@@ -50,11 +50,17 @@ def load_symbol_task(options: SymbolTaskOptions, timesteps: Timesteps) -> Datase
     lengths = range(options.min_length, options.max_length + 1)
     longer_lengths = range(options.max_length + 1, options.longer_length + 1)
     drawn = draw_distinct(draw_rng, options.num_symbols, lengths, num_examples)
+    # There are more sequences of max_length + 1 than of all lengths below it: only an empty range is too small.
     longer = draw_distinct(longer_rng, options.num_symbols, longer_lengths, options.num_test)
-    if drawn is None:
-        _refuse_number(options, lengths, is_longer=False)
     if longer is None:
-        _refuse_number(options, longer_lengths, is_longer=True)
+        raise ConfigError(
+            "dataset.longer_length",
+            f"must be more than dataset.max_length={options.max_length}",
+            received=str(options.longer_length),
+            remedy="Raise it",
+        )
+    if drawn is None:
+        _refuse_number(options)
     order = order_rng.permutation(num_examples)
     ends = np.cumsum([options.num_train, options.num_validation])
     splits = {
@@ -143,13 +149,11 @@ def _make_examples(rows: Rows, task: str) -> TokenExamples:
     return TokenExamples(source=source, target=turned.take(np.arange(len(source))[::-1]))
 
 
-def _refuse_number(options: SymbolTaskOptions, lengths: range, *, is_longer: bool) -> NoReturn:
-    numbers = (options.num_train, options.num_validation, options.num_test)
+def _refuse_number(options: SymbolTaskOptions) -> NoReturn:
     raise ConfigError(
-        "dataset.num_test" if is_longer else "dataset.num_train",
-        ("must be " if is_longer else "must with dataset.num_validation and dataset.num_test be ")
-        + f"at most the number of sequences of {options.num_symbols} symbols and {lengths.start} to {lengths.stop - 1} "
-        "steps, of which none is used twice",
-        received=str(options.num_test) if is_longer else " + ".join(map(str, numbers)),
+        "dataset.num_train",
+        "must with dataset.num_validation and dataset.num_test be at most the number of sequences of "
+        f"{options.num_symbols} symbols and {options.min_length} to {options.max_length} steps, each used once",
+        received=f"{options.num_train} + {options.num_validation} + {options.num_test}",
         remedy="Ask for fewer examples, more symbols or longer sequences",
     )

@@ -1,7 +1,7 @@
 """The formulae of one step of a recurrent cell, forwards and backwards: the same numbers as Keras' cells.
 
 A step is split where the recurrent product stands: `projected` is what the inputs give to the gates, bias included;
-`recurrent` is the previous output times the recurrent kernel, plus the recurrent bias where the cell has one. Gates stand
+`recurrent` is the previous output times the recurrent kernel, plus the recurrent bias where the cell has one. Gates are
 in Keras' order: LSTM input, forget, candidate, output; GRU update, reset, candidate.
 """
 

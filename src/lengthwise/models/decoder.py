@@ -222,14 +222,15 @@ class Decoder(keras.layers.Layer):
     def _run_hoisted(
         self, previous: Tensor, conditioning: Tensor | None, initial: list[States], training: bool
     ) -> Tensor:
-        first, num_steps = self.recurrents[0], tf.shape(previous)[1]
         gates = self._project_conditioning(conditioning, tf.shape(previous)[0], training)
-        if self.feedback_part is not None:
-            gates = gates[:, None] + self._project_feedback(previous, training=training)
-        top = first.run(gates, initial[0], num_steps)[0]
+        if self.feedback_part is None:
+            top = self.recurrents[0].run(gates, initial[0], tf.shape(previous)[1])[0]
+        else:
+            told = self._project_feedback(previous, training=training)
+            top = self.recurrents[0].run(gates[:, None] + told, initial[0])[0]
         for recurrent, states in zip(self.recurrents[1:], initial[1:], strict=True):
             gates = recurrent.add_bias(recurrent.project(self._drop(top, training)))
-            top = recurrent.run(gates, states, num_steps)[0]
+            top = recurrent.run(gates, states)[0]
         return top
 
     def _run_standard(

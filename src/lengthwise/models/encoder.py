@@ -86,10 +86,10 @@ class Encoder(keras.layers.Layer):
             values = tf.reverse_sequence(values, length, seq_axis=1)
         if not is_first and self.dropout is not None:
             values = self.dropout(values, training=training)
-        batch, num_steps = tf.shape(values)[0], tf.shape(values)[1]
+        batch = tf.shape(values)[0]
         if has_gpu():
             vectors = self.input_part.vectors(values, training) if is_first else values
-            mask = tf.sequence_mask(length, num_steps)
+            mask = tf.sequence_mask(length, tf.shape(values)[1])
             outputs, finals = recurrent.run_standard(vectors, recurrent.zero_states(batch), mask)
         else:
             if is_first:
@@ -97,7 +97,7 @@ class Encoder(keras.layers.Layer):
             else:
                 gates = recurrent.project(values)
             gates = recurrent.add_bias(gates)
-            all_states = recurrent.run(gates, recurrent.zero_states(batch), num_steps)
+            all_states = recurrent.run(gates, recurrent.zero_states(batch))
             outputs = all_states[0]
             finals = tuple(tf.gather(states, length - 1, batch_dims=1) for states in all_states)
         return (tf.reverse_sequence(outputs, length, seq_axis=1) if backward else outputs), finals

@@ -9,12 +9,12 @@ over without a copy, and the weights' gradient is one product over all steps aft
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from functools import cache, partial
+from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
 
-from lengthwise.models.cells import CELLS, CellKind, Tensors
+from lengthwise.models.cells import CELLS, Cell, CellKind, StepGradients, Tensors
 
 STEPS_PER_ITERATION = 4
 """Steps written out in a loop's body: an iteration costs about as much as three of a small step's operations."""
@@ -31,29 +31,34 @@ class Plan(NamedTuple):
         cell_kind: the cell.
         units: width of a state.
         dtype: of all floating point tensors.
-        is_repeated: whether the projected input is the same at every step, `(batch, gates * units)`.
+        source: what the inputs are: projected at every step `(batch, steps, gates * units)`; the same at every step
+            and projected `(batch, gates * units)`; or values to be projected `(batch, steps, features)`, with the same
+            at every step to be added.
+        features: width of values to be projected, else 0.
+        keeps_activations: whether the history has what the way back needs.
     """
 
     cell_kind: CellKind
     units: int
     dtype: tf.DType
-    is_repeated: bool
+    source: Literal["projected", "repeated", "values"]
+    features: int
+    keeps_activations: bool
 
+    @property
+    def cell(self) -> Cell:
+        """The cell's formulae."""
+        return CELLS[self.cell_kind]
 
-class Functions(NamedTuple):
-    """The traced loops of a plan, each for the rows of one part.
+    @property
+    def width(self) -> int:
+        """Width of the gates."""
+        return self.cell.num_gates * self.units
 
-    Args:
-        advance: from (projected inputs, initial states; number of steps, recurrent kernel, recurrent bias) to the
-            history: a list of each state, the initial one first, and a list of each activation.
-        read: from a state's list to its values after every step, `(rows, steps, units)`.
-        retreat: from (gradients of every state after every step, history; number of steps, recurrent kernel) to the
-            gradients of the initial states, the projected inputs, the recurrent kernel and bias.
-    """
-
-    advance: Any
-    read: Any
-    retreat: Any
+    @property
+    def num_inputs(self) -> int:
+        """Number of tensors that are the inputs."""
+        return 2 if self.source == "values" else 1
 
 
 class Parts:
@@ -105,89 +110,155 @@ class Parts:
         return list(results)
 
 
-@lru_cache(maxsize=None)
-def trace_loops(plan: Plan) -> Functions:
-    """Trace the loops of a plan, once in a process; all sizes but the units' may vary."""
-    cell, gates = CELLS[plan.cell_kind], CELLS[plan.cell_kind].num_gates * plan.units
-    inputs = tf.TensorSpec((None, gates) if plan.is_repeated else (None, None, gates), plan.dtype)
-    state, sequence = (tf.TensorSpec(shape, plan.dtype) for shape in ((None, plan.units), (None, None, plan.units)))
-    steps, history = tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.variant)
-    kernel, bias = tf.TensorSpec((plan.units, gates), plan.dtype), tf.TensorSpec((gates,), plan.dtype)
-    num_lists = cell.num_states + cell.num_activations
+@cache
+def trace_advance(plan: Plan) -> Any:
+    """Trace the way forwards for the rows of one part; batch and steps may vary.
 
-    def trace(function: Callable[..., Any], *signature: tf.TensorSpec) -> Any:
+    Returns:
+        A function of the inputs, the initial states, then shared by all parts: the number of steps, the recurrent kernel
+        and bias, and the kernel of values to be projected. It gives the outputs after every step `(rows, steps, units)`
+        and the history: a list of each state, the initial one first, and of each activation.
+    """
+    values, shared = _describe(plan)
+    projected = _spec(plan, None, None, plan.width) if plan.source == "projected" else _spec(plan, None, plan.width)
+    states = (_spec(plan, None, plan.units),) * plan.cell.num_states
+    return _trace(partial(_advance, plan), *values, projected, *states, *shared)
+
+
+@cache
+def trace_read(plan: Plan) -> Any:
+    """Trace the function from a state's list to its values after every step, `(rows, steps, units)`."""
+    return _trace(partial(_read, plan), tf.TensorSpec((), tf.variant))
+
+
+@cache
+def trace_retreat(plan: Plan) -> Any:
+    """Trace the way back for the rows of one part.
+
+    Returns:
+        A function of the gradients of every state after every step, the values to be projected, the history, then what
+        is shared by all parts. It gives the gradients of the initial states, the projected inputs, the recurrent kernel
+        and bias; for values to be projected also that of their kernel, and a list for `trace_project_back`.
+    """
+    values, shared = _describe(plan)
+    sequences = (_spec(plan, None, None, plan.units),) * plan.cell.num_states
+    histories = (tf.TensorSpec((), tf.variant),) * (plan.cell.num_states + plan.cell.num_activations)
+    return _trace(partial(_retreat, plan), *sequences, *values, *histories, *shared)
+
+
+@cache
+def trace_project_back(plan: Plan) -> Any:
+    """Trace the function from the list of the way back, a state and the values' kernel to the values' gradients."""
+    state, kernel = _spec(plan, None, plan.units), _spec(plan, plan.features, plan.width)
+    return _trace(partial(_project_back, plan), tf.TensorSpec((), tf.variant), state, kernel)
+
+
+def _spec(plan: Plan, *shape: int | None) -> tf.TensorSpec:
+    return tf.TensorSpec(shape, plan.dtype)
+
+
+def _describe(plan: Plan) -> tuple[Tensors, Tensors]:
+    """Return what values to be projected, if any, and what the parts share look like."""
+    has_values = plan.source == "values"
+    kernel = (_spec(plan, plan.features, plan.width),) * has_values
+    shared = (tf.TensorSpec((), tf.int32), _spec(plan, plan.units, plan.width), _spec(plan, plan.width), *kernel)
+    return (_spec(plan, None, None, plan.features),) * has_values, shared
+
+
+def _trace(function: Callable[..., Any], *signature: tf.TensorSpec) -> Any:
+    # Outside of any graph under construction, which the caches would else keep alive.
+    with tf.init_scope():
         return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
 
-    # Outside of any graph under construction, which the cache would else keep alive.
-    with tf.init_scope():
-        return Functions(
-            trace(lambda *tensors: _advance(plan, *tensors), inputs, *[state] * cell.num_states, steps, kernel, bias),
-            trace(lambda values: _read(plan, values), history),
-            trace(
-                lambda *tensors: _retreat(plan, tensors[: cell.num_states], *tensors[cell.num_states :]),
-                *[sequence] * cell.num_states,
-                *[history] * num_lists,
-                steps,
-                kernel,
-            ),
-        )
 
+def _advance(plan: Plan, *tensors: tf.Tensor) -> Tensors:
+    num_states = plan.cell.num_states
+    inputs, states, (num_steps, recurrent_kernel, bias, *kernel) = _cut(tensors, plan.num_inputs, num_states)
+    histories = [_write(_reserve(plan, num_steps + 1), 0, state) for state in states]
+    histories += [_reserve(plan, num_steps) for _ in range(plan.keeps_activations * plan.cell.num_activations)]
 
-def _advance(plan: Plan, inputs: tf.Tensor, *tensors: tf.Tensor) -> Tensors:
-    cell = CELLS[plan.cell_kind]
-    *initial, num_steps, kernel, bias = tensors
-    histories = [_write(_reserve(plan, num_steps + 1), 0, state) for state in initial]
-    histories += [_reserve(plan, num_steps) for _ in range(cell.num_activations)]
+    def project(index: tf.Tensor) -> tf.Tensor:
+        if plan.source == "values":
+            return tf.matmul(inputs[0][:, index], kernel[0]) + inputs[1]
+        return inputs[0] if plan.source == "repeated" else inputs[0][:, index]
 
     def step(index: tf.Tensor, states: Tensors, histories: Tensors) -> tuple[Tensors, Tensors]:
-        recurrent = tf.matmul(states[0], kernel)
+        recurrent = tf.matmul(states[0], recurrent_kernel)
         if plan.cell_kind == "gru":
             recurrent += bias
-        states, activations = cell.advance(inputs if plan.is_repeated else inputs[:, index], recurrent, states)
-        new = [_write(history, index + 1, state) for history, state in zip(histories, states, strict=False)]
-        new += [
-            _write(history, index, value)
-            for history, value in zip(histories[cell.num_states :], activations, strict=True)
-        ]
-        return states, tuple(new)
+        states, activations = plan.cell.advance(project(index), recurrent, states)
+        written = [_write(values, index + 1, state) for values, state in zip(histories, states, strict=False)]
+        kept = zip(histories[num_states:], activations, strict=False)  # neither where nothing is kept
+        written += [_write(values, index, activation) for values, activation in kept]
+        return states, tuple(written)
 
-    return _repeat(step, num_steps, (tuple(initial), tuple(histories)))[1]
+    histories = _repeat(step, num_steps, (tuple(states), tuple(histories)))[1]
+    return (_read(plan, histories[0]), *histories)
 
 
 def _read(plan: Plan, history: tf.Tensor) -> tf.Tensor:
     return tf.transpose(_stack(plan, history, (-1, plan.units))[1:], (1, 0, 2))
 
 
-def _retreat(plan: Plan, of_sequences: Tensors, *tensors: tf.Tensor) -> Tensors:
-    cell, width = CELLS[plan.cell_kind], CELLS[plan.cell_kind].num_gates * plan.units
-    *histories, num_steps, kernel = tensors
-    transposed = tf.transpose(kernel)
+def _retreat(plan: Plan, *tensors: tf.Tensor) -> Tensors:
+    num_states, has_values = plan.cell.num_states, plan.source == "values"
+    of_sequences, values, tensors = _cut(tensors, num_states, int(has_values))
+    histories, _, shared = _cut(tensors, num_states + plan.cell.num_activations, 0)
+    num_steps, transposed = shared[0], tf.transpose(shared[1])
     rows = tf.shape(of_sequences[0])[0]
-    nothing = tf.zeros((rows, width), plan.dtype)
 
     def step(index: tf.Tensor, of_states: Tensors, sums: Tensors, lists: Tensors) -> tuple[Tensors, Tensors, Tensors]:
         time = num_steps - 1 - index
-        before = [_take(plan, history, time) for history in histories]
-        states, activations = tuple(before[: cell.num_states]), tuple(before[cell.num_states :])
+        before = tuple(_take(plan, history, time) for history in histories)
         arriving = tuple(state + sequence[:, time] for state, sequence in zip(of_states, of_sequences, strict=True))
-        gradients = cell.retreat(arriving, states, activations)
+        gradients = plan.cell.retreat(arriving, before[:num_states], before[num_states:])
+        summed, listed = _choose(plan, gradients)
         return (
             _join(tf.matmul(gradients.recurrent, transposed), gradients.states),
-            (sums[0] + gradients.projected, sums[1] + gradients.recurrent),
-            (_write(lists[0], time, gradients.projected), _write(lists[1], time, gradients.recurrent)),
+            tuple(total + value for total, value in zip(sums, summed, strict=True)),
+            tuple(_write(history, time, value) for history, value in zip(lists, listed, strict=True)),
         )
 
-    start = (
-        tuple(tf.zeros((rows, plan.units), plan.dtype) for _ in of_sequences),
-        (nothing, nothing),
-        (_reserve(plan, num_steps), _reserve(plan, num_steps)),
-    )
+    nothing = StepGradients(*(tf.zeros((rows, plan.width), plan.dtype),) * 2, (None,) * num_states)
+    summed, listed = _choose(plan, nothing)
+    start = (tf.zeros((rows, plan.units), plan.dtype),) * num_states, summed, (_reserve(plan, num_steps),) * len(listed)
     of_states, sums, lists = _repeat(step, num_steps, start)
-    of_recurrent = tf.reshape(_stack(plan, lists[1], (rows, width)), (-1, width))
-    outputs = tf.reshape(_stack(plan, histories[0], (rows, plan.units))[:-1], (-1, plan.units))
-    of_inputs = sums[0] if plan.is_repeated else tf.transpose(_stack(plan, lists[0], (rows, width)), (1, 0, 2))
-    of_kernel = tf.matmul(outputs, of_recurrent, transpose_a=True)
-    return (*of_states, of_inputs, of_kernel, tf.reduce_sum(sums[1], axis=0))
+    of_steps = [_stack(plan, history, (rows, plan.width)) for history in lists]
+    outputs = _stack(plan, histories[0], (rows, plan.units))[:-1]
+    of_inputs = tf.transpose(of_steps[-1], (1, 0, 2)) if plan.source == "projected" else sums[0]
+    of_bias = tf.reduce_sum(sums[-1], axis=0) if plan.cell_kind == "gru" else tf.zeros((plan.width,), plan.dtype)
+    results = (*of_states, of_inputs, _multiply(outputs, of_steps[0]), of_bias)
+    if has_values:
+        results += (_multiply(tf.transpose(values[0], (1, 0, 2)), of_steps[-1]), lists[-1])
+    return results
+
+
+def _project_back(plan: Plan, of_gates: tf.Tensor, state: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    of_steps = _stack(plan, of_gates, (tf.shape(state)[0], plan.width))
+    flat = tf.matmul(tf.reshape(of_steps, (-1, plan.width)), tf.transpose(kernel))
+    shape = tf.concat((tf.shape(of_steps)[:2], (plan.features,)), axis=0)
+    return tf.transpose(tf.reshape(flat, shape), (1, 0, 2))
+
+
+def _multiply(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+    """Multiply over steps and rows: `(steps, rows, a)` and `(steps, rows, b)` give `(a, b)`."""
+    return tf.matmul(tf.reshape(left, (-1, left.shape[-1])), tf.reshape(right, (-1, right.shape[-1])), transpose_a=True)
+
+
+def _cut(tensors: Tensors, first: int, second: int) -> tuple[Tensors, Tensors, Tensors]:
+    """Cut a function's arguments in three."""
+    return tensors[:first], tensors[first : first + second], tensors[first + second :]
+
+
+def _choose(plan: Plan, gradients: StepGradients) -> tuple[Tensors, Tensors]:
+    """Choose what of a step's gradients is summed over the steps, and what is kept of every step, recurrent first.
+
+    Only a GRU tells the two gradients of the gates apart.
+    """
+    is_gru = plan.cell_kind == "gru"
+    summed = (gradients.projected,) * (plan.source != "projected") + (gradients.recurrent,) * is_gru
+    listed = (gradients.recurrent,) + (gradients.projected,) * (is_gru and plan.source != "repeated")
+    return summed, listed
 
 
 def _join(through_kernel: tf.Tensor, states: tuple[tf.Tensor | None, ...]) -> Tensors:

@@ -1,19 +1,33 @@
-"""Recurrences on a CPU: the numbers of Keras' recurrent layers from projected inputs, in about half the time.
+"""Recurrences on a CPU: the numbers of Keras' recurrent layers, in about half the time.
 
-The weights stay in standard Keras layers; here are only functions of tensors. The input's projection belongs to the
-caller, who can make it once for all steps, or look it up for symbols. There are no masks: sequences are padded on the
-right, so that no real step depends on padding, and the state after a row's last real step can be gathered.
+The weights stay in standard Keras layers; here are only functions of tensors. There are no masks: sequences are padded on
+the right, so that no real step depends on padding, and the state after a row's last real step can be gathered.
 On a GPU the standard layers, with cuDNN behind them, are faster; the functions work there too.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from lengthwise.models.cells import CELLS, CellKind, Tensors
-from lengthwise.models.loops import Functions, Parts, Plan, trace_loops
+from lengthwise.models.loops import Parts, Plan, trace_advance, trace_project_back, trace_read, trace_retreat
+
+
+class Unprojected(NamedTuple):
+    """Inputs that the loop projects itself, a step at a time, and so never holds projected for all steps at once.
+
+    Args:
+        values: `(batch, steps, features)`.
+        kernel: `(features, gates * units)`.
+        constant: what is added at every step, the bias or what else is projected already: `(gates * units,)` or
+            `(batch, gates * units)`.
+    """
+
+    values: tf.Tensor
+    kernel: tf.Tensor
+    constant: tf.Tensor
 
 
 def step_cell(
@@ -43,12 +57,13 @@ def step_cell(
 
 def run_recurrence(
     cell_kind: CellKind,
-    projected: tf.Tensor,
+    inputs: tf.Tensor | Unprojected,
     recurrent_kernel: tf.Tensor,
     recurrent_bias: tf.Tensor | None,
     initial_states: Tensors,
     *,
     num_steps: tf.Tensor | int | None = None,
+    is_training: bool = True,
 ) -> Tensors:
     """Run a cell over all steps of a batch of sequences.
 
@@ -56,13 +71,15 @@ def run_recurrence(
 
     Args:
         cell_kind: `lstm`, `gru` (with `reset_after`) or `rnn`.
-        projected: the inputs times the kernel, plus the (input's) bias: `(batch, steps, gates * units)`, or
-            `(batch, gates * units)` where the input is the same at every step.
+        inputs: the inputs times the kernel, plus the (input's) bias: `(batch, steps, gates * units)`, or
+            `(batch, gates * units)` where they are the same at every step; or inputs not projected yet.
         recurrent_kernel: `(units, gates * units)`.
         recurrent_bias: of a GRU, `(gates * units,)`; None is zero.
         initial_states: `(batch, units)` each; of an LSTM the output and the memory.
-        num_steps: number of steps, a scalar, at least 0; needed for, and allowed with, an input that is the same at
-            every step only.
+        num_steps: number of steps, a scalar, at least 0; given with inputs that are the same at every step, and with
+            no others.
+        is_training: whether gradients are expected. Otherwise less is kept of every step, and gradients that are asked
+            for all the same cost another run forwards.
 
     Returns:
         Every state after every step, `(batch, steps, units)` each; the first is the output.
@@ -70,70 +87,87 @@ def run_recurrence(
     Raises:
         ValueError: if shapes, dtypes or arguments do not fit together.
     """
-    initial_states = tuple(tf.convert_to_tensor(state) for state in initial_states)
-    projected, recurrent_kernel = tf.convert_to_tensor(projected), tf.convert_to_tensor(recurrent_kernel)
-    width = recurrent_kernel.shape[-1]
+    states = tuple(tf.convert_to_tensor(state) for state in initial_states)
+    recurrent_kernel = tf.convert_to_tensor(recurrent_kernel)
     if recurrent_bias is None:
-        recurrent_bias = tf.zeros((width,), recurrent_kernel.dtype)
+        recurrent_bias = tf.zeros(recurrent_kernel.shape[-1:], recurrent_kernel.dtype)
     elif cell_kind != "gru":
-        raise ValueError(f"only a GRU has a recurrent bias, not cell {cell_kind!r}; add it to the projected inputs")
-    tensors = (projected, *initial_states, recurrent_kernel, tf.convert_to_tensor(recurrent_bias))
-    _check(cell_kind, tensors)
-    is_repeated = len(projected.shape) == 2
-    if is_repeated == (num_steps is None):
+        raise ValueError(f"only a GRU has a recurrent bias, not cell {cell_kind!r}: add it to the inputs' projection")
+    weights = (recurrent_kernel, tf.convert_to_tensor(recurrent_bias))
+    if isinstance(inputs, Unprojected):
+        values, kernel, constant = (tf.convert_to_tensor(tensor) for tensor in inputs)
+        if len(constant.shape) == 1:
+            constant = tf.broadcast_to(constant, (tf.shape(values)[0], constant.shape[0]))
+        by_step, weights = (values, constant), (*weights, kernel)
+    else:
+        by_step = (tf.convert_to_tensor(inputs),)
+    plan = _plan(cell_kind, by_step, states, weights)
+    if (plan.source == "repeated") == (num_steps is None):
         raise ValueError(
-            "num_steps goes with projected inputs (batch, gates * units) and only with them, "
-            f"received shape {projected.shape} and num_steps={num_steps}"
+            "num_steps is given with projected inputs (batch, gates * units), the same at every step, and with no "
+            f"others: received inputs {by_step[0].shape} and num_steps={num_steps}"
         )
-    steps = tf.cast(num_steps, tf.int32) if is_repeated else tf.shape(projected)[1]
-    plan = Plan(cell_kind, recurrent_kernel.shape[0], projected.dtype, is_repeated)
-    outputs = tf.custom_gradient(lambda *inputs: _run(plan, steps, inputs))(*tensors)
-    batch = projected.shape[:1].merge_with(initial_states[0].shape[:1])
-    static_steps = tf.get_static_value(steps)
-    return tuple(tf.ensure_shape(output, (*batch, static_steps, plan.units)) for output in outputs)
+    steps = tf.shape(by_step[0])[1] if num_steps is None else tf.cast(num_steps, tf.int32)
+    plan = plan._replace(keeps_activations=is_training)
+    outputs = tf.custom_gradient(lambda *tensors: _run(plan, steps, tensors))(*by_step, *states, *weights)
+    batch = by_step[0].shape[:1].merge_with(states[0].shape[:1])[0]
+    return tuple(tf.ensure_shape(output, (batch, tf.get_static_value(steps), plan.units)) for output in outputs)
 
 
-def _run(plan: Plan, num_steps: tf.Tensor, inputs: Tensors) -> tuple[Tensors, Any]:
-    """Return all states and the function of their gradients that `tf.custom_gradient` asks for."""
-    functions: Functions = trace_loops(plan)
-    num_states = CELLS[plan.cell_kind].num_states
-    *by_row, kernel, bias = inputs
-    parts = Parts(tf.shape(by_row[0])[0], plan.units)
-    history = parts.run(functions.advance, [parts.split(tensor) for tensor in by_row], [num_steps, kernel, bias])
-    # Apart from the loop, so that a state nobody asks for is never copied out of its list.
-    sequences = tuple(parts.merge(parts.run(functions.read, [values], [])[0]) for values in history[:num_states])
-
-    def retreat(*gradients: tf.Tensor) -> Tensors:
-        results = parts.run(
-            functions.retreat, [*(parts.split(tensor) for tensor in gradients), *history], [num_steps, kernel]
-        )
-        *of_states, of_inputs, of_kernel, of_bias = results
-        merged = (parts.merge(of_inputs), *(parts.merge(tensor) for tensor in of_states))
-        return (*merged, parts.add_up(of_kernel), parts.add_up(of_bias))
-
-    return sequences, retreat
-
-
-def _check(cell_kind: CellKind, tensors: Tensors) -> None:
+def _plan(cell_kind: CellKind, inputs: Tensors, states: Tensors, weights: Tensors) -> Plan:
+    """Check that the tensors fit together, and say what their loop is to be specialised to."""
     if cell_kind not in CELLS:
-        raise ValueError(f"a recurrent cell is one of {', '.join(CELLS)}, received {cell_kind!r}")
-    cell = CELLS[cell_kind]
-    projected, *states, kernel, bias = tensors
+        raise ValueError(f"a recurrent cell is one of {', '.join(CELLS)}; received {cell_kind!r}")
+    tensors = (*inputs, *states, *weights)
     if len({tensor.dtype for tensor in tensors}) > 1:
-        raise ValueError(f"all tensors of a recurrence have one dtype, received {[t.dtype.name for t in tensors]}")
-    units, width = kernel.shape
+        dtypes = ", ".join(tensor.dtype.name for tensor in tensors)
+        raise ValueError(f"the tensors of a recurrence have one dtype: cast them; received {dtypes}")
+    units, features = weights[0].shape[0], inputs[0].shape[-1]
+    width = units * CELLS[cell_kind].num_gates
+    last = inputs[-1].shape
     fits = (
-        units is not None
-        and width == cell.num_gates * units
-        and bias.shape.is_compatible_with((width,))
-        and len(projected.shape) in (2, 3)
-        and projected.shape[-1] == width
-        and len(states) == cell.num_states
-        and all(state.shape.is_compatible_with((None, units)) for state in states)
+        weights[0].shape == (units, width)
+        and weights[1].shape == (width,)
+        and len(states) == CELLS[cell_kind].num_states
+        and all(state.shape.rank == 2 and state.shape[1] == units for state in states)
+        and last[-1] == width
+        and (last.rank in (2, 3) if len(inputs) == 1 else last.rank == 2 and inputs[0].shape.rank == 3)
+        and (len(inputs) == 1 or weights[2].shape == (features, width))
     )
     if not fits:
+        shapes = ", ".join(str(tensor.shape) for tensor in tensors)
         raise ValueError(
-            f"the shapes of a recurrence of cell {cell_kind!r} do not fit together: recurrent kernel {kernel.shape}, "
-            f"recurrent bias {bias.shape}, projected inputs {projected.shape}, "
-            f"initial states {', '.join(str(state.shape) for state in states)}"
+            f"the shapes of a recurrence of cell {cell_kind!r} do not fit together; "
+            f"received inputs, initial states, recurrent kernel, recurrent bias, kernel: {shapes}"
         )
+    if len(inputs) == 2:
+        return Plan(cell_kind, units, inputs[0].dtype, "values", features, True)
+    return Plan(cell_kind, units, inputs[0].dtype, "repeated" if last.rank == 2 else "projected", 0, True)
+
+
+def _run(plan: Plan, num_steps: tf.Tensor, tensors: Tensors) -> tuple[Tensors, Any]:
+    """Return all states and the function of their gradients that `tf.custom_gradient` asks for."""
+    num_states, num_inputs = plan.cell.num_states, plan.num_inputs
+    parts = Parts(tf.shape(tensors[0])[0], plan.units)
+    by_part = [parts.split(tensor) for tensor in tensors[: num_inputs + num_states]]
+    shared = (num_steps, *tensors[num_inputs + num_states :])
+    outputs, *history = parts.run(trace_advance(plan), by_part, shared)
+    # Apart from the loop, so that a memory nobody asks for is never copied out of its list.
+    memories = (parts.run(trace_read(plan), [values], [])[0] for values in history[1:num_states])
+
+    def retreat(*gradients: tf.Tensor) -> Tensors:
+        complete = plan._replace(keeps_activations=True)
+        kept = history if plan.keeps_activations else parts.run(trace_advance(complete), by_part, shared)[1:]
+        values = by_part[: num_inputs - 1]
+        arguments = [*(parts.split(tensor) for tensor in gradients), *values, *kept]
+        results = parts.run(trace_retreat(complete), arguments, shared)
+        of_states, (of_projected, *of_weights) = results[:num_states], results[num_states:]
+        of_inputs = [of_projected]
+        if values:
+            *of_weights, of_gates = of_weights
+            of_values = parts.run(trace_project_back(complete), [of_gates, by_part[num_inputs]], shared[-1:])
+            of_inputs = [*of_values, of_projected]
+        by_row = (parts.merge(tensor) for tensor in (*of_inputs, *of_states))
+        return (*by_row, *(parts.add_up(tensor) for tensor in of_weights))
+
+    return tuple(parts.merge(sequence) for sequence in (outputs, *memories)), retreat

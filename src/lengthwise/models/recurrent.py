@@ -80,13 +80,13 @@ class Recurrent(keras.layers.Layer):
         """Return the gates `(batch, G)` of a layer without input."""
         return tf.broadcast_to(self._biases[0], (batch, GATES[self.cell_kind] * self.units))
 
-    def run(self, gates: Tensor, initial: States, num_steps: Tensor) -> tuple[Tensor, ...]:
+    def run(self, gates: Tensor, initial: States, num_steps: Tensor | None = None) -> States:
         """Run all steps from projected input.
 
         Args:
             gates: `(B, S, G)`, or `(B, G)` where the input is the same at every step; bias included.
             initial: states `(B, U)`.
-            num_steps: S, a scalar.
+            num_steps: S, a scalar, for an input that is the same at every step.
 
         Returns:
             every state after every step, `(B, S, U)` each, h first.

@@ -78,7 +78,9 @@ class SweepProgress:
             return f"{format_seconds(passed)} so far"
         rounds = math.ceil(self._num_jobs / self._workers)
         total = rounds * sum(self._seconds) / len(self._seconds)
-        return f"about {format_seconds(max(0.0, total - passed))} left"
+        if passed >= total:
+            return "the rest takes longer"
+        return f"about {format_seconds(total - passed)} left"
 
 
 def format_seconds(seconds: float) -> str:

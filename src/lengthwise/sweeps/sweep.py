@@ -195,7 +195,7 @@ def _describe_parent(jobs: Sequence[Job], command: tuple[str, ...]) -> RunRecord
         label="sweep",
         config_text=json.dumps({"jobs": [list(job.overrides) for job in jobs]}, indent=1),  # JSON is YAML
         params=_merge_params(jobs),
-        tags={"num_jobs": str(len(jobs))},
+        tags={"lengthwise.num_jobs": str(len(jobs))},
         command=command,
         dataset=None,
         parent=None,

@@ -49,6 +49,13 @@ def test_batches_differ_in_order_and_in_members_between_epochs_and_seeds():
             assert len(members[first] & members[second]) < 10
 
 
+def test_batches_differ_even_where_no_two_lengths_are_equal():
+    lengths = np.array([np.arange(1, 81), np.arange(1, 81)], np.int32)
+    members = [{frozenset(batch.tolist()) for batch in _plan(lengths, epoch=epoch)} for epoch in range(3)]
+    assert not members[0] & members[1] & members[2]
+    assert len(members[0] & members[1]) <= 2
+
+
 @given(LENGTHS, st.integers(1, 12), st.integers(0, 99))
 def test_parts_of_an_epoch_use_every_example_equally_often(lengths, batches_per_epoch, seed):
     num_batches = -(-lengths.shape[1] // 8)

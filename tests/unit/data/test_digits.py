@@ -68,5 +68,5 @@ def test_other_timesteps_are_refused():
 
 
 def test_shares_that_leave_no_training_are_refused():
-    with pytest.raises(ConfigError, match="must with dataset.validation_fraction leave training images"):
+    with pytest.raises(ConfigError, match=r"must with dataset\.validation_fraction leave training images"):
         load_digits(_options(validation=0.5, test=0.5), "auto")

@@ -77,6 +77,9 @@ def test_the_table_names_every_kind_of_options():
 
 @pytest.mark.slow
 def test_the_package_imports_neither_tensorflow_nor_sklearn():
-    code = "import lengthwise.data.loading, sys; print([m for m in ('tensorflow', 'keras', 'sklearn') if m in sys.modules])"
+    code = (
+        "import lengthwise.data.loading, sys;"
+        "print([name for name in ('tensorflow', 'keras', 'sklearn') if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

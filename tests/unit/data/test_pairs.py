@@ -67,7 +67,7 @@ def test_line_separators_of_unicode_do_not_end_a_line(tmp_path):
 
 def test_targets_of_one_source_stay_together(tmp_path, read_pairs):
     rows = [(source, f"{target} {way}") for source, target in ROWS for way in ("x", "y", "z")]
-    dataset = load_pairs(_options(_write(tmp_path, _join(rows))), "auto")
+    dataset = load_pairs(_options(_write(tmp_path, _join(rows)), unit="characters"), "auto")
     sources = {name: {source for source, _ in read_pairs(dataset, name)} for name in dataset.splits}
     assert sum(map(len, sources.values())) == 20
     assert len(set.union(*sources.values())) == 20

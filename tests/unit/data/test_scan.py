@@ -37,6 +37,11 @@ def commands():
     return generate_commands()
 
 
+@pytest.fixture(scope="module")
+def simple():
+    return load_scan(_options(), "auto")
+
+
 def _options(split="simple", **changes):
     values = {"length_cut": None, "train_fraction": None, "validation_fraction": 0.05, "seed": 0, **changes}
     return ScanOptions(name="scan", split=split, **values)
@@ -66,16 +71,16 @@ def test_the_grammar_gives_20910_different_commands(commands):
     ("cut", "train", "test"),
     [
         (None, 16_990, 3_920),
-        (22, 16_990, 3_920),
+        pytest.param(22, 16_990, 3_920, marks=pytest.mark.slow),
         (24, 17_326, 3_584),
-        (25, 17_774, 3_136),
-        (26, 18_286, 2_624),
-        (27, 18_734, 2_176),
-        (28, 19_182, 1_728),
-        (30, 19_758, 1_152),
-        (32, 20_206, 704),
-        (33, 20_462, 448),
-        (36, 20_526, 384),
+        pytest.param(25, 17_774, 3_136, marks=pytest.mark.slow),
+        pytest.param(26, 18_286, 2_624, marks=pytest.mark.slow),
+        pytest.param(27, 18_734, 2_176, marks=pytest.mark.slow),
+        pytest.param(28, 19_182, 1_728, marks=pytest.mark.slow),
+        pytest.param(30, 19_758, 1_152, marks=pytest.mark.slow),
+        pytest.param(32, 20_206, 704, marks=pytest.mark.slow),
+        pytest.param(33, 20_462, 448, marks=pytest.mark.slow),
+        pytest.param(36, 20_526, 384, marks=pytest.mark.slow),
         (40, 20_782, 128),
     ],
 )
@@ -93,11 +98,11 @@ def test_length_cuts_have_the_published_sizes(cut, train, test):
     [
         (None, 16_728),
         (0.01, 209),
-        (0.02, 418),
-        (0.04, 836),
+        pytest.param(0.02, 418, marks=pytest.mark.slow),
+        pytest.param(0.04, 836, marks=pytest.mark.slow),
         (0.08, 1_672),
-        (0.16, 3_345),
-        (0.32, 6_691),
+        pytest.param(0.16, 3_345, marks=pytest.mark.slow),
+        pytest.param(0.32, 6_691, marks=pytest.mark.slow),
         (0.64, 13_382),
     ],
 )
@@ -107,9 +112,9 @@ def test_simple_has_the_published_sizes(fraction, train):
     assert len(dataset.splits["val"]) == round(0.05 * train)
 
 
-def test_simple_is_redrawn_by_the_seed_and_parts_are_nested(read_pairs):
-    first, again, other = (load_scan(_options(seed=seed), "auto") for seed in (0, 0, 1))
-    assert first.content_hash == again.content_hash != other.content_hash
+def test_simple_is_redrawn_by_the_seed_and_parts_are_nested(read_pairs, simple):
+    again, other = (load_scan(_options(seed=seed), "auto") for seed in (0, 1))
+    assert simple.content_hash == again.content_hash != other.content_hash
     small, large = (
         {*read_pairs(dataset, "train"), *read_pairs(dataset, "val")}
         for dataset in (load_scan(_options(train_fraction=fraction), "auto") for fraction in (0.01, 0.02))
@@ -117,9 +122,8 @@ def test_simple_is_redrawn_by_the_seed_and_parts_are_nested(read_pairs):
     assert small < large
 
 
-def test_simple_splits_hold_every_command_once(commands, read_pairs):
-    dataset = load_scan(_options(), "auto")
-    found = Counter(pair for name in dataset.splits for pair in read_pairs(dataset, name))
+def test_simple_splits_hold_every_command_once(commands, read_pairs, simple):
+    found = Counter(pair for name in simple.splits for pair in read_pairs(simple, name))
     assert found == Counter(map(tuple, commands))
 
 
@@ -163,6 +167,6 @@ def test_shares_that_leave_nothing_are_refused():
         load_scan(_options(train_fraction=0.001, validation_fraction=0.99), "auto")
 
 
-def test_the_front_of_training_is_a_random_sample():
-    lengths = load_scan(_options(), "auto").splits["train"].target_length
+def test_the_front_of_training_is_a_random_sample(simple):
+    lengths = simple.splits["train"].target_length
     assert abs(lengths[:500].mean() - lengths.mean()) < 4 * lengths.std() / np.sqrt(500)

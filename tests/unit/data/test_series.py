@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lengthwise.config.options import SeriesOptions
 from lengthwise.data.numberfile import read_table
-from lengthwise.data.series import cut_windows, load_series, plan_windows
+from lengthwise.data.series import count_enough_rows, cut_windows, load_series, plan_windows
 from lengthwise.errors import ConfigError, DataError
 
 
@@ -74,7 +74,7 @@ def test_npy_tables(tmp_path, dtype):
         ("a;b\n1,5;2,5\n", r"numbers\.csv, line 2: column 1: '1,5' is not a number\. .*decimal point"),
         ("1 2\n3 4\n", r"numbers\.csv, line 2: column 1: '3 4' is not a number\."),
         ("date,x\n2020-01-01,1\n", r"numbers\.csv, line 2: column 1: '2020-01-01' is not a number\."),
-        ('1,2\n3,"4\n5,6\n', r"numbers\.csv, line 2: column 2: '4' is not a number|line 2"),
+        ('1,2\n3,"4\n5,6\n', r"numbers\.csv, line 2: column 2: '\"4' is not a number\."),
     ],
 )
 def test_a_bad_text_gets_one_message_with_its_line(tmp_path, content, message):
@@ -144,17 +144,22 @@ def test_no_row_is_in_two_splits_and_every_window_is_accounted_for(num_rows, tim
     assert len(parts[1]) == max(1, round(len(starts) * validation))
 
 
-@pytest.mark.parametrize(("timesteps", "stride"), [(5, 1), (5, 2), (5, 5), (4, 7), (1, 1)])
-def test_the_rows_said_to_be_needed_are_enough_and_no_fewer(tmp_path, timesteps, stride):
-    def load(num_rows):
-        return load_series(_options(_save(tmp_path, np.arange(float(num_rows))), stride=stride), timesteps)
+@given(st.integers(1, 12), st.integers(1, 15), st.floats(0.01, 0.45), st.floats(0.01, 0.45))
+@settings(max_examples=200, deadline=None)
+def test_the_rows_said_to_be_enough_are_and_not_many_more_than_needed(timesteps, stride, validation, test):
+    options = _options(stride=stride, validation_fraction=validation, test_fraction=test)
+    enough = count_enough_rows(timesteps, options)
+    assert plan_windows(enough, timesteps, options) is not None
+    fewest = next(rows for rows in range(1, enough + 1) if plan_windows(rows, timesteps, options) is not None)
+    assert enough - fewest <= stride * (3 / (1 - validation - test) + 1)
 
-    with pytest.raises(DataError, match="numbers.npy: has 1 rows, too few for windows of timesteps") as caught:
-        load(1)
-    fewest = int(str(caught.value).split("at least ")[1].split(")")[0])
-    assert [len(split) for split in load(fewest).splits.values()] == [1, 1, 1]
-    with pytest.raises(DataError, match="too few"):
-        load(fewest - 1)
+
+def test_too_few_rows_are_refused_with_how_many_are_enough(tmp_path):
+    options = _options(_save(tmp_path, np.arange(14.0)), validation_fraction=0.05, test_fraction=0.05)
+    with pytest.raises(
+        DataError, match=r"numbers\.npy: has 14 rows, too few for windows of timesteps=5 .*17 are enough"
+    ):
+        load_series(options, 5)
 
 
 def test_windows_are_scaled_by_their_training_rows_alone(tmp_path):

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pandas
 import pytest
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run as MlflowRun
 
@@ -95,11 +97,17 @@ def test_mlflow_shows_what_the_directory_holds(
     assert not any(b"canary-5812" in content for content in [*sent, (tmp_path / "mlflow.db").read_bytes()])
 
 
-def test_the_table_is_one_that_mlflow_reads(record: MakeRecord, tracking: MlflowOptions, client: MlflowClient) -> None:
+def test_the_table_is_one_that_mlflow_reads(
+    record: MakeRecord, tracking: MlflowOptions, client: MlflowClient, tmp_path: Path
+) -> None:
     with start_run(record(), tracking) as run:
         fill(run)
-    found = only_run(client)
-    table = client.load_table(found.info.experiment_id, "samples/test.json", [found.info.run_id])
+    (found,) = client.search_runs(  # as MLflow's load_table asks
+        [only_run(client).info.experiment_id],
+        """tags.`mlflow.loggedArtifacts` LIKE '%"path"%:%"samples/test.json",%"type"%:%"table"%'""",
+    )
+    path = client.download_artifacts(found.info.run_id, "samples/test.json", str(tmp_path))
+    table = pandas.read_json(path, orient="split")
     assert table.to_dict("list") == {"source": ["ab"], "prediction": ["ba"]}
 
 
@@ -142,13 +150,10 @@ def snapshot(client: MlflowClient, study: str = "digits-study") -> dict[str, obj
 
 
 def save_model(run: Run) -> None:
-    """Write what `mlflow.pyfunc.save_model(loader_module=...)` writes, without its seconds."""
-    import mlflow.pyfunc
-
-    data = run.path("aside")
-    data.write_text("weights")
-    path = run.path("model")
-    mlflow.pyfunc.save_model(path, loader_module="json", data_path=data, pip_requirements=["mlflow"])
+    """Write a directory such as `mlflow.pyfunc.save_model(loader_module=...)` does, without its seconds."""
+    run.write_text("model/data/weights", "weights")
+    flavor = {"loader_module": "json", "data": "data", "python_version": "3.11"}
+    run.write_json("model/MLmodel", {"flavors": {"python_function": flavor}, "model_uuid": "x", "run_id": None})
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["state kept", "state lost"])
@@ -167,8 +172,6 @@ def test_twice_is_once(record: MakeRecord, tracking: MlflowOptions, client: Mlfl
 
 
 def test_the_model_belongs_to_its_run(record: MakeRecord, tracking: MlflowOptions, client: MlflowClient) -> None:
-    import mlflow
-
     with start_run(record(), tracking) as run:
         run.set_summary({"test/exact_match": 0.75})
         save_model(run)
@@ -180,9 +183,10 @@ def test_the_model_belongs_to_its_run(record: MakeRecord, tracking: MlflowOption
     assert model.params["latent_dim"] == "64"
     assert [(metric.key, metric.value) for metric in model.metrics] == [("test/exact_match", 0.75)]
     location = Path(model.artifact_location.removeprefix("file://"))
-    description = mlflow.models.Model.load(location)
-    assert (description.model_id, description.run_id) == (output.model_id, found.info.run_id)
-    assert (location / "data" / "aside").read_text() == "weights"
+    description = yaml.safe_load((location / "MLmodel").read_text())
+    assert (description["model_id"], description["run_id"]) == (output.model_id, found.info.run_id)
+    assert description["flavors"]["python_function"]["loader_module"] == "json"
+    assert (location / "data" / "weights").read_text() == "weights"
     assert "model" not in {file.path for file in client.list_artifacts(found.info.run_id)}
 
 

@@ -1,12 +1,23 @@
-"""A generator of command lines that must all be refused, drawn from every way in which one can be wrong."""
+"""Whatever is wrong with a command line, the answer is one message that names the option."""
 
 from __future__ import annotations
 
+import json
 import random
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import pytest
+
+from lengthwise.composition import compose_options
 from lengthwise.config.fields import Field, find_variants, read_fields
 from lengthwise.config.options import RunOptions
+from lengthwise.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
 
 Case = tuple[list[str], str]
 """Overrides, and a text that the message must hold: the option's name, or what of it the command shows."""
@@ -57,7 +68,7 @@ def added_known(r: random.Random) -> Case:
 
 def wrong_type(r: random.Random) -> Case:
     name, field = r.choice(FIELDS)
-    wrong = ["[1,2]", "{a: 1}", "{}", "'a b'", "\"\\u0000\""]
+    wrong = ["[1,2]", "{a: 1}", "{}", "'a b'", '"\\u0000"']
     if field.kind is not bool:
         wrong += ["true", "false"]
     if field.kind is not str:
@@ -144,7 +155,9 @@ def hydra_nonsense(r: random.Random) -> Case:
 
 def interpolated(r: random.Random) -> Case:
     name = r.choice(("latent_dim", "study", "output_dir", "training.learning_rate", "tracking.uri"))
-    value = r.choice(("${oc.env:HOME}", "${nothing}", f"${{{name}}}", "${hydra:job.num}", "${now:%Y}", "${model}", "${"))
+    value = r.choice(
+        ("${oc.env:HOME}", "${nothing}", f"${{{name}}}", "${hydra:job.num}", "${now:%Y}", "${model}", "${")
+    )
     return [f"{name}={value}"], name
 
 
@@ -199,3 +212,124 @@ def generate(count: int, *, seed: int) -> Iterator[Case]:
     r = random.Random(seed)
     for place in range(count):
         yield KINDS[place % len(KINDS)](r)
+
+
+def refuse(overrides: list[str]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        compose_options(overrides)
+    return str(caught.value)
+
+
+def check_message(message: str, name: str) -> None:
+    assert name in message
+    assert "\n" not in message
+    assert message.endswith(".")
+    assert len(message) < 900
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_each_kind_of_mistake_gives_one_message_that_names_the_option(kind: Callable[[random.Random], Case]) -> None:
+    overrides, name = kind(random.Random(11))
+    check_message(refuse(overrides), name)
+
+
+@pytest.mark.slow
+def test_a_thousand_malformed_overrides_give_one_message_each() -> None:
+    for overrides, name in generate(1_000, seed=5):
+        check_message(refuse(overrides), name)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["model.dropot=0.1"],
+            "model.dropot is not an option. Did you mean model.dropout? "
+            "`lengthwise options model` lists those there are.",
+        ),
+        (
+            ["model=statefull"],
+            "model must be one of repeat, stateful; got 'statefull'. Did you mean stateful? "
+            "A file of your own is found with --config-dir DIR, as DIR/model/NAME.yaml.",
+        ),
+        (
+            ["latent_dim=-3"],
+            "latent_dim must be a whole number from 1 to 65536 units; got -3. "
+            "`lengthwise options latent_dim` says what it means.",
+        ),
+        (
+            ["dataset.num_digits=3"],
+            "dataset.num_digits is an option of dataset=addition only. Add dataset=addition, or drop it.",
+        ),
+        (
+            ["model=repeat,stateful"],
+            "model has several values, which makes a sweep; got repeat,stateful. "
+            "Add -m to run once for each, or quote it twice: \"model='...'\".",
+        ),
+    ],
+)
+def test_message(overrides: list[str], message: str) -> None:
+    known = message.replace(
+        "repeat, stateful;", f"{', '.join(sorted(p.stem for p in (ROOT / 'conf/model').iterdir()))};"
+    )
+    assert refuse(overrides) == known
+
+
+COMMAND = """
+import json, runpy, sys, time
+sys.argv = [{script!r}, *json.loads({arguments!r})]
+try:
+    runpy.run_path({script!r}, run_name="__main__")
+    status = 0
+except SystemExit as end:
+    status = end.code
+heavy = [name for name in ("tensorflow", "keras", "mlflow", "numpy") if name in sys.modules]
+print(json.dumps([status, heavy, time.process_time()]), file=open({report!r}, "w"))
+"""
+
+
+def run_command(
+    arguments: list[str], directory: Path
+) -> tuple[int, list[str], float, subprocess.CompletedProcess[str]]:
+    """Run `train.py` in a directory; returns status, heavy modules imported, seconds of computing, and the output."""
+    with tempfile.NamedTemporaryFile() as report:
+        code = COMMAND.format(script=str(ROOT / "train.py"), arguments=json.dumps(arguments), report=report.name)
+        done = subprocess.run([sys.executable, "-c", code], cwd=directory, capture_output=True, text=True, timeout=60)
+        status, heavy, seconds = json.loads(Path(report.name).read_text())
+    return status, heavy, seconds, done
+
+
+def list_traces() -> set[Path]:
+    return {*ROOT.glob("outputs/*/*"), *ROOT.glob("*.db"), *Path(tempfile.gettempdir()).glob("lengthwise-*")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["latent_dim=-5"], "latent_dim"),
+        (["modle=repeat"], "modle"),
+        (["+model._target_=os.system"], "model._target_"),
+        (["study=../../x"], "study"),
+        (["-m", "model=repeat,stateful", "latent_dim=8,0"], "latent_dim"),
+        (["-m", "model=repeat,nothing"], "model"),
+        (["hydra.run.dir=elsewhere"], "hydra.run.dir"),
+        (["hydra.searchpath=[nowhere]"], "hydra.searchpath"),
+        (["-m", "seed=1,2", "hydra.launcher.retries=-1"], "hydra.launcher.retries"),
+        (["--config-name", "model/repeat"], "config_version"),
+        (["--nonsense"], "--nonsense"),
+        (["--experimental-rerun", "x.pickle"], "--experimental-rerun"),
+        (["latent_dim=8", "-m", "seed=1,x"], "seed"),
+    ],
+)
+def test_a_refused_command_ends_at_once_and_leaves_nothing(arguments: list[str], name: str, tmp_path: Path) -> None:
+    before = list_traces()
+    status, heavy, seconds, done = run_command(arguments, tmp_path)
+    assert status == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert name in done.stderr
+    assert heavy == []
+    assert seconds < 1
+    assert list(tmp_path.iterdir()) == []
+    assert list_traces() == before

@@ -1,0 +1,180 @@
+"""The Hydra application as its users expect it: help, --cfg, --info, files of one's own, completion."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+
+from lengthwise.composition import HYDRA_VERSION, list_groups
+from lengthwise.config.fields import read_fields
+from lengthwise.config.options import RunOptions
+from lengthwise.config.places import conf_dir
+from lengthwise.errors import ConfigError
+from lengthwise.train import describe_command, is_ours, read_arguments
+
+ROOT = Path(__file__).parents[2]
+APP = Path(__file__).with_name("sweep_app.py")
+
+
+def run_train(directory: Path, *arguments: str, script: Path = ROOT / "train.py") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(script), *arguments]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def manual() -> str:
+    with initialize_config_dir(str(conf_dir()), **HYDRA_VERSION):
+        template: str = compose("config", return_hydra_config=True).hydra.help.template
+    return template
+
+
+def test_the_manual_fits_on_a_page(manual: str) -> None:
+    lines = manual.splitlines()
+    assert 30 < len(lines) < 70
+    assert max(len(line) for line in lines) <= 120
+
+
+def test_the_manual_lists_every_group_with_every_choice(manual: str) -> None:
+    section = manual[manual.index("\nGroups") : manual.index("\nAxes")]
+    starts = {group: section.index(f"\n  {group} ") for group in list_groups()}
+    ends = sorted([*starts.values(), len(section)])
+    for group, start in starts.items():
+        part = section[start : ends[ends.index(start) + 1]]
+        told = {word.strip(",") for line in part.splitlines() for word in line[14:30].split()}
+        files = {path.stem for path in (conf_dir() / group).glob("*.yaml")}
+        assert told >= files, f"{group}: conf/hydra/help/lengthwise.yaml does not tell of {sorted(files - told)}"
+        assert group == "experiment" or told == files
+
+
+def test_the_manual_lists_every_axis_with_its_default(manual: str) -> None:
+    values = yaml.safe_load((conf_dir() / "config.yaml").read_text())
+    axes = [f.name for f in read_fields(RunOptions) if not f.sections and f.name != "config_version"]
+    for axis in axes:
+        assert f"\n  {axis}={values[axis]} " in manual
+
+
+def test_flags_and_overrides_may_stand_in_any_order() -> None:
+    given = read_arguments(["model=repeat", "-m", "latent_dim=1,2", "--config-dir", "x"])
+    assert (given.multirun, given.config_dir, given.overrides) == (True, "x", ["model=repeat", "latent_dim=1,2"])
+
+
+@pytest.mark.parametrize("flag", ["--nonsense", "-z", "--experimental-rerun=x", "--cfg=nothing", "--package"])
+def test_a_flag_that_is_not_taken_is_refused(flag: str) -> None:
+    with pytest.raises(ConfigError, match=flag.partition("=")[0]):
+        read_arguments([flag])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["/home/me/train.py", "seed=1"], ("python", "train.py", "seed=1")),
+        (["/home/me/bin/lengthwise train", "-m", "seed=1,2"], ("lengthwise train", "-m", "seed=1,2")),
+    ],
+)
+def test_the_command_is_kept_without_directories_of_this_machine(
+    arguments: list[str], command: tuple[str, ...]
+) -> None:
+    assert describe_command(arguments) == command
+
+
+def test_an_error_of_this_package_is_told_from_one_of_hydra() -> None:
+    with pytest.raises(ConfigError) as ours:
+        read_arguments(["--nonsense"])
+    assert is_ours(ours.value)
+    with initialize_config_dir(str(conf_dir()), **HYDRA_VERSION), pytest.raises(Exception, match="nothing") as theirs:
+        compose("config", overrides=["model=nothing"])
+    assert not is_ours(theirs.value)
+
+
+@pytest.mark.slow
+def test_help_is_printed_at_once(tmp_path: Path) -> None:
+    done = run_train(tmp_path, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Lengthwise trains sequence-to-sequence models")
+    assert len(done.stdout.splitlines()) < 70
+    assert "$" not in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_composed_configuration_is_shown(tmp_path: Path) -> None:
+    done = run_train(tmp_path, "--cfg", "job", "model=stateful", "latent_dim=7")
+    shown = yaml.safe_load(done.stdout)
+    assert (shown["model"]["name"], shown["latent_dim"]) == ("stateful", 7)
+    part = run_train(tmp_path, "--cfg", "job", "-p", "model", "--resolve", "model.cell=gru")
+    assert yaml.safe_load(part.stdout)["cell"] == "gru"
+    hydra = run_train(tmp_path, "--cfg", "hydra")
+    assert yaml.safe_load(hydra.stdout)["hydra"]["run"]["dir"] == "."
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--info", "defaults-tree"], "model: repeat"),
+        (["--info", "plugins"], "LocalLauncher"),
+        (["--info", "searchpath"], "conf"),
+        (["--info"], "training"),
+        (["--hydra-help"], "--shell-completion"),
+    ],
+)
+def test_information_for_hydras_users(arguments: list[str], words: str, tmp_path: Path) -> None:
+    done = run_train(tmp_path, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert words in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "offered"), [("model=", "model=stateful"), ("latent", "latent_dim="), ("model.ce", "model.cell=")]
+)
+def test_the_shell_completes(line: str, offered: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "train.py"), "--shell-completion", "query=bash"]
+    environment = {**os.environ, "COMP_LINE": f"train.py {line}", "COMP_POINT": str(len(line) + 9)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert offered in done.stdout.split()
+    install = run_train(tmp_path, "--shell-completion", "install=bash")
+    assert "COMP_LINE" in install.stdout or "complete" in install.stdout
+
+
+@pytest.mark.slow
+def test_files_of_ones_own_are_found_from_any_directory(tmp_path: Path) -> None:
+    (tmp_path / "mine" / "model").mkdir(parents=True)
+    (tmp_path / "mine" / "model" / "wide.yaml").write_text("defaults: [repeat, _self_]\nname: wide\ncell: gru\n")
+    for found_by in (["--config-dir", "mine"], [f"hydra.searchpath=[file://{tmp_path / 'mine'}]"]):
+        done = run_train(tmp_path, *found_by, "--cfg", "job", "-p", "model", "model=wide")
+        assert yaml.safe_load(done.stdout)["cell"] == "gru", done.stderr
+    (tmp_path / "mine" / "model" / "wrong.yaml").write_text("defaults: [repeat, _self_]\nname: wrong\ncel: gru\n")
+    done = run_train(tmp_path, "--config-dir", "mine", "model=wrong")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("model.cel is not an option")
+    (tmp_path / "mine" / "model" / "code.yaml").write_text("a: !!python/object/apply:os.system ['touch x']\n")
+    done = run_train(tmp_path, "--config-dir", "mine", "model=code")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "code.yaml, line 1 is not plain YAML" in done.stderr
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.slow
+def test_an_experiment_is_the_whole_command(tmp_path: Path) -> None:
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    (tmp_path / "mine" / "experiment" / "seeds.yaml").write_text(
+        "# @package _global_\n"
+        "defaults:\n  - override /model: stateful\n  - override /tracking: directory\n"
+        f"study: seeds\noutput_dir: {tmp_path / 'out'}\n"
+        "hydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      seed: 1,2\n"
+    )
+    done = run_train(tmp_path, "--config-dir", "mine", "experiment=seeds", script=APP)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2 of 2 jobs finished" in done.stdout
+    assert len(list((tmp_path / "out" / "seeds").glob("*-job-*"))) == 2
+    assert not list(Path(tempfile.gettempdir()).glob("lengthwise-*/multirun.yaml"))

@@ -1,0 +1,129 @@
+"""The command `lengthwise`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lengthwise.cli import COMMANDS, USAGE, run_command
+from lengthwise.composition import compose_options
+from lengthwise.config.documentation import describe_options
+from lengthwise.tracking.record import RunRecord
+from lengthwise.tracking.run import start_run
+
+
+def make_run(output_dir: Path, study: str, figure: float) -> str:
+    record = RunRecord(
+        output_dir=output_dir,
+        study=study,
+        label="repeat-digits",
+        config_text="{}",
+        params={},
+        tags={},
+        command=("x",),
+        dataset=None,
+        parent=None,
+        seed=4,
+    )
+    with start_run(record, compose_options(["tracking=directory"]).tracking) as run:
+        run.set_summary({"val/loss": figure})
+        return run.name
+
+
+def test_the_usage_lists_every_command() -> None:
+    for name in ("train", *COMMANDS):
+        assert f"\n  {name} " in USAGE
+
+
+def test_no_command_prints_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command([]) == 2
+    assert run_command(["--help"]) == 0
+    assert capsys.readouterr().out == 2 * f"{USAGE}\n"
+
+
+def test_options_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["options"]) == 0
+    text = capsys.readouterr().out
+    for option in describe_options():
+        assert f"  {option.name}  (" in text
+    assert run_command(["options", "input_feeding"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("model: ")
+    assert lines[1] == "  model.input_feeding  (true or false)"
+    assert "Luong" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["optoins"], "There is no command 'optoins'. Did you mean options?"),
+        (["options", "nonsense"], "No option speaks of 'nonsense'"),
+        (["options", "seed=1"], "No option speaks of 'seed=1'"),
+        (["options", "a", "b"], "`lengthwise options` takes one WORD"),
+        (["runs", "--port", "1"], "Unrecognized arguments: --port"),
+        (["runs", "sead=1"], "sead is not an option. Did you mean seed?"),
+        (["ui", "--port", "x"], "Argument --port: invalid int value: 'x'"),
+        (["ui", "--port", "0"], "--port must be from 1 to 65535; got 0"),
+        (["ui", "study"], "`lengthwise ui` takes none of 'study'"),
+        (["ui", "tracking=directory"], "tracking must be mlflow for the UI; got directory"),
+        (["sync", "tracking=directory"], "tracking must be mlflow"),
+    ],
+)
+def test_a_mistake_gives_one_message(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(arguments) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(words)
+    assert output.err.count("\n") == 1
+
+
+def test_runs_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = f"output_dir={tmp_path}"
+    assert run_command(["runs", place]) == 0
+    assert capsys.readouterr().out == f"No runs in {tmp_path}.\n"
+    first, second = make_run(tmp_path, "a", 0.5), make_run(tmp_path, "b", float("nan"))
+    assert run_command(["runs", place]) == 0
+    table = capsys.readouterr().out
+    assert first[-6:] in table
+    assert second[-6:] in table
+    assert "val/loss 0.5" in table
+    assert run_command(["runs", "b", place, "--json"]) == 0
+    (run,) = json.loads(capsys.readouterr().out)
+    assert (run["name"], run["seed"], run["status"], run["summary"]) == (second, 4, "FINISHED", {"val/loss": None})
+
+
+def test_dead_runs_are_closed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = make_run(tmp_path, "a", 0.5)
+    path = tmp_path / "a" / name / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["status"], manifest["owner"]["start_ticks"] = "RUNNING", 1
+    path.write_text(json.dumps(manifest))
+    path.with_name("heartbeat").touch()
+    assert run_command(["reap", f"output_dir={tmp_path}"]) == 0
+    assert capsys.readouterr().out.startswith(f"{name}: KILLED, its process is dead\n1 runs closed.")
+    assert json.loads(path.read_text())["status"] == "KILLED"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "arguments", [["options"], ["runs"], ["--help"], ["train", "--help"], ["train", "latent_dim=0"], ["reap"]]
+)
+def test_nothing_heavy_is_imported(arguments: list[str], tmp_path: Path) -> None:
+    code = (
+        "import json, sys, time; from lengthwise.cli import main; sys.argv = ['lengthwise', *sys.argv[1:]]\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "heavy = [n for n in ('tensorflow', 'keras', 'mlflow', 'numpy') if n in sys.modules]\n"
+        "print(json.dumps([heavy, time.process_time()]), file=sys.stderr)"
+    )
+    if arguments[0] in ("runs", "reap"):
+        arguments = [*arguments, f"output_dir={tmp_path}"]
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    heavy, seconds = json.loads(done.stderr.splitlines()[-1])
+    assert heavy == []
+    assert seconds < 1
+    assert list(tmp_path.iterdir()) == []

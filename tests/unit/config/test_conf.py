@@ -1,0 +1,49 @@
+"""Every file in conf/ is composed here and passes the gate: none can hold a key that is no option."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+
+from lengthwise.composition import HYDRA_VERSION
+from lengthwise.config.parse import flatten_options, parse_config, parse_launcher
+from lengthwise.config.places import conf_dir
+
+FILES = sorted(path.relative_to(conf_dir()) for path in conf_dir().rglob("*") if path.is_file())
+NEEDED = {"dataset/pairs.yaml": ["dataset.path=x"], "dataset/series.yaml": ["dataset.path=x", "timesteps=24"]}
+NAMED = ("model", "dataset", "training", "decoding", "tracking")
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_a_configuration_file_composes_and_passes_the_gate(file: Path) -> None:
+    assert file.suffix == ".yaml"
+    group, choice = str(file.parent), file.stem
+    overrides = [] if group == "." else [f"{group}={choice}", *NEEDED.get(str(file), [])]
+    with initialize_config_dir(str(conf_dir()), **HYDRA_VERSION):
+        composed = compose("config", overrides=overrides, return_hydra_config=True)
+    choices = composed.hydra.runtime.choices
+    assert str(file) == "config.yaml" or choices[group] == choice, "no test composes this file"
+    flat = flatten_options(parse_config(composed))
+    if group in NAMED:
+        assert flat[f"{group}.name"] == choice
+    if str(file) == "hydra/launcher/local.yaml":
+        launcher = {str(key): value for key, value in composed.hydra.launcher.items() if key != "_target_"}
+        assert parse_launcher(launcher)
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if f.parts[0] != "hydra"], ids=str)
+def test_a_configuration_file_names_no_code_and_no_environment(file: Path) -> None:
+    text = (conf_dir() / file).read_text(encoding="utf-8")
+    assert "_target_" not in text
+    assert "${" not in text
+    assert text.startswith("#"), "its first line says what it is"
+
+
+@pytest.mark.parametrize("group", NAMED)
+def test_a_variant_without_a_base_gives_every_option_a_value(group: str) -> None:
+    for file in (conf_dir() / group).glob("*.yaml"):
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        assert values["name"] == file.stem

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lengthwise.config.options import RunOptions
+from lengthwise.config.rules import RULES, check_rules
+from lengthwise.errors import ConfigError
+
+Change = Callable[[str, dict[str, Any]], RunOptions]
+
+SCHEDULED = {
+    "model.feedback": "scheduled",
+    "model.sampling_rate": 0.5,
+    "model.sampling_unit": "step",
+    "model.sampling_schedule": "linear",
+    "model.sampling_ramp": 10,
+    "model.sampling_ramp_unit": "epoch",
+}
+CONSTANT = SCHEDULED | {
+    "model.sampling_schedule": "constant",
+    "model.sampling_ramp": None,
+    "model.sampling_ramp_unit": None,
+}
+PLATEAU = {"training.schedule": "plateau", "training.plateau_divisor": 2.0, "training.plateau_patience": 3}
+
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("digits", {"model.sampling_rate": 0.5}, "model.sampling_rate"),
+    ("digits", {"model.sampling_unit": "step"}, "model.sampling_unit"),
+    ("digits", {"model.sampling_ramp": 3}, "model.sampling_ramp"),
+    ("digits", {"model.feedback": "teacher", "model.sampling_schedule": "linear"}, "model.sampling_schedule"),
+    ("digits", SCHEDULED | {"model.sampling_rate": None}, "model.sampling_rate"),
+    ("digits", SCHEDULED | {"model.sampling_unit": None}, "model.sampling_unit"),
+    ("digits", SCHEDULED | {"model.sampling_schedule": None}, "model.sampling_schedule"),
+    ("digits", SCHEDULED | {"model.sampling_ramp": None}, "model.sampling_ramp"),
+    ("digits", SCHEDULED | {"model.sampling_ramp_unit": None}, "model.sampling_ramp_unit"),
+    ("digits", CONSTANT | {"model.sampling_ramp": 3}, "model.sampling_ramp"),
+    ("digits", CONSTANT | {"model.sampling_ramp_unit": "batch"}, "model.sampling_ramp_unit"),
+    ("digits", {"training.plateau_divisor": 2.0}, "training.plateau_divisor"),
+    ("digits", {"training.plateau_patience": 2}, "training.plateau_patience"),
+    ("digits", PLATEAU | {"training.plateau_divisor": None}, "training.plateau_divisor"),
+    ("digits", PLATEAU | {"training.plateau_patience": None}, "training.plateau_patience"),
+    ("digits", {"model.carry": "hc", "model.cell": "gru"}, "model.carry"),
+    ("digits", {"model.carry": "hc", "model.cell": "rnn"}, "model.carry"),
+    ("digits", {"model.conditioning": "initial_state", "model.decoder_layers": 2}, "model.decoder_layers"),
+    ("digits", {"model.conditioning": "both", "model.decoder_layers": 2}, "model.decoder_layers"),
+    ("digits", {"model.bidirectional": True, "latent_dim": 33}, "latent_dim"),
+    ("digits", {"model.embedding_dim": 8}, "model.embedding_dim"),
+    ("series", {"model.embedding_dim": 8}, "model.embedding_dim"),
+    ("scan", {"model.head": "none"}, "model.head"),
+    ("digits", {"model.head": "none", "model.decoder_dim": 8}, "model.decoder_dim"),
+    ("digits", {"model.decoder_dim": 8}, "model.decoder_dim"),
+    ("digits", {"model.input_feeding": True}, "model.input_feeding"),
+    ("digits", {"model.input_feeding": True, "model.attention": "additive"}, "model.input_feeding"),
+    ("scan", {"model.parameter_budget": 10_000, "model.decoder_dim": 8}, "model.decoder_dim"),
+    ("scan", {"dataset.length_cut": 26}, "dataset.length_cut"),
+    ("scan", {"dataset.split": "length", "dataset.train_fraction": 0.5}, "dataset.train_fraction"),
+    ("copy", {"dataset.min_length": 11}, "dataset.max_length"),
+    ("reverse", {"dataset.longer_length": 10}, "dataset.longer_length"),
+    ("addition", {"dataset.longer_digits": 3}, "dataset.longer_digits"),
+    ("pairs", {"dataset.path": None}, "dataset.path"),
+    ("series", {"dataset.path": None}, "dataset.path"),
+    ("digits", {"dataset.validation_fraction": 0.5, "dataset.test_fraction": 0.5}, "dataset.validation_fraction"),
+    ("pairs", {"dataset.validation_fraction": 0.9}, "dataset.validation_fraction"),
+    ("series", {"dataset.test_fraction": 0.95}, "dataset.validation_fraction"),
+    ("series", {"timesteps": "auto"}, "timesteps"),
+    ("digits", {"timesteps": 9}, "timesteps"),
+]
+
+ALLOWED: list[tuple[str, dict[str, Any]]] = [
+    ("digits", {}),
+    ("digits", SCHEDULED),
+    ("digits", CONSTANT),
+    ("digits", PLATEAU),
+    ("digits", {"model.carry": "h", "model.cell": "gru"}),
+    ("digits", {"model.decoder_layers": 2}),
+    ("digits", {"model.conditioning": "both", "model.decoder_layers": 2, "model.encoder_layers": 2}),
+    ("digits", {"model.conditioning": "both", "model.decoder_layers": 1, "model.encoder_layers": 2}),
+    ("digits", {"model.bidirectional": True, "latent_dim": 34}),
+    ("digits", {"latent_dim": 33}),
+    ("scan", {"model.embedding_dim": 8}),
+    ("digits", {"model.head": "none"}),
+    ("digits", {"model.head": "dense", "model.decoder_dim": 8}),
+    ("scan", {"model.decoder_dim": 8}),
+    ("digits", {"model.input_feeding": True, "model.attention": "multiplicative"}),
+    ("digits", {"model.attention": "additive"}),
+    ("scan", {"model.parameter_budget": 10_000}),
+    ("scan", {"dataset.split": "length", "dataset.length_cut": 26}),
+    ("scan", {"dataset.train_fraction": 0.5}),
+    ("copy", {"dataset.min_length": 10}),
+    ("reverse", {"dataset.longer_length": 11}),
+    ("addition", {"dataset.num_digits": 3, "dataset.longer_digits": 4}),
+    ("pairs", {}),
+    ("series", {}),
+    ("digits", {"dataset.validation_fraction": 0.5, "dataset.test_fraction": 0.49}),
+    ("digits", {"timesteps": 8}),
+    ("scan", {"timesteps": 9}),
+    ("scan", {"model.length": "oracle", "decoding.length": "model"}),
+]
+
+
+@pytest.mark.parametrize(("dataset", "changes", "option"), REFUSED)
+def test_options_that_mean_nothing_together_are_refused(
+    dataset: str, changes: dict[str, Any], option: str, change: Change
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_rules(change(dataset, changes))
+    assert caught.value.option == option
+
+
+@pytest.mark.parametrize(("dataset", "changes"), ALLOWED)
+def test_options_that_make_sense_together_pass(dataset: str, changes: dict[str, Any], change: Change) -> None:
+    check_rules(change(dataset, changes))
+
+
+def test_every_rule_refuses_something_here(change: Change) -> None:
+    options = [change(dataset, changes) for dataset, changes, _ in REFUSED]
+    idle = [rule.__name__ for rule in RULES if not any(list(rule(each)) for each in options)]
+    assert idle == []
+
+
+def test_a_refusal_says_rule_value_and_remedy(change: Change) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_rules(change("digits", {"model.bidirectional": True, "latent_dim": 33}))
+    assert str(caught.value) == (
+        "latent_dim must be even with model.bidirectional=true: each direction has half of it; got 33. "
+        "Set latent_dim=34, or model.bidirectional=false."
+    )

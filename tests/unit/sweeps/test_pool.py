@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from lengthwise.config.options import LocalLauncherOptions
+from lengthwise.sweeps import pool
+from lengthwise.sweeps.pool import PoolSize, choose_size
+
+
+@pytest.mark.parametrize(
+    ("wanted", "cores", "jobs", "size"),
+    [
+        ("auto", 8, 20, PoolSize(workers=8, cores=1)),
+        ("auto", 8, 3, PoolSize(workers=3, cores=2)),
+        ("auto", 8, 1, PoolSize(workers=1, cores=8)),
+        (2, 8, 20, PoolSize(workers=2, cores=4)),
+        (16, 8, 20, PoolSize(workers=16, cores=1)),
+        (3, 8, 20, PoolSize(workers=3, cores=2)),
+        (4, 2, 1, PoolSize(workers=1, cores=2)),
+    ],
+)
+def test_the_cores_are_divided_among_the_workers(
+    wanted: int, cores: int, jobs: int, size: PoolSize, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(cores)))
+    options = LocalLauncherOptions(num_workers=wanted, max_jobs_per_worker=1, timeout_minutes=None, retries=0)
+    assert choose_size(options, jobs) == size
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(-9, "killed (signal 9; often for memory)"), (-11, "died (signal 11)"), (3, "died (status 3)")],
+)
+def test_how_a_process_ended_in_words(code: int, words: str) -> None:
+    assert words in pool._describe_exit(code)

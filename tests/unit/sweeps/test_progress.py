@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from lengthwise.sweeps.plan import Job, Outcome
+from lengthwise.sweeps.progress import SweepProgress, format_seconds
+
+
+def test_a_file_gets_one_plain_line_for_each_job(
+    make_job: Callable[..., Job], make_outcome: Callable[..., Outcome]
+) -> None:
+    output = io.StringIO()
+    jobs = [make_job(0, "seed=1"), make_job(1, "seed=2")]
+    with SweepProgress(jobs, varied=["seed"], workers=1, console=Console(file=output, width=40)) as progress:
+        progress.tick()
+        progress.show(make_outcome(jobs[1], "KILLED", reason="a reason that is longer than the width of a line"))
+        progress.show(make_outcome(jobs[0]))
+    assert output.getvalue().splitlines() == [
+        "[1/2]  KILLED  2.0 s  seed=2  a reason that is longer than the width of a line",
+        "[2/2]  FINISHED  2.0 s  seed=1  val/loss=0.25",
+    ]
+
+
+def test_a_terminal_sees_the_time_left(make_job: Callable[..., Job], make_outcome: Callable[..., Outcome]) -> None:
+    output = io.StringIO()
+    jobs = [make_job(number, f"seed={number}") for number in range(4)]
+    console = Console(file=output, width=100, force_terminal=True)
+    with SweepProgress(jobs, varied=["seed"], workers=2, console=console) as progress:
+        progress.show(make_outcome(jobs[0], "FAILED", seconds=600.0, reason="x"))
+    assert "1 failed, about 20 min 0 s left" in output.getvalue()  # four jobs, two at a time, ten minutes each
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.2, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (3599, "59 min 59 s"),
+        (3600, "1 h 0 min"),
+        (90_000, "25 h 0 min"),
+    ],
+)
+def test_a_duration_in_words(seconds: float, text: str) -> None:
+    assert format_seconds(seconds) == text

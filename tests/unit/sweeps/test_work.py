@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from lengthwise.composition import compose_options
+from lengthwise.config.options import RunOptions
+from lengthwise.errors import DataError
+from lengthwise.launch import Launch
+from lengthwise.sweeps import work
+from lengthwise.sweeps.plan import plan_job
+from lengthwise.sweeps.work import Assignment, perform_job
+
+OPTIONS = compose_options(["seed=7"])
+LAUNCH = Launch(command=("x",), overrides=("seed=7",), parent="p", job_number=3, cores=1)
+
+
+def make_assignment(directory: Path) -> Assignment:
+    return Assignment(number=3, function="m:f", options=OPTIONS, launch=LAUNCH, log=directory / "3.log")
+
+
+def raise_error(error: BaseException) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (ValueError("no\n good"), "FAILED", "ValueError: no good"),
+        (DataError("x.txt", 3, "has no tab", remedy="Mend it"), "FAILED", "x.txt, line 3: has no tab. Mend it."),
+        (SystemExit(3), "FAILED", "exited with status 3"),
+        (SystemExit("bye"), "FAILED", "exited with status bye"),
+        (SystemExit(0), "FINISHED", None),
+        (KeyboardInterrupt(), "FAILED", "KeyboardInterrupt:"),
+        (RuntimeError("x" * 1_000), "FAILED", "RuntimeError: " + "x" * 286),
+    ],
+)
+def test_whatever_a_job_raises_becomes_an_ending(
+    error: BaseException, status: str, reason: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "find_function", lambda _path: lambda _options, _launch: raise_error(error))
+    ending = perform_job(make_assignment(tmp_path))
+    assert (ending.status, ending.reason, ending.passing) == (status, reason, False)
+
+
+@pytest.mark.parametrize(("returned", "value"), [(2, 2.0), (0.5, 0.5), (float("nan"), None), (None, None), ("x", None)])
+def test_what_a_job_returns(
+    returned: object, value: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "find_function", lambda _path: lambda _options, _launch: returned)
+    assert perform_job(make_assignment(tmp_path)).value == value
+
+
+def test_a_job_gets_its_options_and_prints_into_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def job(options: RunOptions, launch: Launch) -> float:
+        sys.__stdout__.write(f"seed {options.seed}, job {launch.job_number}\n")  # type: ignore[union-attr]
+        sys.__stdout__.flush()  # type: ignore[union-attr]
+        raise OSError("disk full")
+
+    monkeypatch.setattr(work, "find_function", lambda _path: job)
+    with capfd.disabled():
+        before = signal.getsignal(signal.SIGTERM)
+        assert perform_job(make_assignment(tmp_path)).reason == "OSError: disk full"
+        assert signal.getsignal(signal.SIGTERM) == before
+    text = (tmp_path / "3.log").read_text()
+    assert "seed 7, job 3" in text
+    assert "Traceback" in text
+
+
+def test_equal_options_have_equal_hashes_and_other_ones_do_not() -> None:
+    same = plan_job(1, ("seed=7",), compose_options(["seed=7"]))
+    assert same.config_hash == plan_job(0, (), OPTIONS).config_hash
+    assert same.config_hash != plan_job(0, (), compose_options(["seed=8"])).config_hash
+    assert len(same.config_hash) == 64

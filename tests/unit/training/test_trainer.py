@@ -1,0 +1,135 @@
+"""A fit: the same twice, in an order of its own, with the best weights at its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from rich.console import Console
+from training_options import build_run
+
+from lengthwise.config.options import RunOptions
+from lengthwise.data.dataset import Dataset
+from lengthwise.data.loading import load_dataset
+from lengthwise.models.assembly import Models, build_models
+from lengthwise.models.wiring import resolve_wiring
+from lengthwise.training.callbacks import DivergedError
+from lengthwise.training.stream import TrainingStream
+from lengthwise.training.trainer import TrainingResult, train_model
+
+STATEFUL = {"conditioning": "initial_state", "feedback": "teacher", "length": "stop", "carry": "hc", "head": "dense"}
+CONSOLE = Console(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    options = build_run()
+    return load_dataset(options.dataset, options.timesteps)
+
+
+def fit(dataset: Dataset, options: RunOptions) -> tuple[Models, TrainingResult, list[dict[str, float]]]:
+    keras.utils.set_random_seed(options.seed)
+    models = build_models(resolve_wiring(options.model, options.latent_dim, dataset.spec))
+    reports: list[dict[str, float]] = []
+    result = train_model(
+        models, dataset.splits, options, report=lambda _, metrics: reports.append(metrics), console=CONSOLE
+    )
+    return models, result, reports
+
+
+def training(**changes: Any) -> dict[str, Any]:
+    return {"epochs": 3, "batch_size": 16, "num_threads": 0, "schedule": "constant", **changes}
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_the_same_seed_gives_the_same_weights(dataset: Dataset, dropout: float) -> None:
+    options = build_run(training=training(), **STATEFUL, dropout=dropout)
+    first, second = fit(dataset, options)[0], fit(dataset, options)[0]
+    for one, other in zip(first.training.get_weights(), second.training.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_another_seed_gives_other_weights(dataset: Dataset) -> None:
+    first = fit(dataset, build_run(training=training(), **STATEFUL))[0]
+    second = fit(dataset, build_run(training=training(), seed=1, **STATEFUL))[0]
+    assert any(
+        not np.array_equal(one, other)
+        for one, other in zip(first.training.get_weights(), second.training.get_weights(), strict=True)
+    )
+
+
+def test_every_epoch_is_reported_under_the_projects_names(dataset: Dataset) -> None:
+    _, result, reports = fit(dataset, build_run(training=training(), **STATEFUL))
+    assert len(reports) == result.epochs == 3
+    assert set(reports[0]) == {
+        "train/loss",
+        "train/teacher_forced_accuracy",
+        "val/loss",
+        "val/teacher_forced_accuracy",
+        "train/learning_rate",
+        "time/epoch_seconds",
+    }
+    assert result.best_loss == min(result.history["val/loss"])
+    assert result.history["val/loss"][result.best_epoch - 1] == result.best_loss
+
+
+def test_a_loss_that_explodes_raises(dataset: Dataset) -> None:
+    options = build_run(training=training(learning_rate=10.0, optimizer="sgd", clip_norm=None, epochs=50), **STATEFUL)
+    keras.utils.set_random_seed(0)
+    models = build_models(resolve_wiring(options.model, options.latent_dim, dataset.spec))
+    models.training.decoder.head.kernel.assign(np.full(models.training.decoder.head.kernel.shape, np.nan))
+    with pytest.raises(DivergedError, match="loss became nan"):
+        train_model(models, dataset.splits, options, report=lambda *_: None, console=CONSOLE)
+
+
+def test_a_cosine_ends_at_nothing(dataset: Dataset) -> None:
+    _, result, _ = fit(dataset, build_run(training=training(schedule="cosine", learning_rate=0.01), **STATEFUL))
+    rates = result.history["train/learning_rate"]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float64", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_other_precisions_train(dataset: Dataset, precision: str, cell: str) -> None:
+    keras.config.set_dtype_policy(precision)
+    try:
+        model = {**STATEFUL, "cell": cell, "carry": "h", "embedding_dim": 4, "attention": "additive"}
+        _, result, _ = fit(dataset, build_run(training=training(), **model))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert result.history["train/loss"][-1] < result.history["train/loss"][0]
+
+
+@pytest.mark.parametrize("unit", ["step", "sequence"])
+def test_scheduled_feedback_reaches_its_rate(dataset: Dataset, unit: str) -> None:
+    model = {
+        **STATEFUL,
+        "feedback": "scheduled",
+        "sampling_rate": 0.8,
+        "sampling_unit": unit,
+        "sampling_schedule": "linear",
+        "sampling_ramp": 2,
+        "sampling_ramp_unit": "epoch",
+    }
+    models, result, _ = fit(dataset, build_run(training=training(), **model))
+    assert float(np.asarray(models.training.decoder.sampling_probability)) == pytest.approx(
+        0.8 * (result.best_epoch - 1) / 2
+    )
+
+
+def test_the_order_is_a_function_of_seed_and_epoch(dataset: Dataset) -> None:
+    options = build_run(training=training(), **STATEFUL)
+    wiring = resolve_wiring(options.model, options.latent_dim, dataset.spec)
+
+    def read(epoch: int, seed: int) -> list[list[int]]:
+        stream = TrainingStream(dataset.splits["train"], wiring, options.training, seed)
+        stream.epoch = epoch
+        return [batch[0]["source"].numpy().tolist() for batch in stream.as_tensors()]
+
+    assert read(3, 0) == read(3, 0)
+    assert read(3, 0) != read(4, 0)
+    assert read(3, 0) != read(3, 1)
