@@ -20,6 +20,7 @@ from lengthwise.errors import ConfigError, LengthwiseError
 if TYPE_CHECKING:
     from lengthwise.config.documentation import OptionDescription
     from lengthwise.config.options import RunOptions
+    from lengthwise.data.dataset import DataSpec
     from lengthwise.tracking.listing import RunSummary
 
 REFUSED, INTERRUPTED = 2, 130
@@ -157,6 +158,79 @@ def format_options(found: Sequence[OptionDescription], *, width: int) -> list[st
     return lines
 
 
+def _show_models(given: argparse.Namespace) -> int:
+    from lengthwise.catalogue import describe_model
+    from lengthwise.composition import compose_options
+    from lengthwise.models.presets import read_preset
+    from lengthwise.models.wiring import resolve_wiring
+
+    overrides = [_complete_model_option(override) for override in given.overrides]
+    names = [override.partition("=")[0].partition(".")[0] for override in overrides]
+    options = compose_options([*_choose_model(given), *overrides])
+    spec = _find_sizes(given, options, is_named="dataset" in names)
+    if given.word is None and "model" not in names:
+        return _print_models(options.latent_dim, spec, markdown=given.markdown)
+    if given.markdown:
+        raise LengthwiseError("`--markdown` writes the table of all models. Leave it out, or the model.")
+    preset = read_preset(options.model.name)
+    shown = preset if preset.options == options.model else None
+    width = min(shutil.get_terminal_size((120, 24)).columns, 120)
+    print("\n".join(describe_model(resolve_wiring(options.model, options.latent_dim, spec), shown, width=width)))
+    return 0
+
+
+def _choose_model(given: argparse.Namespace) -> list[str]:
+    """Return the overrides that come before the user's: the model, and data of the right kind for the gate."""
+    return ([f"model={given.word}"] if given.word else []) + ["dataset=digits" if given.features else "dataset=copy"]
+
+
+def _complete_model_option(override: str) -> str:
+    """Let `feedback=own` stand for `model.feedback=own`, since only models are spoken of here."""
+    from lengthwise.config.documentation import describe_options
+
+    names = {option.name for option in describe_options()}
+    key = override.partition("=")[0]
+    return f"model.{override}" if key not in names and f"model.{key}" in names else override
+
+
+def _find_sizes(given: argparse.Namespace, options: RunOptions, *, is_named: bool) -> DataSpec:
+    """Return the data's own sizes where a dataset is named, else those of a well-known one."""
+    from lengthwise.catalogue import EIGHT_FEATURES, TUTORIAL_SYMBOLS
+    from lengthwise.data.loading import load_dataset
+
+    if is_named and given.features:
+        raise LengthwiseError("`--features` stands for data of eight features. Leave it out, or the dataset.")
+    if is_named:
+        return load_dataset(options.dataset, options.timesteps).spec
+    return EIGHT_FEATURES if given.features else TUTORIAL_SYMBOLS
+
+
+def _print_models(latent_dim: int, spec: DataSpec, *, markdown: bool) -> int:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from lengthwise.catalogue import Row, describe_sizes, format_markdown, tabulate_presets
+    from lengthwise.models.presets import list_presets
+
+    rows = tabulate_presets(list_presets(), latent_dim, spec)
+    if markdown:
+        print("\n".join(format_markdown(rows)))
+        return 0
+    table = Table(box=box.SIMPLE)
+    for column in Row.__slots__:
+        is_name = column == "preset"
+        table.add_column(column, justify="right" if column == "parameters" else "left", no_wrap=is_name)
+    for row in rows:
+        table.add_row(*(getattr(row, column).replace("[", "\\[") for column in Row.__slots__))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(table)
+    print(f"Parameters with {describe_sizes(latent_dim, spec)}. `lengthwise models PRESET` shows one in full.")
+    return 0
+
+
 def _show_runs(given: argparse.Namespace) -> int:
     from lengthwise.tracking.listing import list_runs
 
@@ -252,6 +326,15 @@ def _find_output_dir(options: RunOptions) -> Path:
 
 COMMANDS = {
     "options": Command(run=_show_options, meaning="Show what options mean.", takes_options=False, word="WORD"),
+    "models": Command(
+        run=_show_models,
+        meaning="Show all models in a table, or one with its wiring, equations and parameters.",
+        word="PRESET",
+        flags={
+            "--features": {"action": "store_true", "help": "count for eight real-valued features, not for symbols"},
+            "--markdown": {"action": "store_true", "help": "the table as Markdown"},
+        },
+    ),
     "runs": Command(
         run=_show_runs,
         meaning="List runs, newest first.",
@@ -274,9 +357,11 @@ Usage: lengthwise COMMAND ...
 
   train ...               train a model, or a sweep of them: `lengthwise train --help`
   options [WORD]          what every option means, or those that speak of WORD
+  models [PRESET]         all models in a table, or one with its wiring, equations and parameters
   runs [STUDY] [--json]   list the runs, or those of a study
   ui [--port PORT]        browse the runs in the MLflow UI
   sync [RUN]              bring MLflow up to date with a run, or all
   reap                    close the runs whose process died
 
-The last four also take OPTION=VALUE as train does, such as output_dir=DIR or tracking.uri=URI."""
+All but options also take OPTION=VALUE as train does, such as output_dir=DIR or tracking.uri=URI, and models also
+latent_dim=256, dataset=scan or feedback=own."""

@@ -85,7 +85,7 @@ def test_a_job_that_goes_wrong_costs_itself_alone(tmp_path: Path) -> None:
     for row, words in zip(rows[1:6], ("no good", "status 3", "signal 9", "had not ended", "line 3"), strict=True):
         assert words in row["reason"]
         assert words in done.stdout
-    log = tmp_path / "out" / "default" / parent["name"] / "jobs" / "001.log"
+    log = tmp_path / "out" / "scratch" / parent["name"] / "jobs" / "001.log"
     assert "ValueError: no good" in log.read_text()
 
 
@@ -108,7 +108,7 @@ def test_batches_of_a_sweeper_share_one_parent_and_none_is_lost(tmp_path: Path) 
 def test_processes_are_warm_and_replaced_in_time_and_share_the_cores(tmp_path: Path) -> None:
     run_app(tmp_path, "-m", "seed=0,1,2,3", "hydra.launcher.num_workers=1", "hydra.launcher.max_jobs_per_worker=2")
     parent, _ = read_sweep(tmp_path)
-    logs = sorted((tmp_path / "out" / "default" / parent["name"] / "jobs").iterdir())
+    logs = sorted((tmp_path / "out" / "scratch" / parent["name"] / "jobs").iterdir())
     words = [log.read_text().split() for log in logs]
     processes = [each[4] for each in words]
     assert processes[0] == processes[1] != processes[2] == processes[3]

@@ -345,22 +345,74 @@ class TrainingOptions:
     """Whether the training split is decoded and scored too."""
 
 
+LengthRule = Literal["model", "oracle", "max"]
+DecodingBatch = Annotated[int, Between(1, 1_048_576, "examples")]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GreedyOptions:
-    """The most probable symbol at each step."""
+    """The most probable symbol at each step; on features, whatever the step makes."""
 
     name: Literal["greedy"]
     """Name of the strategy."""
 
-    length: Literal["model", "oracle", "max"]
+    length: LengthRule
     """Length rule: as the model was trained; the true length (stop forbidden until it, then cut; Lake and Baroni 2018);
     or always `timesteps` steps, stop forbidden."""
 
-    batch_size: Annotated[int, Between(1, 1_048_576, "examples")]
+    batch_size: DecodingBatch
     """Examples decoded together; changes speed and memory, not results."""
 
 
-DecodingOptions = GreedyOptions
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleOptions:
+    """Each step's symbol drawn at random from the model's distribution."""
+
+    name: Literal["sample"]
+    """Name of the strategy."""
+
+    length: LengthRule
+    """Length rule, as with `greedy`."""
+
+    batch_size: DecodingBatch
+    """Examples decoded together; changes speed and memory, not results."""
+
+    temperature: Annotated[float, Between(0, 1_000, "times", low_open=True)]
+    """What the scores are divided by: below 1 the probable symbols become more so, above 1 less."""
+
+    top_k: Annotated[int, Between(1, 1_000_000, "symbols")] | None
+    """Draw among so many most probable symbols only; null: among all."""
+
+    top_p: Annotated[float, Between(0, 1, "probability", low_open=True, high_open=True)] | None
+    """Draw among the fewest most probable symbols only that have this probability together (Holtzman et al. 2020),
+    after `top_k` where both are given; null: among all."""
+
+    seed: Seed
+    """Seed of the draws. A row's depend on it and on the row's number in the input alone, not on the batch."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BeamOptions:
+    """The most probable whole sequence that a search of limited width finds."""
+
+    name: Literal["beam"]
+    """Name of the strategy."""
+
+    length: LengthRule
+    """Length rule, as with `greedy`."""
+
+    batch_size: DecodingBatch
+    """Examples decoded together, each with `width` hypotheses; changes speed and memory, not results."""
+
+    width: Annotated[int, Between(1, 4_096, "hypotheses")]
+    """Unfinished sequences that are followed at a time; 1 is greedy decoding."""
+
+    length_penalty: Annotated[float, Between(0, 100, "exponent")]
+    """Exponent a of the length penalty of Wu et al. 2016, equation 14: sequences are ranked by log P / ((5 + n) / 6)^a
+    with n steps, the end included. 0 ranks by probability, which favours the short."""
+
+
+DecodingOptions = GreedyOptions | SampleOptions | BeamOptions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

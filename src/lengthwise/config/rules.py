@@ -204,6 +204,13 @@ def _check_timesteps(options: RunOptions) -> Refusals:
         yield ConfigError("timesteps", rule, received=str(options.timesteps), remedy="Set timesteps=auto")
 
 
+def _check_decoding(options: RunOptions) -> Refusals:
+    if options.decoding.name != "greedy" and reads_features(options):
+        rule = f"must be greedy with dataset={options.dataset.name}: a step of features is one value, no distribution"
+        remedy = "Set decoding=greedy, or choose a dataset of symbols"
+        yield ConfigError("decoding", rule, received=repr(options.decoding.name), remedy=remedy)
+
+
 RULES: tuple[Rule, ...] = (
     _check_sampling,
     _check_schedule,
@@ -220,4 +227,5 @@ RULES: tuple[Rule, ...] = (
     _check_path,
     _check_fractions,
     _check_timesteps,
+    _check_decoding,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -154,7 +155,8 @@ def _check_range(field: Field, value: Any, *, name: str) -> int | float:
 
 
 def _check_text(field: Field, value: str, *, name: str) -> str:
-    if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) <= 0xDFFF for c in value):
+    # Control characters, surrogates, line and paragraph separators: YAML would not give them back as they were.
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in value):
         raise ConfigError(
             name,
             "must not hold control characters or bytes that are no text",

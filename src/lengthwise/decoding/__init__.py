@@ -1,0 +1,1 @@
+"""Decoding: sequences made by a model that is told its own output."""

@@ -1,15 +1,15 @@
-"""What a decode loop knows of a model: how it begins, and how it makes one step.
+"""What a decode loop knows of a model: how it begins, how it makes one step, and when a sequence ends.
 
-Shapes: B batch, S source steps, V symbols or features.
+Shapes: B batch, S source steps, T steps made, V symbols or features, N hypotheses.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import tensorflow as tf
 
-Tensor = tf.Tensor
+Tensor: TypeAlias = tf.Tensor
 Nest = dict[str, Tensor]
 
 
@@ -38,11 +38,27 @@ class StepFunction(Protocol):
         """
 
 
+class Ending(NamedTuple):
+    """How the sequences of a batch may end.
+
+    Args:
+        limit: `(B,)` int32, most steps of each row; 0 for a row that only fills a batch up.
+        longest: scalar int32, at least every limit: the number of steps that results are wide.
+        symbol: id of the symbol that ends a sequence; None where no symbol does.
+        allowed: whether a row may end before its limit; where it may not, the end symbol is never chosen.
+    """
+
+    limit: Tensor
+    longest: Tensor
+    symbol: int | None
+    allowed: bool
+
+
 class Sequences(NamedTuple):
     """Decoded sequences of a batch, as tensors; the fields are those of `Predictions`.
 
     Args:
-        values: `(B, T)` int32 or `(B, T, V)`, zeros after the end.
+        values: `(B, longest)` int32 or `(B, longest, V)`, zeros after the end.
         length: `(B,)` int32.
         stopped: `(B,)` bool.
         log_probability: `(B,)` float32, zeros for features.
@@ -54,15 +70,27 @@ class Sequences(NamedTuple):
     log_probability: Tensor
 
 
-class Ending(NamedTuple):
-    """How the sequences of a batch may end.
+class Hypotheses(NamedTuple):
+    """The best sequences that a search found for each row, best first; the fields are those of `NBest`.
 
     Args:
-        limit: `(B,)` int32, most steps of each row, at least 1.
-        symbol: id of the symbol that ends a sequence; None where no symbol does.
-        allowed: whether a row may end before its limit; where it may not, the end symbol is never chosen.
+        values: `(B, N, longest)` int32, zeros after the end.
+        length: `(B, N)` int32.
+        stopped: `(B, N)` bool.
+        log_probability: `(B, N)` float32.
+        score: `(B, N)` float32, what they are ordered by; minus infinity where fewer than N were found.
     """
 
-    limit: Tensor
-    symbol: int | None
-    allowed: bool
+    values: Tensor
+    length: Tensor
+    stopped: Tensor
+    log_probability: Tensor
+    score: Tensor
+
+
+def forbid_end(scores: Tensor, ending: Ending) -> Tensor:
+    """Return the logits `(..., V)` with the end symbol's at minus infinity, where no row may end before its limit."""
+    if ending.allowed or ending.symbol is None:
+        return scores
+    is_end = tf.one_hot(ending.symbol, tf.shape(scores)[-1], on_value=True, off_value=False)
+    return tf.where(is_end, tf.constant(float("-inf"), scores.dtype), scores)

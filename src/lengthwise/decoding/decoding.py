@@ -3,48 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lengthwise.config.options import DecodingOptions
+from lengthwise.config.options import BeamOptions, DecodingOptions, SampleOptions
 from lengthwise.data.batching import plan_evaluation_batches, take_batch
 from lengthwise.data.dataset import Split
 from lengthwise.data.vocabulary import PADDING, STOP
-from lengthwise.decoding.contract import Ending, Sequences
-from lengthwise.decoding.greedy import decode_features, decode_greedy_tokens
-from lengthwise.decoding.predictions import Predictions
+from lengthwise.decoding.beam import decode_beam
+from lengthwise.decoding.contract import Ending, Hypotheses, Nest, Sequences
+from lengthwise.decoding.greedy import decode_features, decode_greedy
+from lengthwise.decoding.parts import run_in_parts
+from lengthwise.decoding.predictions import NBest, Predictions
+from lengthwise.decoding.sampling import decode_samples
 from lengthwise.models.assembly import Models
 from lengthwise.models.wiring import Wiring
 from lengthwise.training.teaching import prepare_lesson, reverse_rows
 
-DecodeFunction = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], Sequences]
-EncodeFunction = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+Tensor: TypeAlias = tf.Tensor
+Array: TypeAlias = NDArray[Any]
+DecodeFunction = Callable[[Tensor, Tensor, Tensor, Tensor], Sequences]
+SearchFunction = Callable[[Tensor, Tensor, Tensor], Hypotheses]
+EncodeFunction = Callable[[Tensor, Tensor], Tensor]
+Report = Callable[[int], None]
+"""Told after each batch how many of the examples are done."""
 
 END_SYMBOLS = {"stop": STOP, "fixed": PADDING, "oracle": None}
 """Symbol that ends a sequence, by `model.length`. Where padding is learnt as a symbol, the first one is the end."""
+
+MOST_SOURCE_STEPS = 1_024
+"""Most source steps of a row of a full batch; longer sources are decoded in smaller batches, which bounds memory."""
 
 
 def build_decode_function(models: Models, options: DecodingOptions) -> DecodeFunction:
     """Compile the decode loop of a model.
 
     Returns:
-        a function of `source` `(B, S)` or `(B, S, F)`, `source_length` `(B,)` and `limit` `(B,)` int32, the most steps
-        of each row.
+        a function of `source` `(B, S)` or `(B, S, F)`, `source_length` `(B,)`, `limit` `(B,)` int32, the most steps of
+        each row, and `row` `(B,)` int32, its index in the input, from which random numbers follow.
     """
-    wiring, model = models.wiring, models.training
-    symbol = END_SYMBOLS[wiring.length] if wiring.is_tokens else None
+    wiring, decoder = models.wiring, models.training.decoder
 
-    @tf.function(input_signature=[*_source_signature(wiring), tf.TensorSpec((None,), tf.int32)], autograph=False)
-    def decode(source: tf.Tensor, source_length: tf.Tensor, limit: tf.Tensor) -> Sequences:
-        _, constants, state = model.begin(source, source_length)
-        ending = Ending(limit, symbol, allowed=options.length == "model")
+    def loop(constants: Nest, state: Nest, limit: Tensor, row: Tensor, longest: Tensor) -> Sequences:
+        ending = _describe_ending(wiring, options, limit, longest)
+        if isinstance(options, SampleOptions):
+            return decode_samples(decoder.step, constants, state, ending, rows=row, options=options)
+        if isinstance(options, BeamOptions):
+            *fields, _score = decode_beam(decoder.step, constants, state, ending, options=options)
+            return Sequences(*(tensor[:, 0] for tensor in fields))
         if wiring.is_tokens:
-            return decode_greedy_tokens(model.decoder.step, constants, state, ending)
-        return decode_features(model.decoder.step, constants, state, ending, wiring.spec.target_size)
+            return decode_greedy(decoder.step, constants, state, ending)
+        size = wiring.spec.target_size
+        return decode_features(decoder.step, constants, state, ending, width=size, dtype=decoder.variable_dtype)
 
-    return decode
+    row_signature = [tf.TensorSpec((None,), tf.int32, name=name) for name in ("limit", "row")]
+
+    def decode(source: Tensor, source_length: Tensor, limit: Tensor, row: Tensor) -> Sequences:
+        _, constants, state = models.training.begin(source, source_length)
+        size = wiring.decoder_dim * (options.width if isinstance(options, BeamOptions) else 1)
+        longest = tf.reduce_max(limit)
+        sequences = run_in_parts(loop, (constants, state, limit, row), longest, values_per_row=size)
+        return sequences._replace(values=sequences.values[:, : tf.reduce_max(sequences.length)])
+
+    compiled: DecodeFunction = tf.function(
+        decode, input_signature=[*_source_signature(wiring), *row_signature], autograph=False
+    )
+    return compiled
+
+
+def build_search_function(models: Models, options: BeamOptions, num_best: int) -> SearchFunction:
+    """Compile the beam search of a model for its best `num_best` sequences, from 1 to `options.width`.
+
+    Returns:
+        a function of `source` `(B, S)`, `source_length` `(B,)` and `limit` `(B,)` int32, the most steps of each row.
+    """
+    wiring, decoder = models.wiring, models.training.decoder
+
+    def loop(constants: Nest, state: Nest, limit: Tensor, longest: Tensor) -> Hypotheses:
+        ending = _describe_ending(wiring, options, limit, longest)
+        return decode_beam(decoder.step, constants, state, ending, options=options, num_best=num_best)
+
+    def find(source: Tensor, source_length: Tensor, limit: Tensor) -> Hypotheses:
+        _, constants, state = models.training.begin(source, source_length)
+        size, longest = wiring.decoder_dim * options.width, tf.reduce_max(limit)
+        found = run_in_parts(loop, (constants, state, limit), longest, values_per_row=size)
+        return found._replace(values=found.values[..., : tf.reduce_max(found.length)])
+
+    compiled: SearchFunction = tf.function(
+        find,
+        input_signature=[*_source_signature(wiring), tf.TensorSpec((None,), tf.int32, name="limit")],
+        autograph=False,
+    )
+    return compiled
+
+
+def _describe_ending(wiring: Wiring, options: DecodingOptions, limit: Tensor, longest: Tensor) -> Ending:
+    symbol = END_SYMBOLS[wiring.length] if wiring.is_tokens else None
+    return Ending(limit, longest, symbol, allowed=options.length == "model")
 
 
 def _source_signature(wiring: Wiring) -> list[tf.TensorSpec]:
@@ -52,36 +110,94 @@ def _source_signature(wiring: Wiring) -> list[tf.TensorSpec]:
     return [tf.TensorSpec(shape, dtype, name="source"), tf.TensorSpec((None,), tf.int32, name="source_length")]
 
 
-def decode_split(decode: DecodeFunction, wiring: Wiring, split: Split, options: DecodingOptions) -> Predictions:
+def decode_split(
+    decode: DecodeFunction,
+    wiring: Wiring,
+    split: Split,
+    options: DecodingOptions,
+    *,
+    first_row: int = 0,
+    report: Report | None = None,
+) -> Predictions:
     """Decode every source of a split.
 
     The true lengths are read only where they must be given: by the rule `oracle`, and by a model that learns no end.
+
+    Args:
+        decode: of `build_decode_function`.
+        wiring: the model's.
+        split: at least one example.
+        options: those that `decode` was built with.
+        first_row: index in the input of the split's first example, where the split is a part of it.
+        report: told of the progress.
     """
-    given = options.length == "oracle" or (options.length == "model" and wiring.length == "oracle")
-    limit = split.target_length if given else np.full(len(split), wiring.spec.timesteps, np.int32)
-    batches = plan_evaluation_batches(split.source_length, limit, options.batch_size)
-    results = []
+    limit = _set_limits(split, wiring, options)
+    batches = _plan_batches(split.source_length, limit, options.batch_size)
+    results: list[tuple[Array, ...]] = []
     for indices in batches:
         batch = take_batch(split, indices)
-        sequences = decode(batch.source, batch.source_length, limit[indices])
-        results.append(Sequences(*(tensor.numpy() for tensor in sequences)))
-    return _collect(batches, results, wiring)
+        row = (first_row + indices).astype(np.int32)
+        sequences = decode(batch.source, batch.source_length, limit[indices], row)
+        results.append(tuple(tensor.numpy() for tensor in sequences))
+        _report(report, batches, len(results))
+    return _make_predictions(_collect(batches, results), wiring)
+
+
+def search_split(
+    search: SearchFunction, wiring: Wiring, split: Split, options: BeamOptions, *, report: Report | None = None
+) -> NBest:
+    """Find the best sequences for every source of a split; arguments as those of `decode_split`."""
+    limit = _set_limits(split, wiring, options)
+    batches = _plan_batches(split.source_length, limit, options.batch_size)
+    results: list[tuple[Array, ...]] = []
+    for indices in batches:
+        batch = take_batch(split, indices)
+        found = search(batch.source, batch.source_length, limit[indices])
+        # The steps second, as everywhere else.
+        results.append((np.moveaxis(found.values.numpy(), 1, 2), *(tensor.numpy() for tensor in found[1:])))
+        _report(report, batches, len(results))
+    values, length, stopped, log_probability, score = _collect(batches, results)
+    values = np.moveaxis(values, 2, 1)
+    if wiring.reverse_target:
+        values = reverse_rows(values.reshape(-1, values.shape[-1]), length.reshape(-1)).reshape(values.shape)
+    return NBest(values=values, length=length, stopped=stopped, log_probability=log_probability, score=score)
+
+
+def _set_limits(split: Split, wiring: Wiring, options: DecodingOptions) -> NDArray[np.int32]:
+    given = options.length == "oracle" or (options.length == "model" and wiring.length == "oracle")
+    return split.target_length if given else np.full(len(split), wiring.spec.timesteps, np.int32)
+
+
+def _plan_batches(
+    source_length: NDArray[np.int32], target_length: NDArray[np.int32], batch_size: int
+) -> list[NDArray[np.int64]]:
+    """Cut examples of like length into batches, into smaller ones where their sources are very long."""
+    batches = []
+    for batch in plan_evaluation_batches(source_length, target_length, batch_size):
+        size = max(1, batch_size * MOST_SOURCE_STEPS // max(MOST_SOURCE_STEPS, int(source_length[batch].max())))
+        batches += [batch[start : start + size] for start in range(0, len(batch), size)]
+    return batches
+
+
+def _report(report: Report | None, batches: list[NDArray[np.int64]], num_done: int) -> None:
+    if report is not None:
+        report(sum(len(indices) for indices in batches[:num_done]))
 
 
 def build_encode_function(models: Models) -> EncodeFunction:
     """Compile the encoder: a function of `source` and `source_length` that returns the latents `(B, latent_dim)`."""
     wiring = models.wiring
 
-    @tf.function(input_signature=_source_signature(wiring), autograph=False)
-    def encode(source: tf.Tensor, source_length: tf.Tensor) -> tf.Tensor:
+    def encode(source: Tensor, source_length: Tensor) -> Tensor:
         return models.training.begin(source, source_length)[0]
 
-    return encode
+    compiled: EncodeFunction = tf.function(encode, input_signature=_source_signature(wiring), autograph=False)
+    return compiled
 
 
 def encode_split(encode: EncodeFunction, split: Split, batch_size: int) -> NDArray[np.float32]:
     """Return the latents `(examples, latent_dim)` of a split's sources."""
-    batches = plan_evaluation_batches(split.source_length, split.source_length, batch_size)
+    batches = _plan_batches(split.source_length, split.source_length, batch_size)
     parts = []
     for indices in batches:
         batch = take_batch(split, indices)
@@ -95,31 +211,31 @@ def predict_teacher_forced(models: Models, split: Split, batch_size: int) -> Pre
     For tokens the prediction ends at the first end symbol among the predicted ones, as in decoding.
     """
     wiring = models.wiring
-    batches = plan_evaluation_batches(split.source_length, split.target_length, batch_size)
+    batches = _plan_batches(split.source_length, split.target_length, batch_size)
     score = _compile_scores(models)
-    results = []
+    results: list[tuple[Array, ...]] = []
     for indices in batches:
         lesson = prepare_lesson(take_batch(split, indices), wiring)
         num_real = lesson.weights["values"].sum(axis=1).astype(np.int32)
         values = score(lesson.inputs).numpy()
         results.append(_cut_tokens(values, num_real, wiring) if wiring.is_tokens else _cut_features(values, num_real))
-    return _collect(batches, results, wiring)
+    return _make_predictions(_collect(batches, results), wiring)
 
 
-def _compile_scores(models: Models) -> Callable[[dict[str, NDArray[np.generic]]], tf.Tensor]:
+def _compile_scores(models: Models) -> Callable[[dict[str, Array]], Tensor]:
     wiring = models.wiring
     source, source_length = _source_signature(wiring)
     shape, dtype = ((None, None), tf.int32) if wiring.is_tokens else ((None, None, wiring.spec.target_size), tf.float32)
     signature = {"source": source, "source_length": source_length, "previous": tf.TensorSpec(shape, dtype)}
 
-    @tf.function(input_signature=[signature], autograph=False)
-    def score(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+    def score(inputs: dict[str, Tensor]) -> Tensor:
         return models.training(inputs, training=False)["values"]
 
-    return score
+    compiled: Callable[[dict[str, Array]], Tensor] = tf.function(score, input_signature=[signature], autograph=False)
+    return compiled
 
 
-def _cut_tokens(scores: NDArray[np.floating], num_real: NDArray[np.int32], wiring: Wiring) -> Sequences:
+def _cut_tokens(scores: NDArray[np.floating], num_real: NDArray[np.int32], wiring: Wiring) -> tuple[Array, ...]:
     ids = scores.argmax(axis=-1).astype(np.int32)
     steps = np.arange(ids.shape[1])
     real = steps < num_real[:, None]
@@ -128,29 +244,30 @@ def _cut_tokens(scores: NDArray[np.floating], num_real: NDArray[np.int32], wirin
     stopped = is_end.any(axis=1)
     length = np.where(stopped, is_end.argmax(axis=1), num_real).astype(np.int32)
     values = np.where(steps < length[:, None], ids, 0)
-    return Sequences(values, length, stopped, np.zeros(len(ids), np.float32))
+    return (values, length, stopped, np.zeros(len(ids), np.float32))
 
 
-def _cut_features(values: NDArray[np.floating], num_real: NDArray[np.int32]) -> Sequences:
+def _cut_features(values: NDArray[np.floating], num_real: NDArray[np.int32]) -> tuple[Array, ...]:
     real = np.arange(values.shape[1]) < num_real[:, None]
     nothing = np.zeros(len(values))
-    return Sequences(values * real[..., None], num_real, nothing.astype(bool), nothing.astype(np.float32))
+    return (values * real[..., None], num_real, nothing.astype(bool), nothing.astype(np.float32))
 
 
-def _collect(batches: list[NDArray[np.int64]], results: list[Sequences], wiring: Wiring) -> Predictions:
-    """Put the batches' sequences back into the split's order, turned round where the decoder makes them reversed."""
+def _collect(batches: list[NDArray[np.int64]], results: list[tuple[Array, ...]]) -> tuple[Array, ...]:
+    """Join the batches' arrays, the first of which has steps as its second axis, in the order of the examples."""
     order = np.argsort(np.concatenate(batches))
-    num_steps = max(result.values.shape[1] for result in results)
+    num_steps = max(result[0].shape[1] for result in results)
     padded = []
-    for result in results:
-        values = np.zeros((len(result.values), num_steps, *result.values.shape[2:]), result.values.dtype)
-        values[:, : result.values.shape[1]] = result.values
-        padded.append(values)
-    values = np.concatenate(padded)[order]
-    length, stopped, log_probability = (
-        np.concatenate([getattr(result, name) for result in results])[order]
-        for name in ("length", "stopped", "log_probability")
-    )
+    for values, *_ in results:
+        missing = num_steps - values.shape[1]
+        padded.append(np.pad(values, [(0, 0), (0, missing), *([(0, 0)] * (values.ndim - 2))]))
+    columns = [padded, *list(zip(*results, strict=True))[1:]]
+    return tuple(np.concatenate(column)[order] for column in columns)
+
+
+def _make_predictions(fields: tuple[Array, ...], wiring: Wiring) -> Predictions:
+    """Name the fields of sequences, turned round where the decoder makes them reversed."""
+    values, length, stopped, log_probability = fields
     if wiring.reverse_target:
         values = reverse_rows(values, length)
     return Predictions(

@@ -47,7 +47,7 @@ class Assessment:
         primary = PRIMARY_METRICS[self.scores.kind]
         named = dict(self.scores.summary)
         named |= {f"teacher_forced_{name}": value for name, value in self.exposure.teacher_forced.items()}
-        named |= {f"exposure_gap_{name}": value for name, value in self.exposure.gap.items()}
+        named["exposure_gap"] = self.exposure.gap[EXPOSURE_METRICS[self.scores.kind]]
         named |= {f"baseline_{name}_{primary}": scores[primary] for name, scores in self.baselines.items()}
         named |= self.outcomes.summary
         return {f"{self.split}/{name}": value for name, value in named.items()}

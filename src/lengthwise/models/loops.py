@@ -20,8 +20,7 @@ STEPS_PER_ITERATION = 4
 """Steps written out in a loop's body: an iteration costs about as much as three of a small step's operations."""
 
 PART_SIZE = 8192
-"""Values of a state, rows times units, that a part of the batch has about: enough to be worth a thread, and small
-enough to stay in its cache."""
+"""Values of a state, rows times units, that a part of the batch has at least; where there are two parts, half as many."""
 
 
 class Plan(NamedTuple):
@@ -73,7 +72,10 @@ class Parts:
         self._batch = batch
         # MapDefun has no kernel for a GPU; there the whole batch is one part, called as a function.
         self._is_whole = bool(tf.config.list_physical_devices("GPU"))
-        self._count = tf.clip_by_value((batch * units + PART_SIZE // 2) // PART_SIZE, 1, tf.maximum(batch, 1))
+        # Of the batch's size alone, not of the threads: the order of sums, and so the last bits, is the same everywhere.
+        size = batch * units
+        count = tf.maximum(size // PART_SIZE, tf.minimum(2 * size // PART_SIZE, 2))
+        self._count = tf.clip_by_value(count, 1, tf.maximum(batch, 1))
         self._rows = (batch + self._count - 1) // self._count
 
     def split(self, tensor: tf.Tensor) -> tf.Tensor:
@@ -115,9 +117,9 @@ def trace_advance(plan: Plan) -> Any:
     """Trace the way forwards for the rows of one part; batch and steps may vary.
 
     Returns:
-        A function of the inputs, the initial states, then shared by all parts: the number of steps, the recurrent kernel
-        and bias, and the kernel of values to be projected. It gives the outputs after every step `(rows, steps, units)`
-        and the history: a list of each state, the initial one first, and of each activation.
+        A function of the inputs, the initial states, then shared by all parts: the number of steps, the recurrent
+        kernel and bias, and the kernel of values to be projected. It gives the outputs after every step
+        `(rows, steps, units)` and the history: a list of each state, the initial one first, and of each activation.
     """
     values, shared = _describe(plan)
     projected = _spec(plan, None, None, plan.width) if plan.source == "projected" else _spec(plan, None, plan.width)

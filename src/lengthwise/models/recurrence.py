@@ -1,7 +1,7 @@
 """Recurrences on a CPU: the numbers of Keras' recurrent layers, in about half the time.
 
-The weights stay in standard Keras layers; here are only functions of tensors. There are no masks: sequences are padded on
-the right, so that no real step depends on padding, and the state after a row's last real step can be gathered.
+The weights stay in standard Keras layers; here are only functions of tensors. There are no masks: sequences are padded
+on the right, so that no real step depends on padding, and the state after a row's last real step can be gathered.
 On a GPU the standard layers, with cuDNN behind them, are faster; the functions work there too.
 """
 
@@ -63,9 +63,8 @@ def run_recurrence(
     initial_states: Tensors,
     *,
     num_steps: tf.Tensor | int | None = None,
-    is_training: bool = True,
 ) -> Tensors:
-    """Run a cell over all steps of a batch of sequences.
+    """Run a cell over all steps of a batch of sequences, to be trained.
 
     All tensors have one floating point dtype. First-order gradients only. XLA cannot compile the operations behind it.
 
@@ -78,8 +77,6 @@ def run_recurrence(
         initial_states: `(batch, units)` each; of an LSTM the output and the memory.
         num_steps: number of steps, a scalar, at least 0; given with inputs that are the same at every step, and with
             no others.
-        is_training: whether gradients are expected. Otherwise less is kept of every step, and gradients that are asked
-            for all the same cost another run forwards.
 
     Returns:
         Every state after every step, `(batch, steps, units)` each; the first is the output.
@@ -87,31 +84,62 @@ def run_recurrence(
     Raises:
         ValueError: if shapes, dtypes or arguments do not fit together.
     """
-    states = tuple(tf.convert_to_tensor(state) for state in initial_states)
-    recurrent_kernel = tf.convert_to_tensor(recurrent_kernel)
-    if recurrent_bias is None:
-        recurrent_bias = tf.zeros(recurrent_kernel.shape[-1:], recurrent_kernel.dtype)
-    elif cell_kind != "gru":
+    return _start(cell_kind, inputs, (recurrent_kernel, recurrent_bias), initial_states, num_steps, keeps=True)
+
+
+def infer_recurrence(
+    cell_kind: CellKind,
+    inputs: tf.Tensor | Unprojected,
+    recurrent_kernel: tf.Tensor,
+    recurrent_bias: tf.Tensor | None,
+    initial_states: Tensors,
+    *,
+    num_steps: tf.Tensor | int | None = None,
+) -> Tensors:
+    """Run a cell over all steps of a batch of sequences, where no gradients are expected.
+
+    As `run_recurrence`, but little is kept of a step. Gradients that are asked for all the same are right; they take
+    another run forwards.
+    """
+    return _start(cell_kind, inputs, (recurrent_kernel, recurrent_bias), initial_states, num_steps, keeps=False)
+
+
+def _start(
+    cell_kind: CellKind,
+    inputs: tf.Tensor | Unprojected,
+    weights: tuple[tf.Tensor, tf.Tensor | None],
+    initial_states: Tensors,
+    num_steps: tf.Tensor | int | None,
+    *,
+    keeps: bool,
+) -> Tensors:
+    if weights[1] is not None and cell_kind != "gru":
         raise ValueError(f"only a GRU has a recurrent bias, not cell {cell_kind!r}: add it to the inputs' projection")
-    weights = (recurrent_kernel, tf.convert_to_tensor(recurrent_bias))
-    if isinstance(inputs, Unprojected):
-        values, kernel, constant = (tf.convert_to_tensor(tensor) for tensor in inputs)
-        if len(constant.shape) == 1:
-            constant = tf.broadcast_to(constant, (tf.shape(values)[0], constant.shape[0]))
-        by_step, weights = (values, constant), (*weights, kernel)
-    else:
-        by_step = (tf.convert_to_tensor(inputs),)
-    plan = _plan(cell_kind, by_step, states, weights)
+    states = tuple(tf.convert_to_tensor(state) for state in initial_states)
+    recurrent_kernel = tf.convert_to_tensor(weights[0])
+    bias = tf.zeros(recurrent_kernel.shape[-1:], recurrent_kernel.dtype) if weights[1] is None else weights[1]
+    by_step, kernel = _convert(inputs)
+    shared = (recurrent_kernel, tf.convert_to_tensor(bias), *kernel)
+    plan = _plan(cell_kind, by_step, states, shared)._replace(keeps_activations=keeps)
     if (plan.source == "repeated") == (num_steps is None):
         raise ValueError(
             "num_steps is given with projected inputs (batch, gates * units), the same at every step, and with no "
             f"others: received inputs {by_step[0].shape} and num_steps={num_steps}"
         )
     steps = tf.shape(by_step[0])[1] if num_steps is None else tf.cast(num_steps, tf.int32)
-    plan = plan._replace(keeps_activations=is_training)
-    outputs = tf.custom_gradient(lambda *tensors: _run(plan, steps, tensors))(*by_step, *states, *weights)
+    outputs = tf.custom_gradient(lambda *tensors: _run(plan, steps, tensors))(*by_step, *states, *shared)
     batch = by_step[0].shape[:1].merge_with(states[0].shape[:1])[0]
     return tuple(tf.ensure_shape(output, (batch, tf.get_static_value(steps), plan.units)) for output in outputs)
+
+
+def _convert(inputs: tf.Tensor | Unprojected) -> tuple[Tensors, Tensors]:
+    """Return what is cut by rows, and what is not."""
+    if not isinstance(inputs, Unprojected):
+        return (tf.convert_to_tensor(inputs),), ()
+    values, kernel, constant = (tf.convert_to_tensor(tensor) for tensor in inputs)
+    if constant.shape.rank == 1:
+        constant = tf.broadcast_to(constant, (tf.shape(values)[0], constant.shape[0]))
+    return (values, constant), (kernel,)
 
 
 def _plan(cell_kind: CellKind, inputs: Tensors, states: Tensors, weights: Tensors) -> Plan:
@@ -157,7 +185,12 @@ def _run(plan: Plan, num_steps: tf.Tensor, tensors: Tensors) -> tuple[Tensors, A
 
     def retreat(*gradients: tf.Tensor) -> Tensors:
         complete = plan._replace(keeps_activations=True)
-        kept = history if plan.keeps_activations else parts.run(trace_advance(complete), by_part, shared)[1:]
+        # Where a SavedModel stores gradients, it traces them in another graph, which cannot reach the history's lists.
+        is_within_reach = tf.executing_eagerly() or history[0].graph is tf.compat.v1.get_default_graph()
+        if plan.keeps_activations and is_within_reach:
+            kept = history
+        else:
+            _, *kept = parts.run(trace_advance(complete), by_part, shared)
         values = by_part[: num_inputs - 1]
         arguments = [*(parts.split(tensor) for tensor in gradients), *values, *kept]
         results = parts.run(trace_retreat(complete), arguments, shared)

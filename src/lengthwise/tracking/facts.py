@@ -50,7 +50,7 @@ def first_tags(manifest: Manifest, directory: Path, parent_run_id: str | None) -
         "lengthwise.host": manifest.owner.host,
         "mlflow.user": manifest.owner.user,
         "mlflow.source.type": "LOCAL",
-        "mlflow.source.name": Path(manifest.command[0]).name if manifest.command else "lengthwise",
+        "mlflow.source.name": _name_program(manifest.command),
         "mlflow.note.content": describe_run(manifest),
     }
     if manifest.git is not None:
@@ -61,6 +61,12 @@ def first_tags(manifest: Manifest, directory: Path, parent_run_id: str | None) -
     if parent_run_id is not None:
         tags["mlflow.parentRunId"] = parent_run_id
     return {key: _cut(text, _LONGEST_TAG) for key, text in tags.items()}
+
+
+def _name_program(command: tuple[str, ...]) -> str:
+    """Return the script of a command, or its program where no script is run."""
+    scripts = [word for word in command[:2] if word.endswith(".py")]
+    return Path((scripts or list(command) or ["lengthwise"])[0]).name
 
 
 def last_tags(manifest: Manifest, artifacts: Iterable[str]) -> dict[str, str]:

@@ -198,9 +198,11 @@ def _find_or_create_experiment(store: Store, study: str, primary_metric: Primary
 
 
 def _experiment_tags(primary_metric: PrimaryMetric | None) -> dict[str, str]:
+    # Without its kind MLflow shows an experiment as one about language models' traces.
+    kind = {"mlflow.experimentKind": "custom_model_development"}
     if primary_metric is None:
-        return {}
-    return {
+        return kind
+    return kind | {
         "mlflow.experiment.primaryMetric.name": primary_metric.name,
         "mlflow.experiment.primaryMetric.greaterIsBetter": str(primary_metric.greater_is_better).lower(),
     }

@@ -65,7 +65,7 @@ def _serve(uri: str, host: str, port: int, output: IO[bytes]) -> int:
         process = _start(uri, host, port, output)
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         _wait_until_ready(process, address, output)
-        print(f"Runs: {address}  (Ctrl-C ends it)", flush=True)
+        print(f"Runs: {address}/#/experiments  (Ctrl-C ends it)", flush=True)
         return process.wait()
     except KeyboardInterrupt:
         return 0

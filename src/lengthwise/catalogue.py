@@ -1,0 +1,141 @@
+"""The models that can be chosen, for people: a table of all, and one of them in full."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from lengthwise.config.options import ModelOptions
+from lengthwise.data.dataset import DataSpec
+from lengthwise.models.diagram import draw_wiring
+from lengthwise.models.equations import CELL_NAMES, format_equations, write_equations
+from lengthwise.models.presets import Preset
+from lengthwise.models.wiring import Wiring, count_parameters, list_parameters, resolve_wiring
+
+TUTORIAL_SYMBOLS = DataSpec(kind="tokens", source_size=71, target_size=93, source_timesteps=16, timesteps=59)
+"""The sizes of the ten-minute tutorial of Keras: its first 10,000 English and French sentences."""
+
+EIGHT_FEATURES = DataSpec(kind="features", source_size=8, target_size=8, source_timesteps=8, timesteps=8)
+"""The sizes of the handwritten digits."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One model of the table; the texts are as they are shown.
+
+    Args:
+        preset: its name.
+        conditioning: option `model.conditioning`.
+        feedback: option `model.feedback`.
+        length: option `model.length`.
+        cell: cell of encoder and decoder, and whether the encoder reads both ways.
+        layers: of encoder and decoder.
+        carried: final states handed over.
+        reversed: what is read or made from its end.
+        attention: option `model.attention`, and whether it feeds its vector to the next step.
+        parameters: trainable ones.
+        source: where the model comes from.
+    """
+
+    preset: str
+    conditioning: str
+    feedback: str
+    length: str
+    cell: str
+    layers: str
+    carried: str
+    reversed: str
+    attention: str
+    parameters: str
+    source: str
+
+
+def tabulate_presets(presets: Sequence[Preset], latent_dim: int, spec: DataSpec) -> list[Row]:
+    """Write a row for each preset.
+
+    Args:
+        presets: of `list_presets`.
+        latent_dim: size of the latent, units.
+        spec: sizes of the data.
+
+    Raises:
+        ConfigError: a preset's parameter budget cannot be met.
+    """
+    return [_write_row(preset, resolve_wiring(_fit(preset.options, spec), latent_dim, spec)) for preset in presets]
+
+
+def _fit(options: ModelOptions, spec: DataSpec) -> ModelOptions:
+    """Leave out embeddings where there are no symbols, as one would who uses the preset there."""
+    return replace(options, embedding_dim=None) if spec.kind == "features" else options
+
+
+def _write_row(preset: Preset, wiring: Wiring) -> Row:
+    turned = [name for name in ("source", "target") if getattr(wiring, f"reverse_{name}")]
+    return Row(
+        preset=preset.name,
+        conditioning=wiring.conditioning.replace("_", " "),
+        feedback=wiring.feedback,
+        length=wiring.length,
+        cell=f"{CELL_NAMES[wiring.cell]}{', both ways' if wiring.bidirectional else ''}",
+        layers=f"{wiring.encoder_layers} + {wiring.decoder_layers}",
+        carried=", ".join(wiring.carried),
+        reversed=", ".join(turned) or "-",
+        attention=f"{wiring.attention.replace('none', '-')}{', fed' if wiring.input_feeding else ''}",
+        parameters=f"{count_parameters(wiring):,}",
+        source=preset.source,
+    )
+
+
+def describe_sizes(latent_dim: int, spec: DataSpec) -> str:
+    """Say what the numbers of parameters hold for.
+
+    Args:
+        latent_dim: size of the latent, units.
+        spec: sizes of the data.
+    """
+    what = "symbols" if spec.kind == "tokens" else "features"
+    return f"latent_dim={latent_dim}, {spec.source_size} source and {spec.target_size} target {what}"
+
+
+def describe_model(wiring: Wiring, preset: Preset | None, *, width: int) -> list[str]:
+    """Write one model in full: what it is, its diagram, its equations, its parameters part by part.
+
+    Args:
+        wiring: of the model.
+        preset: whose header is shown; None where there is none, or where the model is no longer as in its file.
+        width: of a line of text, in characters.
+
+    Returns:
+        Lines; the diagram's have up to 118 characters whatever the width.
+    """
+    lines: list[str] = []
+    if preset is not None:
+        lines += textwrap.wrap(preset.source, width)
+        for word, text in preset.notes:
+            lines += textwrap.wrap(f"{word + ':':<13}{text}", width, subsequent_indent=" " * 13, break_on_hyphens=False)
+        lines.append("")
+    lines += [describe_sizes(wiring.latent_dim, wiring.spec), "", *draw_wiring(wiring), ""]
+    lines += [*format_equations(write_equations(wiring)), "", "Parameters"]
+    parts = [*list_parameters(wiring), ("together", count_parameters(wiring))]
+    return lines + [f"  {part:<18}{number:>14,}" for part, number in parts]
+
+
+def format_markdown(rows: Sequence[Row]) -> list[str]:
+    """Write the table as Markdown.
+
+    Args:
+        rows: of `tabulate_presets`.
+
+    Returns:
+        Lines.
+    """
+    lines = [f"| {' | '.join(Row.__slots__)} |", f"|{'|'.join(_align(name) for name in Row.__slots__)}|"]
+    for row in rows:
+        cells = [getattr(row, name).replace("|", "\\|") for name in Row.__slots__]
+        lines.append(f"| `{cells[0]}` | {' | '.join(cells[1:])} |")
+    return lines
+
+
+def _align(name: str) -> str:
+    return "---:" if name == "parameters" else "---"

@@ -1,0 +1,41 @@
+"""Running a decode loop on parts of the batch side by side, each on one thread, as training runs its recurrences.
+
+A step's operations are small: spread over threads they wait for each other longer than they work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
+
+import tensorflow as tf
+
+from lengthwise.models.loops import Parts
+from lengthwise.models.recurrent import has_gpu
+
+Result = TypeVar("Result")
+Arguments: TypeAlias = dict[str, tf.Tensor] | tf.Tensor
+
+
+def run_in_parts(
+    loop: Callable[..., Result], rows: tuple[Arguments, ...], shared: tf.Tensor, *, values_per_row: int
+) -> Result:
+    """Run a loop on parts of the rows side by side, while a graph is traced.
+
+    Args:
+        loop: from arguments as in `rows`, of some rows, and `shared` to a nest of tensors, batch first, whose other
+            sizes are the same for all parts.
+        rows: tensors or dictionaries of tensors, batch first, with known sizes but for those that vary.
+        shared: a tensor that every part is given whole.
+        values_per_row: size of a row's state, by which the parts' number is chosen.
+    """
+    if has_gpu():  # where the operation behind `Parts` has no kernel
+        return loop(*rows, shared)
+    specs = tf.nest.map_structure(lambda tensor: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype), rows)
+    with tf.init_scope():  # else what the graph under construction knows of its inputs would enter the part's
+        traced = tf.function(loop, autograph=False).get_concrete_function(*specs, tf.TensorSpec((), shared.dtype))
+    flat = tf.nest.flatten(rows)
+    parts = Parts(tf.shape(flat[0])[0], values_per_row)
+    results = parts.run(traced, [parts.split(tensor) for tensor in flat], [shared, *traced.captured_inputs])
+    merged: Result = tf.nest.pack_sequence_as(traced.structured_outputs, [parts.merge(result) for result in results])
+    return merged

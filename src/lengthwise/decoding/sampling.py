@@ -1,0 +1,96 @@
+"""Sampling: each step's symbol drawn from the model's distribution, sharpened and cut as the options say.
+
+A row's random numbers are a function of the seed, the row's index in the input, and the step: neither the other rows of
+its batch nor their order matter.
+
+Shapes: B batch, K candidates, V symbols.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from lengthwise.config.options import SampleOptions
+from lengthwise.decoding.contract import Ending, Nest, Sequences, StepFunction
+from lengthwise.decoding.loop import decode_tokens
+
+Tensor: TypeAlias = tf.Tensor
+
+_GOLDEN, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+_BITS = 23
+"""Random bits of a number. One fewer than a float32 holds, so that a number times a sum stays below the sum."""
+
+
+def decode_samples(
+    step: StepFunction, constants: Nest, state: Nest, ending: Ending, *, rows: Tensor, options: SampleOptions
+) -> Sequences:
+    """Decode symbols drawn at random until every row has ended.
+
+    Args:
+        step: the model's step.
+        constants: of the model's beginning.
+        state: of the model's beginning.
+        ending: how rows end.
+        rows: `(B,)` int32, each row's index in the input.
+        options: temperature, cuts and seed. `log_probability` stays that of the model, without temperature or cuts.
+    """
+    streams = start_streams(options.seed, rows)
+
+    def choose(index: Tensor, scores: Tensor) -> Tensor:
+        scores, ids = cut_candidates(tf.cast(scores, tf.float32) / options.temperature, options)
+        drawn = draw_by_weight(tf.nn.softmax(scores), draw_uniform(streams, index))
+        return drawn if ids is None else tf.gather(ids, drawn, batch_dims=1)
+
+    return decode_tokens(step, constants, state, ending, choose=choose)
+
+
+def cut_candidates(scores: Tensor, options: SampleOptions) -> tuple[Tensor, Tensor | None]:
+    """Keep the candidates that may be drawn.
+
+    Args:
+        scores: logits `(B, V)`, the temperature applied.
+        options: `top_k` keeps so many most probable ones; `top_p`, of those, the fewest whose probability together is
+            at least that (Holtzman et al. 2020, section 3.1). Of equal ones the first is kept.
+
+    Returns:
+        logits `(B, K)`, most probable first, minus infinity where cut; and their ids `(B, K)`, None where nothing is
+        cut and the logits stand as they were.
+    """
+    if options.top_k is None and options.top_p is None:
+        return scores, None
+    size = scores.shape[-1]
+    scores, ids = tf.math.top_k(scores, min(options.top_k or size, size))
+    if options.top_p is not None:
+        before = tf.cumsum(tf.nn.softmax(scores), axis=-1, exclusive=True)
+        scores = tf.where(before < options.top_p, scores, float("-inf"))
+    return scores, ids
+
+
+def draw_by_weight(weights: Tensor, uniform: Tensor) -> Tensor:
+    """Draw positions `(B,)` int32 with the probabilities `(B, K)`, by inverting their sums at numbers `(B,)` in [0, 1).
+
+    A weight of zero is never drawn; weights below 2 ** -23 are drawn as often as rounding has it.
+    """
+    sums = tf.cumsum(weights, axis=-1)
+    return tf.argmax(sums > uniform[:, None] * sums[:, -1:], axis=-1, output_type=tf.int32)
+
+
+def start_streams(seed: int, rows: Tensor) -> Tensor:
+    """Return the state `(B,)` uint64 from which each row's random numbers follow."""
+    # Mixed before the rows are told apart, lest row 1 of a seed be row 0 of the next.
+    return _mix(_mix(tf.constant(seed, tf.uint64)) + tf.cast(rows, tf.uint64) * np.uint64(_GOLDEN))
+
+
+def draw_uniform(streams: Tensor, index: Tensor) -> Tensor:
+    """Return number `index` of each stream, `(B,)` float32 in [0, 1): SplitMix64 (Steele et al. 2014, figure 16)."""
+    mixed = _mix(streams + tf.cast(index + 1, tf.uint64) * np.uint64(_GOLDEN))
+    return tf.cast(tf.bitwise.right_shift(mixed, np.uint64(64 - _BITS)), tf.float32) * 2.0**-_BITS
+
+
+def _mix(value: Tensor) -> Tensor:
+    value = tf.bitwise.bitwise_xor(value, tf.bitwise.right_shift(value, np.uint64(30))) * np.uint64(_FIRST)
+    value = tf.bitwise.bitwise_xor(value, tf.bitwise.right_shift(value, np.uint64(27))) * np.uint64(_SECOND)
+    return tf.bitwise.bitwise_xor(value, tf.bitwise.right_shift(value, np.uint64(31)))
