@@ -6,9 +6,8 @@ from typing import Any
 
 import yaml
 
-from lengthwise.config.options import GreedyOptions, DirectoryOptions, RunOptions, SymbolTaskOptions, TrainingOptions
+from lengthwise.config.options import DirectoryOptions, GreedyOptions, RunOptions, SymbolTaskOptions, TrainingOptions
 from lengthwise.config.places import conf_dir
-
 from small_data import build_options
 
 
@@ -38,6 +37,7 @@ def build_run(*, training: dict[str, Any] | None = None, seed: int = 0, **model:
         seed=seed,
         study="test",
         output_dir="outputs",
+        resume=None,
         model=build_options(**model),
         dataset=dataset,
         training=build_training(**(training or {})),

@@ -12,17 +12,18 @@ import argparse
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from lengthwise.models.recurrence import run_recurrence
+from lengthwise.models.recurrence import Unprojected, infer_recurrence, run_recurrence
 
 LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
 FEATURES, STEPS = 64, 59
-Forward = Callable[[tf.Tensor], tf.Tensor]
+Forward = Callable[[tf.Tensor, bool], tf.Tensor]
+Compiled = Callable[[], Any]
 
 
 def read_options() -> argparse.Namespace:
@@ -41,38 +42,39 @@ def build_layer(cell: str, units: int, features: int, return_sequences: bool = T
     return layer
 
 
-def run_layer(cell: str, layer: keras.layers.Layer, inputs: tf.Tensor, num_steps: tf.Tensor | None = None) -> tf.Tensor:
-    """Run a Keras layer's weights through `run_recurrence`: all outputs; inputs `(batch, features)` are repeated."""
+def run_layer(cell: str, layer: keras.layers.Layer, inputs: tf.Tensor, *, training: bool) -> tf.Tensor:
+    """Run a Keras layer's weights as a recurrence: all outputs; inputs `(batch, features)` are repeated."""
     kernel, recurrent_kernel, bias = (variable.value for variable in layer.trainable_variables)
     bias, recurrent_bias = tf.unstack(bias) if cell == "gru" else (bias, None)
     zeros = tf.zeros((tf.shape(inputs)[0], layer.units))
     states = (zeros, zeros) if cell == "lstm" else (zeros,)
-    gates = tf.nn.bias_add(tf.matmul(tf.reshape(inputs, (-1, inputs.shape[-1])), kernel), bias)
-    gates = tf.reshape(gates, tf.concat((tf.shape(inputs)[:-1], (kernel.shape[1],)), axis=0))
-    return run_recurrence(cell, gates, recurrent_kernel, recurrent_bias, states, num_steps=num_steps)[0]
+    run = run_recurrence if training else infer_recurrence
+    if len(inputs.shape) == 3:
+        return run(cell, Unprojected(inputs, kernel, bias), recurrent_kernel, recurrent_bias, states)[0]
+    return run(cell, inputs @ kernel + bias, recurrent_kernel, recurrent_bias, states, num_steps=STEPS)[0]
 
 
-def compile_forward(forward: Forward, inputs: tf.Tensor) -> Callable[[], Any]:
-    """Compile a forward pass for any batch and number of steps."""
+def compile_open(function: Callable[[tf.Tensor], Any], inputs: tf.Tensor) -> Compiled:
+    """Compile a function for any batch and number of steps."""
     signature = tf.TensorSpec((None,) * (len(inputs.shape) - 1) + inputs.shape[-1:], inputs.dtype)
-    compiled = tf.function(forward, input_signature=[signature])
+    compiled = tf.function(function, input_signature=[signature])
     return lambda: compiled(inputs)
 
 
-def compile_training(forward: Forward, variables: list[Any], inputs: tf.Tensor) -> Callable[[], Any]:
+def compile_training(forward: Forward, variables: list[Any], inputs: tf.Tensor) -> Compiled:
     """Compile a forward pass, its gradients, and an update by Adam."""
     optimizer = keras.optimizers.Adam(1e-6)
     optimizer.build(variables)
 
     def step(batch: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(forward(batch) - 0.5))
+            loss = tf.reduce_mean(tf.square(forward(batch, True) - 0.5))
         optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
 
-    return compile_forward(step, inputs)
+    return compile_open(step, inputs)
 
 
-def measure(functions: list[Callable[[], Any]], rounds: int) -> list[list[float]]:
+def measure(functions: list[Compiled], rounds: int) -> list[list[float]]:
     """Run the functions in turn, so that what else the machine does hits them alike: milliseconds."""
     times: list[list[float]] = [[] for _ in functions]
     for turn in range(rounds + 3):
@@ -98,30 +100,31 @@ def report(name: str, reference: list[float], own: list[float]) -> None:
 def compare(name: str, forwards: tuple[Forward, Forward], layers: list[Any], inputs: tf.Tensor, rounds: int) -> None:
     """Compare Keras' forward pass and training step with those of the recurrence."""
     variables = [variable for layer in layers for variable in layer.trainable_variables]
-    report(f"{name} forward", *measure([compile_forward(forward, inputs) for forward in forwards], rounds))
+    inferences = [compile_open(lambda batch, f=f: f(batch, False), inputs) for f in forwards]
+    report(f"{name} forward", *measure(inferences, rounds))
     report(f"{name} training", *measure([compile_training(f, variables, inputs) for f in forwards], rounds))
 
 
-def compare_models(rounds: int) -> None:
-    """Compare encoder, repeated latent, decoder as a whole."""
-    for cell in LAYERS:
-        units = 256
-        encoder, decoder = build_layer(cell, units, FEATURES, False), build_layer(cell, units, units)
-
-        def standard(inputs: tf.Tensor, encoder: Any = encoder, decoder: Any = decoder) -> tf.Tensor:
-            return decoder(keras.layers.RepeatVector(STEPS)(encoder(inputs)))
-
-        def own(inputs: tf.Tensor, cell: str = cell, encoder: Any = encoder, decoder: Any = decoder) -> tf.Tensor:
-            latent = run_layer(cell, encoder, inputs)[:, -1]
-            return run_layer(cell, decoder, latent, tf.shape(inputs)[1])
-
-        inputs = tf.random.normal((64, STEPS, FEATURES))
-        compare(f"repeat model {cell} 256 x {STEPS}, batch 64", (standard, own), [encoder, decoder], inputs, rounds)
+def compare_layers(cell: str, units: int, steps: int, batch: int, rounds: int) -> None:
+    """Compare a layer that returns all outputs."""
+    layer = build_layer(cell, units, FEATURES)
+    inputs = tf.random.normal((batch, steps, FEATURES))
+    forwards = (lambda x, _: layer(x)), (lambda x, training: run_layer(cell, layer, x, training=training))
+    compare(f"{cell} {units} x {steps}, batch {batch}", forwards, [layer], inputs, rounds)
 
 
-def list_sizes() -> Iterator[tuple[str, int, int, int]]:
-    """List cells, units, steps and batches."""
-    return itertools.product(LAYERS, (32, 64, 256), (8, STEPS), (8, 64, 256))
+def compare_models(cell: str, units: int, batch: int, rounds: int) -> None:
+    """Compare encoder, repeated latent and decoder as a whole."""
+    encoder, decoder = build_layer(cell, units, FEATURES, False), build_layer(cell, units, units)
+    inputs = tf.random.normal((batch, STEPS, FEATURES))
+
+    def run_model(x: tf.Tensor, training: bool) -> tf.Tensor:
+        latent = run_layer(cell, encoder, x, training=training)[:, -1]
+        return run_layer(cell, decoder, latent, training=training)
+
+    forwards = (lambda x, _: decoder(keras.layers.RepeatVector(STEPS)(encoder(x)))), run_model
+    name = f"repeat model {cell} {units} x {STEPS}, batch {batch}"
+    compare(name, forwards, [encoder, decoder], inputs, rounds)
 
 
 def main() -> None:
@@ -129,15 +132,11 @@ def main() -> None:
     options = read_options()
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)
-    compare_models(options.rounds)
-    for cell, units, steps, batch in () if options.model_only else list_sizes():
-        layer = build_layer(cell, units, FEATURES)
-
-        def own(inputs: tf.Tensor, cell: str = cell, layer: Any = layer) -> tf.Tensor:
-            return run_layer(cell, layer, inputs)
-
-        inputs = tf.random.normal((batch, steps, FEATURES))
-        compare(f"{cell} {units} x {steps}, batch {batch}", (layer, own), [layer], inputs, options.rounds)
+    for cell in LAYERS:
+        compare_models(cell, 256, 64, options.rounds)
+    if not options.model_only:
+        for sizes in itertools.product(LAYERS, (32, 64, 256), (8, STEPS), (8, 64, 256)):
+            compare_layers(*sizes, options.rounds)
 
 
 if __name__ == "__main__":

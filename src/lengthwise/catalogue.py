@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
 
 from lengthwise.config.options import ModelOptions
+from lengthwise.config.values import show_value
 from lengthwise.data.dataset import DataSpec
 from lengthwise.models.diagram import draw_wiring
 from lengthwise.models.equations import CELL_NAMES, format_equations, write_equations
@@ -29,7 +34,7 @@ class Row:
         conditioning: option `model.conditioning`.
         feedback: option `model.feedback`.
         length: option `model.length`.
-        cell: cell of encoder and decoder, and whether the encoder reads both ways.
+        cell: cell of encoder and decoder; `bi-` where the encoder reads both ways.
         layers: of encoder and decoder.
         carried: final states handed over.
         reversed: what is read or made from its end.
@@ -77,8 +82,8 @@ def _write_row(preset: Preset, wiring: Wiring) -> Row:
         conditioning=wiring.conditioning.replace("_", " "),
         feedback=wiring.feedback,
         length=wiring.length,
-        cell=f"{CELL_NAMES[wiring.cell]}{', both ways' if wiring.bidirectional else ''}",
-        layers=f"{wiring.encoder_layers} + {wiring.decoder_layers}",
+        cell=f"{'bi-' if wiring.bidirectional else ''}{CELL_NAMES[wiring.cell]}",
+        layers=f"{wiring.encoder_layers}+{wiring.decoder_layers}",
         carried=", ".join(wiring.carried),
         reversed=", ".join(turned) or "-",
         attention=f"{wiring.attention.replace('none', '-')}{', fed' if wiring.input_feeding else ''}",
@@ -98,27 +103,61 @@ def describe_sizes(latent_dim: int, spec: DataSpec) -> str:
     return f"latent_dim={latent_dim}, {spec.source_size} source and {spec.target_size} target {what}"
 
 
-def describe_model(wiring: Wiring, preset: Preset | None, *, width: int) -> list[str]:
+def describe_model(options: ModelOptions, wiring: Wiring, preset: Preset, *, width: int) -> list[str]:
     """Write one model in full: what it is, its diagram, its equations, its parameters part by part.
 
     Args:
+        options: of the model.
         wiring: of the model.
-        preset: whose header is shown; None where there is none, or where the model is no longer as in its file.
+        preset: that the options began with; its notes are shown where nothing has been changed.
         width: of a line of text, in characters.
 
     Returns:
         Lines; the diagram's have up to 118 characters whatever the width.
     """
-    lines: list[str] = []
-    if preset is not None:
-        lines += textwrap.wrap(preset.source, width)
-        for word, text in preset.notes:
-            lines += textwrap.wrap(f"{word + ':':<13}{text}", width, subsequent_indent=" " * 13, break_on_hyphens=False)
-        lines.append("")
+    lines = textwrap.wrap(f"{preset.name}: {preset.source}", width)
+    notes = preset.notes
+    names = [field.name for field in fields(options)]
+    changed = [name for name in names if getattr(options, name) != getattr(preset.options, name)]
+    if changed:
+        notes = (("Changed", ", ".join(f"{name}={_write_value(options, name)}" for name in changed)),)
+    for word, text in notes:
+        lines += textwrap.wrap(f"{word + ':':<13}{text}", width, subsequent_indent=" " * 13, break_on_hyphens=False)
+    lines.append("")
     lines += [describe_sizes(wiring.latent_dim, wiring.spec), "", *draw_wiring(wiring), ""]
     lines += [*format_equations(write_equations(wiring)), "", "Parameters"]
     parts = [*list_parameters(wiring), ("together", count_parameters(wiring))]
     return lines + [f"  {part:<18}{number:>14,}" for part, number in parts]
+
+
+def _write_value(options: ModelOptions, name: str) -> str:
+    return show_value(getattr(options, name)).strip("'")
+
+
+def print_presets(rows: Sequence[Row], latent_dim: int, spec: DataSpec) -> None:
+    """Print the table for a terminal, the sources below it.
+
+    Args:
+        rows: of `tabulate_presets`.
+        latent_dim: size of the latent, units.
+        spec: sizes of the data.
+    """
+    columns = [name for name in Row.__slots__ if name != "source"]
+    table = Table(box=box.SIMPLE)
+    for column in columns:
+        is_number = column == "parameters"
+        whole = is_number or column in ("preset", "feedback")
+        table.add_column(column, justify="right" if is_number else "left", no_wrap=whole, overflow="fold")
+    for row in rows:
+        table.add_row(*(getattr(row, column) for column in columns))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(table)
+    print(f"Layers of encoder and decoder; parameters with {describe_sizes(latent_dim, spec)}.\n")
+    for row in rows:
+        print(f"{row.preset:<29} {row.source}")
+    print("\n`lengthwise models PRESET` shows one in full: its wiring, equations and parameters.")
 
 
 def format_markdown(rows: Sequence[Row]) -> list[str]:

@@ -159,29 +159,29 @@ def format_options(found: Sequence[OptionDescription], *, width: int) -> list[st
 
 
 def _show_models(given: argparse.Namespace) -> int:
-    from lengthwise.catalogue import describe_model
+    from lengthwise.catalogue import describe_model, format_markdown, print_presets, tabulate_presets
     from lengthwise.composition import compose_options
-    from lengthwise.models.presets import read_preset
+    from lengthwise.models.presets import list_presets, read_preset
     from lengthwise.models.wiring import resolve_wiring
 
     overrides = [_complete_model_option(override) for override in given.overrides]
-    names = [override.partition("=")[0].partition(".")[0] for override in overrides]
-    options = compose_options([*_choose_model(given), *overrides])
-    spec = _find_sizes(given, options, is_named="dataset" in names)
-    if given.word is None and "model" not in names:
-        return _print_models(options.latent_dim, spec, markdown=given.markdown)
+    groups = {override.partition("=")[0].partition(".")[0] for override in overrides}
+    kind = "dataset=digits" if given.features else "dataset=copy"
+    options = compose_options([kind, *([f"model={given.word}"] if given.word else []), *overrides])
+    spec = _find_sizes(given, options, is_named="dataset" in groups)
+    if given.word is None and "model" not in groups:
+        rows = tabulate_presets(list_presets(), options.latent_dim, spec)
+        if given.markdown:
+            print("\n".join(format_markdown(rows)))
+        else:
+            print_presets(rows, options.latent_dim, spec)
+        return 0
     if given.markdown:
         raise LengthwiseError("`--markdown` writes the table of all models. Leave it out, or the model.")
-    preset = read_preset(options.model.name)
-    shown = preset if preset.options == options.model else None
+    wiring = resolve_wiring(options.model, options.latent_dim, spec)
     width = min(shutil.get_terminal_size((120, 24)).columns, 120)
-    print("\n".join(describe_model(resolve_wiring(options.model, options.latent_dim, spec), shown, width=width)))
+    print("\n".join(describe_model(options.model, wiring, read_preset(options.model.name), width=width)))
     return 0
-
-
-def _choose_model(given: argparse.Namespace) -> list[str]:
-    """Return the overrides that come before the user's: the model, and data of the right kind for the gate."""
-    return ([f"model={given.word}"] if given.word else []) + ["dataset=digits" if given.features else "dataset=copy"]
 
 
 def _complete_model_option(override: str) -> str:
@@ -198,37 +198,11 @@ def _find_sizes(given: argparse.Namespace, options: RunOptions, *, is_named: boo
     from lengthwise.catalogue import EIGHT_FEATURES, TUTORIAL_SYMBOLS
     from lengthwise.data.loading import load_dataset
 
-    if is_named and given.features:
+    if not is_named:
+        return EIGHT_FEATURES if given.features else TUTORIAL_SYMBOLS
+    if given.features:
         raise LengthwiseError("`--features` stands for data of eight features. Leave it out, or the dataset.")
-    if is_named:
-        return load_dataset(options.dataset, options.timesteps).spec
-    return EIGHT_FEATURES if given.features else TUTORIAL_SYMBOLS
-
-
-def _print_models(latent_dim: int, spec: DataSpec, *, markdown: bool) -> int:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    from lengthwise.catalogue import Row, describe_sizes, format_markdown, tabulate_presets
-    from lengthwise.models.presets import list_presets
-
-    rows = tabulate_presets(list_presets(), latent_dim, spec)
-    if markdown:
-        print("\n".join(format_markdown(rows)))
-        return 0
-    table = Table(box=box.SIMPLE)
-    for column in Row.__slots__:
-        is_name = column == "preset"
-        table.add_column(column, justify="right" if column == "parameters" else "left", no_wrap=is_name)
-    for row in rows:
-        table.add_row(*(getattr(row, column).replace("[", "\\[") for column in Row.__slots__))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
-    console.print(table)
-    print(f"Parameters with {describe_sizes(latent_dim, spec)}. `lengthwise models PRESET` shows one in full.")
-    return 0
+    return load_dataset(options.dataset, options.timesteps).spec
 
 
 def _show_runs(given: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import hydra
@@ -14,7 +15,7 @@ from hydra.errors import MissingConfigException, OverrideParseException, SearchP
 
 from lengthwise.config.documentation import describe_options, suggest
 from lengthwise.config.options import RunOptions
-from lengthwise.config.parse import parse_config
+from lengthwise.config.parse import parse_config, replace_decoding
 from lengthwise.config.places import conf_dir
 from lengthwise.config.values import refuse_unknown, show_value
 from lengthwise.errors import ConfigError
@@ -112,6 +113,35 @@ def compose_options(overrides: Sequence[str]) -> RunOptions:
         check_overrides(overrides)
         with initialize_config_dir(str(conf_dir()), **HYDRA_VERSION):
             return parse_config(compose("config", overrides=list(overrides)))
+    except Exception as error:
+        raise explain_error(error, overrides) from error
+
+
+def change_decoding(options: RunOptions, overrides: Sequence[str]) -> RunOptions:
+    """Return the options of a run with another decoding; all else stays as the run has stored it.
+
+    Args:
+        options: of the run.
+        overrides: as on the command line, such as `decoding=beam` or `decoding.length=oracle`. A strategy that is
+            chosen brings the values of its file in conf/decoding/; without one the run's own are changed.
+
+    Raises:
+        ConfigError: an override is refused, or is not one of the decoding.
+    """
+    for override in overrides:
+        if re.match(r"\+*decoding[.=]", override) is None:
+            rule = "cannot be changed here: the run's weights, data and options are what they are"
+            remedy = "Change the decoding alone: decoding=NAME or decoding.OPTION=VALUE"
+            raise ConfigError(override.partition("=")[0], rule, received=None, remedy=remedy)
+    stored = asdict(options.decoding)
+    if not any(override.startswith("decoding=") for override in overrides):
+        name = stored.pop("name")
+        own = [f"decoding.{key}={'null' if value is None else value}" for key, value in stored.items()]
+        overrides = [f"decoding={name}", *own, *overrides]
+    try:
+        check_overrides(overrides)
+        with initialize_config_dir(str(conf_dir()), **HYDRA_VERSION):
+            return replace_decoding(options, compose("config", overrides=list(overrides)))
     except Exception as error:
         raise explain_error(error, overrides) from error
 

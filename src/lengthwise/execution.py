@@ -27,7 +27,7 @@ from lengthwise.evaluation.assessment import PRIMARY_METRICS, Assessment, assess
 from lengthwise.launch import Launch
 from lengthwise.models.assembly import Models, build_models
 from lengthwise.models.wiring import Wiring, count_parameters
-from lengthwise.results import print_results, save_assessments, save_figures
+from lengthwise.results import print_results, save_assessments, save_figures, save_wiring
 from lengthwise.serving.artifact import Artifact, save_artifact
 from lengthwise.tracking.run import Run
 from lengthwise.training.trainer import TrainingResult, prepare_backend, train_model
@@ -73,8 +73,14 @@ def execute_run(
     """
     prepare_backend(options.training, options.seed, launch.cores)
     models = build_models(wiring)
+    save_wiring(run, wiring, options.model.name)
     training = train_model(
-        models, dataset.splits, options, report=lambda epoch, metrics: run.log(metrics, step=epoch), console=console
+        models,
+        dataset.splits,
+        options,
+        report=lambda epoch, metrics: run.log(metrics, step=epoch),
+        checkpoints=run.path("checkpoints"),
+        console=console,
     )
     outcome = _evaluate(models, options, dataset, training)
     run.set_summary(_summarise(outcome, wiring))
@@ -94,9 +100,7 @@ def _evaluate(models: Models, options: RunOptions, dataset: Dataset, training: T
         split = dataset.splits[name]
         predictions[name] = decode_split(decode, models.wiring, split, options.decoding)
         teacher_forced = predict_teacher_forced(models, split, options.decoding.batch_size)
-        assessments[name] = assess_split(
-            dataset, name, predictions=predictions[name], teacher_forced=teacher_forced
-        )
+        assessments[name] = assess_split(dataset, name, predictions=predictions[name], teacher_forced=teacher_forced)
     latents = encode_split(build_encode_function(models), dataset.splits["val"], options.decoding.batch_size)
     return Outcome(
         training=training,
@@ -121,8 +125,9 @@ def _summarise(outcome: Outcome, wiring: Wiring) -> dict[str, float]:
 
 
 def _save_model(run: Run, models: Models, options: RunOptions, dataset: Dataset) -> None:
-    with tempfile.TemporaryDirectory() as aside:
-        data = Path(aside) / ARTIFACT_NAME
+    """Write the model aside and rename it, so that a run that is resumed here finds it whole or not at all."""
+    with tempfile.TemporaryDirectory(dir=run.directory, prefix=".model-") as aside:
+        data, written = Path(aside) / ARTIFACT_NAME, Path(aside) / "model"
         save_artifact(data, models=models, options=options, dataset=dataset)
         if isinstance(options.tracking, MlflowOptions):
             from lengthwise.serving.mlflow_model import write_mlflow_model
@@ -131,9 +136,12 @@ def _save_model(run: Run, models: Models, options: RunOptions, dataset: Dataset)
             artifact = Artifact(
                 options=options, models=models, source_codec=dataset.source_codec, target_codec=dataset.target_codec
             )
-            write_mlflow_model(run.path("model"), data, Predictor(artifact), _pick_example(dataset))
+            write_mlflow_model(written, data, Predictor(artifact), _pick_example(dataset))
         else:
-            shutil.copytree(data, run.path("model", "data", ARTIFACT_NAME))
+            shutil.copytree(data, written / "data" / ARTIFACT_NAME)
+        target = run.path("model")
+        shutil.rmtree(target, ignore_errors=True)
+        written.rename(target)
 
 
 def _pick_example(dataset: Dataset) -> object:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from rich.console import Console
 
 from lengthwise.config.options import RunOptions
-from lengthwise.config.parse import dump_options, flatten_options
+from lengthwise.config.parse import dump_options, flatten_options, parse_stored
 from lengthwise.config.places import project_root
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.loading import load_dataset
+from lengthwise.errors import RunError
 from lengthwise.evaluation.assessment import PRIMARY_METRICS
 from lengthwise.evaluation.metrics import describe_metric
 from lengthwise.launch import JOB_TAG, Launch
 from lengthwise.models.wiring import count_parameters, resolve_wiring
-from lengthwise.tracking.manifest import DatasetRecord, PrimaryMetric
+from lengthwise.tracking.heartbeat import reap
+from lengthwise.tracking.listing import find_run
+from lengthwise.tracking.manifest import DatasetRecord, PrimaryMetric, read_manifest
 from lengthwise.tracking.record import RunRecord
-from lengthwise.tracking.run import start_run
+from lengthwise.tracking.run import CONFIG_NAME, resume_run, start_run
 
 LOG_NAME = "log.txt"
 
@@ -38,10 +42,18 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
         DivergedError: the loss is no longer finite.
     """
     console = Console(record=True, highlight=False)
+    stored = _find_stored(options, launch)
+    if stored is not None:
+        options = parse_stored((stored / CONFIG_NAME).read_text(encoding="utf-8"))
     dataset = load_dataset(options.dataset, options.timesteps)
     wiring = resolve_wiring(options.model, options.latent_dim, dataset.spec)
     describe_start(console, options, dataset, count_parameters(wiring))
-    with start_run(_build_record(options, launch, dataset), options.tracking) as run:
+    if stored is None:
+        opened = start_run(_build_record(options, launch, dataset), options.tracking)
+    else:
+        _check_data(stored, dataset)
+        opened = resume_run(stored, options.tracking)
+    with opened as run:
         try:
             # TensorFlow's greetings are no news to anybody; its errors still arrive as exceptions.
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -51,6 +63,30 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
             return execute_run(run, options, dataset=dataset, wiring=wiring, launch=launch, console=console)
         finally:
             run.write_text(LOG_NAME, console.export_text())
+
+
+def _find_stored(options: RunOptions, launch: Launch) -> Path | None:
+    """Return the directory of the run to go on with; None for a new one."""
+    reference = launch.resume or options.resume
+    if reference is None:
+        return None
+    output_dir = project_root() / options.output_dir
+    reap(output_dir)
+    found = find_run(output_dir, reference)
+    if found.kind == "sweep":
+        raise RunError(f"{found.name} is a sweep. Give its own command again: what is missing is run.")
+    if found.status == "FINISHED":
+        raise RunError(f"{found.name} has finished; there is nothing to go on with.")
+    return found.directory
+
+
+def _check_data(directory: Path, dataset: Dataset) -> None:
+    known = read_manifest(directory).dataset
+    if known is not None and known.sha256 != dataset.content_hash:
+        raise RunError(
+            f"The data are no longer those that {directory.name} began with (their hash differs). "
+            "Restore them, or start a new run."
+        )
 
 
 def describe_start(console: Console, options: RunOptions, dataset: Dataset, num_parameters: int) -> None:

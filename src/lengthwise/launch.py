@@ -26,6 +26,7 @@ class Launch:
         job_number: number of the job in its sweep, from 0; None for a run alone.
         cores: the cores that this run may use, its share where jobs run side by side; None: all. Decides what
             `training.num_threads=0` means and must not change results.
+        resume: directory of a run to go on with, in the place of a new one; None for a new run.
 
     A job's run carries the tag `JOB_TAG` with its number, by which the sweep finds it.
     """
@@ -35,6 +36,7 @@ class Launch:
     parent: str | None = None
     job_number: int | None = None
     cores: int | None = None
+    resume: str | None = None
 
 
 JobFunction = Callable[[RunOptions, Launch], float | None]

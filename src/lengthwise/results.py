@@ -17,6 +17,8 @@ from lengthwise.evaluation.metrics import describe_metric
 from lengthwise.evaluation.samples import select_samples, tabulate_samples
 from lengthwise.evaluation.sequence_figures import plot_latents, plot_reconstructions
 from lengthwise.evaluation.style import save_figure
+from lengthwise.evaluation.wiring_figure import plot_wiring
+from lengthwise.models.wiring import Wiring
 from lengthwise.tracking.run import Run
 from lengthwise.training.trainer import TrainingResult
 
@@ -41,6 +43,11 @@ def save_assessments(
         for kind, table in (("samples", samples), ("by_length", assessment.by_length.to_table())):
             run.write_json(f"samples/{name}_{kind}.json", table.to_json_table())
             run.write_text(f"samples/{name}_{kind}.md", table.to_markdown())
+
+
+def save_wiring(run: Run, wiring: Wiring, name: str) -> None:
+    """Draw and write the model's wiring into `figures/`, under its name."""
+    save_figure(plot_wiring(wiring, title=name), run.path("figures", "wiring.png"))
 
 
 def save_figures(
@@ -92,9 +99,7 @@ def _save_reconstructions(run: Run, dataset: Dataset, predictions: Predictions) 
     save_figure(figure, run.path("figures", "reconstructions.png"))
 
 
-def print_results(
-    console: Console, run: Run, training: TrainingResult, assessments: Mapping[str, Assessment]
-) -> None:
+def print_results(console: Console, run: Run, training: TrainingResult, assessments: Mapping[str, Assessment]) -> None:
     """Print what was learnt, and where to look at it."""
     kind = next(iter(assessments.values())).scores.kind
     primary = PRIMARY_METRICS[kind]

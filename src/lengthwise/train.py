@@ -24,6 +24,7 @@ from hydra.types import RunMode
 
 from lengthwise.composition import HYDRA_VERSION, check_overrides, explain_error
 from lengthwise.config.documentation import suggest
+from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import RawConfig, parse_config
 from lengthwise.config.places import conf_dir
 from lengthwise.errors import ConfigError, LengthwiseError, Terminated
@@ -64,8 +65,9 @@ class Task:
             What a search would minimise; None where there is nothing.
         """
         try:
-            options = parse_config(raw)
-            return find_function(self.function)(options, self._describe_launch())
+            options, launch = parse_config(raw), self._describe_launch()
+            check_resume(options, launch)
+            return find_function(self.function)(options, launch)
         except LengthwiseError as error:
             # Past Hydra, which would print lines of its own around any other exception.
             raise SystemExit(report(str(error), REFUSED)) from error
@@ -82,6 +84,23 @@ class Task:
             sweep: the sweep, before its first job.
         """
         self.sweeps.append(self.ending.enter_context(sweep))
+
+
+def check_resume(options: RunOptions, launch: Launch) -> None:
+    """Refuse whatever would have no effect beside `resume`: the run goes on with its own configuration.
+
+    Args:
+        options: of the command.
+        launch: with its overrides.
+
+    Raises:
+        ConfigError: another option is given, or the command is a sweep.
+    """
+    others = [line for line in launch.overrides if line.partition("=")[0] not in ("resume", "output_dir")]
+    if options.resume is not None and (others or launch.job_number is not None):
+        rule = "goes on with the run's own configuration, so nothing else can be set"
+        remedy = "Drop the rest. To go on with a sweep, give its own command again"
+        raise ConfigError("resume", rule, received=" ".join(others) or "a sweep", remedy=remedy)
 
 
 def main(function: str = RUN_EXPERIMENT) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import dump_options, flatten_options
@@ -14,7 +15,7 @@ from lengthwise.errors import DataError
 from lengthwise.launch import JOB_TAG, Launch
 from lengthwise.tracking.manifest import PrimaryMetric
 from lengthwise.tracking.record import RunRecord
-from lengthwise.tracking.run import start_run
+from lengthwise.tracking.run import resume_run, start_run
 from lengthwise.train import main
 
 RAISES, EXITS, DIES, HANGS, REFUSES = 101, 102, 103, 104, 105
@@ -22,7 +23,11 @@ RAISES, EXITS, DIES, HANGS, REFUSES = 101, 102, 103, 104, 105
 
 
 def run_job(options: RunOptions, launch: Launch) -> float:
-    with start_run(_record(options, launch), options.tracking) as run:
+    if launch.resume is None:
+        opened = start_run(_record(options, launch), options.tracking)
+    else:
+        opened = resume_run(Path(launch.resume), options.tracking)
+    with opened as run:
         print(f"job {launch.job_number} in process {os.getpid()} with {launch.cores} cores")
         if options.seed in MISHAPS:
             MISHAPS[options.seed]()

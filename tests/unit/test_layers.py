@@ -20,7 +20,7 @@ LAYERS = {
     "evaluation": {"config", "data", "decoding"},
     "tracking": {"config"},
     "serving": {"config", "data", "models", "decoding", "tracking"},
-    "sweeps": {"config", "tracking"},
+    "sweeps": {"config", "data", "tracking"},
 }
 """Packages that each package may import, itself aside; the modules at the top of the package compose them."""
 

@@ -5,6 +5,7 @@ Imported by Hydra at every start: only Hydra's own modules are imported before t
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from hydra.types import HydraContext, TaskFunction
 if TYPE_CHECKING:
     from lengthwise.config.parse import RawConfig
     from lengthwise.sweeps.plan import Job, Outcome
+    from lengthwise.sweeps.pool import Executor
     from lengthwise.sweeps.sweep import Sweep
 
 
@@ -31,30 +33,28 @@ class FailedJob(JobReturn):
         return None
 
 
-class LocalLauncher(Launcher):
-    """Runs the jobs of a sweep in warm processes of this machine.
+class SweepLauncher(Launcher):
+    """Runs jobs as one sweep with one parent run, wherever they run; skips what is done, goes on with the rest."""
 
-    Args:
-        num_workers, max_jobs_per_worker, timeout_minutes, retries: as in `LocalLauncherOptions`; checked at the gate.
-    """
+    _sweep: Sweep | None = None
 
-    def __init__(
-        self, num_workers: object, max_jobs_per_worker: object, timeout_minutes: object, retries: object
-    ) -> None:
-        self._raw = {
-            "num_workers": num_workers,
-            "max_jobs_per_worker": max_jobs_per_worker,
-            "timeout_minutes": timeout_minutes,
-            "retries": retries,
-        }
-        self._sweep: Sweep | None = None
+    @abstractmethod
+    def make_executor(self) -> tuple[Executor, bool]:
+        """Check the launcher's options; return where jobs run, and whether all are run anew."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: RawConfig) -> None:
         """Take what Hydra gives, and refuse wrong options of the launcher before anything else happens."""
-        from lengthwise.config.parse import parse_launcher
+        from importlib.metadata import version
 
-        self._options = parse_launcher(self._raw)
-        self._context, self._task, self._config = hydra_context, task_function, config
+        from lengthwise.sweeps.composer import JobComposer
+        from lengthwise.train import Task
+
+        if not isinstance(task_function, Task):
+            raise TypeError("this launcher runs the jobs of lengthwise alone")
+        self._executor, self._repeat = self.make_executor()
+        self._task, self._config, self._version = task_function, config, version("lengthwise")
+        # The sweeper composes each job with this loader too, only to find mistakes.
+        self._composer = hydra_context.config_loader = JobComposer(hydra_context.config_loader)  # type: ignore[assignment]
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run a batch of jobs; the first starts when all have passed the gate.
@@ -66,18 +66,28 @@ class LocalLauncher(Launcher):
         Returns:
             One result for each job.
         """
+        jobs = [self.plan(initial_job_idx + place, tuple(each)) for place, each in enumerate(job_overrides)]
+        return [_as_return(outcome) for outcome in self.open_sweep(jobs).run(jobs)]
+
+    def open_sweep(self, jobs: Sequence[Job]) -> Sweep:
+        """Return the sweep of this command, opened for its first jobs."""
         from lengthwise.sweeps.sweep import Sweep
-        from lengthwise.train import Task
 
-        if not isinstance(self._task, Task):
-            raise TypeError("hydra/launcher=local runs the jobs of lengthwise alone")
-        jobs = [self._plan(initial_job_idx + place, tuple(each)) for place, each in enumerate(job_overrides)]
         if self._sweep is None:
-            self._sweep = Sweep(jobs, self._options, command=self._task.command, function=self._task.function)
-            self._task.open_sweep(self._sweep)
-        return [_as_return(outcome) for outcome in self._sweep.run(jobs)]
+            task = self._task
+            self._sweep = Sweep(
+                jobs, self._executor, command=task.command, function=task.function, repeat=self._repeat
+            )
+            task.open_sweep(self._sweep)
+        return self._sweep
 
-    def _plan(self, number: int, overrides: tuple[str, ...]) -> Job:
+    def plan(self, number: int, overrides: tuple[str, ...]) -> Job:
+        """Compose a job and let it through the gate.
+
+        Args:
+            number: of the job.
+            overrides: of the job.
+        """
         from lengthwise.composition import check_overrides, explain_error
         from lengthwise.config.parse import parse_config
         from lengthwise.errors import LengthwiseError
@@ -85,11 +95,42 @@ class LocalLauncher(Launcher):
 
         try:
             check_overrides(overrides)
-            raw = self._context.config_loader.load_sweep_config(self._config, list(overrides))
-            return plan_job(number, overrides, parse_config(raw))
+            raw = self._composer.load_sweep_config(self._config, overrides)
+            return plan_job(number, overrides, parse_config(raw), version=self._version)
         except Exception as error:
             refusal = explain_error(error, overrides)
             raise LengthwiseError(f"Job {number} ({' '.join(overrides)}): {refusal}") from error
+
+
+class LocalLauncher(SweepLauncher):
+    """Runs the jobs of a sweep in warm processes of this machine; the arguments are those of `LocalLauncherOptions`."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        num_workers: object,
+        max_jobs_per_worker: object,
+        max_memory_mb: object,
+        timeout_minutes: object,
+        retries: object,
+        finished: object,
+    ) -> None:
+        self._raw = {
+            "num_workers": num_workers,
+            "max_jobs_per_worker": max_jobs_per_worker,
+            "max_memory_mb": max_memory_mb,
+            "timeout_minutes": timeout_minutes,
+            "retries": retries,
+            "finished": finished,
+        }
+
+    def make_executor(self) -> tuple[Executor, bool]:
+        """Check the launcher's options; return where jobs run, and whether all are run anew."""
+        from lengthwise.config.options import LocalLauncherOptions
+        from lengthwise.config.parse import parse_plugin
+        from lengthwise.sweeps.pool import LocalExecutor
+
+        options = parse_plugin(LocalLauncherOptions, self._raw)
+        return LocalExecutor(options), options.finished == "repeat"
 
 
 def _as_return(outcome: Outcome) -> JobReturn:

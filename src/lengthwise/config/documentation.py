@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from lengthwise.config.fields import Field, find_variants, read_fields
-from lengthwise.config.options import LocalLauncherOptions, RunOptions
+from lengthwise.config.options import PLUGIN_OPTIONS, RunOptions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +46,9 @@ def describe_options() -> tuple[OptionDescription, ...]:
             names = [word for word, chosen in find_variants(field).items() if chosen is variant]
             section = f"{field.name}={','.join(names)}" if names else field.name
             found += _describe_section(variant, prefix=field.name, section=section)
-    return (*found, *_describe_section(LocalLauncherOptions, prefix="hydra.launcher", section="hydra/launcher=local"))
+    for plugin, section in PLUGIN_OPTIONS.items():
+        found += _describe_section(plugin, prefix=section.partition("=")[0].replace("/", "."), section=section)
+    return tuple(found)
 
 
 def _describe_section(variant: type, *, prefix: str, section: str) -> list[OptionDescription]:

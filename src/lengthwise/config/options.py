@@ -6,6 +6,7 @@ Values live in `conf/`, never here: no field has a default. The string under a f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -341,6 +342,10 @@ class TrainingOptions:
     num_threads: Annotated[int, Between(0, 1_024, "threads")]
     """Threads of TensorFlow; 0: one for each core."""
 
+    checkpoint_seconds: Annotated[float, Between(0, 86_400, "seconds")]
+    """Least time between two checkpoints, which are written after an epoch; 0: after each. What a killed run has lost
+    when it is resumed: so many seconds and a part of an epoch."""
+
     score_train: bool
     """Whether the training split is decoded and scored too."""
 
@@ -466,6 +471,11 @@ class RunOptions:
     output_dir: Annotated[str, FilePath("a directory; relative: to the project's root")]
     """Where run directories are made."""
 
+    resume: (
+        Annotated[str, FilePath("a run: its id, its name or the beginning of one, its directory, or `latest`")] | None
+    )
+    """Run to go on with, from its last checkpoint and with its own configuration; null: a new one."""
+
     model: ModelOptions
     """The model: a preset of conf/model/."""
 
@@ -482,6 +492,9 @@ class RunOptions:
     """Where runs are recorded: a file of conf/tracking/."""
 
 
+Finished = Literal["skip", "repeat"]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LocalLauncherOptions:
     """How the jobs of a sweep share this machine."""
@@ -493,9 +506,75 @@ class LocalLauncherOptions:
     max_jobs_per_worker: Annotated[int, Between(1, 1_000_000, "jobs")]
     """Jobs after which a process is replaced by a fresh one, which returns what memory has been lost."""
 
+    max_memory_mb: Annotated[float, Between(1, 100_000_000, "MB")] | None
+    """Memory of a process beyond which its next job is left to a fresh one; null: memory is not looked at."""
+
     timeout_minutes: Annotated[float, Between(0, 1_000_000, "minutes", low_open=True)] | None
     """Longest that a job may take before it is stopped and counted as failed; null: as long as it needs."""
 
     retries: Annotated[int, Between(0, 100, "times")]
-    """How often a job is started again whose process died or ran out of time. One that raised an exception is not: it
-    would raise it again."""
+    """How often a job is started again, from its last checkpoint, whose process died or ran out of time. One that
+    raised an exception is not: it would raise it again."""
+
+    finished: Finished
+    """What becomes of jobs that an earlier sweep of the study has finished with the same options, data and version of
+    this package. `skip`: they are not run again, and interrupted ones go on from their checkpoints. `repeat`: all are
+    run anew, in a new sweep."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RayLauncherOptions:
+    """How the jobs of a sweep are given to a Ray cluster; extra `ray`."""
+
+    address: Annotated[str, Pattern(r"\S+", "`auto`, or a cluster's address such as HOST:6379")]
+    """Cluster to use; `auto`: the one that this machine belongs to. None is started."""
+
+    num_workers: Annotated[int, Between(1, 100_000, "jobs")] | Literal["auto"]
+    """Jobs side by side; `auto`: as many as the cluster has cores for."""
+
+    cores: Annotated[int, Between(1, 1_024, "cores")]
+    """Cores of each job."""
+
+    timeout_minutes: Annotated[float, Between(0, 1_000_000, "minutes", low_open=True)] | None
+    """As for `hydra/launcher=local`."""
+
+    retries: Annotated[int, Between(0, 100, "times")]
+    """As for `hydra/launcher=local`; a job whose host is lost is started again on another."""
+
+    finished: Finished
+    """As for `hydra/launcher=local`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptunaSweeperOptions:
+    """How Optuna chooses the jobs of a search; extra `optuna`."""
+
+    num_trials: Annotated[int, Between(1, 1_000_000, "trials")]
+    """Trials in all, those of earlier commands of the same search included."""
+
+    sampler: Literal["tpe", "random", "grid", "gp", "cmaes"]
+    """How values are chosen: tree-structured Parzen estimator (Bergstra et al. 2011), at random, every combination,
+    Gaussian process, or CMA-ES (Hansen 2016)."""
+
+    sampler_seed: Seed
+    """Seed of the choice. Which trials have ended when one is chosen plays a part too: with several workers two
+    searches of one seed differ."""
+
+    pruner: Literal["none", "median", "hyperband"]
+    """Which trials are stopped early, judged by `metric` after each epoch: none; those worse than the median of the
+    others; or Hyperband (Li et al. 2018)."""
+
+    metric: Annotated[str, Pattern(r"[\w.-]+(/[\w.-]+)+", "a metric, such as val/loss")]
+    """Metric of the journal that the pruner looks at; smaller is better for a loss or an error, else greater."""
+
+    direction: Literal["auto", "minimize", "maximize"]
+    """Whether the result of a job, the validation score of its primary metric, should be small or great; `auto`: small
+    for features (an error), great for tokens (exact matches)."""
+
+
+PLUGIN_OPTIONS: Mapping[type, str] = {
+    LocalLauncherOptions: "hydra/launcher=local",
+    RayLauncherOptions: "hydra/launcher=ray",
+    OptunaSweeperOptions: "hydra/sweeper=optuna",
+}
+"""The options of Hydra's plugins that are ours, and the choice that each belongs to."""

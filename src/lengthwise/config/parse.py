@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lengthwise.config.options import LocalLauncherOptions, RunOptions
+from lengthwise.config.options import PLUGIN_OPTIONS, RunOptions
 from lengthwise.config.rules import check_rules
 from lengthwise.config.upgrade import upgrade_config
 from lengthwise.config.values import read_section, show_value
@@ -18,6 +18,8 @@ from lengthwise.errors import ConfigError
 Scalar = str | int | float | bool | None
 RawConfig = DictConfig
 """What Hydra composes; named here so that nobody else imports OmegaConf."""
+
+Options = TypeVar("Options")
 
 _RESOLVER = re.compile(r"\$\{[^}]*:")
 
@@ -34,21 +36,32 @@ def parse_config(raw: DictConfig) -> RunOptions:
     Raises:
         ConfigError: an option is unknown, missing, of the wrong type, out of range, or means nothing beside another.
     """
-    own = OmegaConf.masked_copy(raw, [str(key) for key in raw if key != "hydra"])
-    return _read_options(_resolve(own, prefix=""))
+    return _read_options(_resolve(drop_hydra(raw), prefix=""))
 
 
-def parse_launcher(raw: DictConfig | dict[str, Any]) -> LocalLauncherOptions:
-    """Turn the options of `hydra/launcher=local` into their class.
+def drop_hydra(raw: DictConfig) -> DictConfig:
+    """Return a copy without Hydra's own part, ten times as large as ours.
 
     Args:
+        raw: the composed configuration.
+    """
+    own = OmegaConf.masked_copy(raw, [str(key) for key in raw if key != "hydra"])
+    OmegaConf.set_struct(own, True)  # as Hydra's: a key that is not there cannot be set without a +
+    return own
+
+
+def parse_plugin(kind: type[Options], raw: DictConfig | dict[str, Any]) -> Options:
+    """Turn the options of a launcher or a sweeper of ours into their class.
+
+    Args:
+        kind: the class, one of `PLUGIN_OPTIONS`.
         raw: the options by name.
 
     Raises:
         ConfigError: as for `parse_config`.
     """
-    prefix = "hydra.launcher"
-    return read_section(LocalLauncherOptions, _resolve(OmegaConf.create(raw), prefix=prefix), prefix=prefix)
+    prefix = PLUGIN_OPTIONS[kind].replace("/", ".").partition("=")[0]
+    return read_section(kind, _resolve(OmegaConf.create(raw), prefix=prefix), prefix=prefix)
 
 
 def parse_stored(text: str) -> RunOptions:
@@ -115,6 +128,20 @@ def _refuse_resolvers(value: object, *, name: str) -> None:
             received=show_value(value),
             remedy="Write the value itself",
         )
+
+
+def replace_decoding(options: RunOptions, raw: DictConfig) -> RunOptions:
+    """Return options with another decoding, past the same gate.
+
+    Args:
+        options: of a run.
+        raw: a composed configuration, of which the section `decoding` alone is read.
+
+    Raises:
+        ConfigError: as for `parse_config`.
+    """
+    chosen = _resolve(OmegaConf.masked_copy(raw, ["decoding"]), prefix="")
+    return _read_options(dataclasses.asdict(options) | chosen)
 
 
 def dump_options(options: RunOptions) -> str:

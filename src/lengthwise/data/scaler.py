@@ -37,7 +37,7 @@ class Scaler:
         """Scale `(..., features)` values of the data's unit."""
         return ((np.asarray(values, np.float64) - self.shift) / self.scale).astype(np.float32)
 
-    def decode(self, scaled: NDArray[np.floating]) -> NDArray[np.float64]:
+    def decode(self, scaled: NDArray[np.generic]) -> NDArray[np.float64]:
         """Bring `(..., features)` scaled values back to the data's unit."""
         return np.asarray(scaled, np.float64) * self.scale + self.shift
 

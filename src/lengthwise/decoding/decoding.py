@@ -59,8 +59,6 @@ def build_decode_function(models: Models, options: DecodingOptions) -> DecodeFun
         size = wiring.spec.target_size
         return decode_features(decoder.step, constants, state, ending, width=size, dtype=decoder.variable_dtype)
 
-    row_signature = [tf.TensorSpec((None,), tf.int32, name=name) for name in ("limit", "row")]
-
     def decode(source: Tensor, source_length: Tensor, limit: Tensor, row: Tensor) -> Sequences:
         _, constants, state = models.training.begin(source, source_length)
         size = wiring.decoder_dim * (options.width if isinstance(options, BeamOptions) else 1)
@@ -68,9 +66,11 @@ def build_decode_function(models: Models, options: DecodingOptions) -> DecodeFun
         sequences = run_in_parts(loop, (constants, state, limit, row), longest, values_per_row=size)
         return sequences._replace(values=sequences.values[:, : tf.reduce_max(sequences.length)])
 
-    compiled: DecodeFunction = tf.function(
-        decode, input_signature=[*_source_signature(wiring), *row_signature], autograph=False
-    )
+    signature = [
+        *sign_source(wiring),
+        *(tf.TensorSpec((None,), tf.int32, name=name) for name in ("limit", "row")),
+    ]
+    compiled: DecodeFunction = tf.function(decode, input_signature=signature, autograph=False)
     return compiled
 
 
@@ -92,11 +92,8 @@ def build_search_function(models: Models, options: BeamOptions, num_best: int) -
         found = run_in_parts(loop, (constants, state, limit), longest, values_per_row=size)
         return found._replace(values=found.values[..., : tf.reduce_max(found.length)])
 
-    compiled: SearchFunction = tf.function(
-        find,
-        input_signature=[*_source_signature(wiring), tf.TensorSpec((None,), tf.int32, name="limit")],
-        autograph=False,
-    )
+    signature = [*sign_source(wiring), tf.TensorSpec((None,), tf.int32, name="limit")]
+    compiled: SearchFunction = tf.function(find, input_signature=signature, autograph=False)
     return compiled
 
 
@@ -105,7 +102,8 @@ def _describe_ending(wiring: Wiring, options: DecodingOptions, limit: Tensor, lo
     return Ending(limit, longest, symbol, allowed=options.length == "model")
 
 
-def _source_signature(wiring: Wiring) -> list[tf.TensorSpec]:
+def sign_source(wiring: Wiring) -> list[tf.TensorSpec]:
+    """Return the signature of `source` and `source_length` of any batch."""
     shape, dtype = ((None, None), tf.int32) if wiring.is_tokens else ((None, None, wiring.spec.source_size), tf.float32)
     return [tf.TensorSpec(shape, dtype, name="source"), tf.TensorSpec((None,), tf.int32, name="source_length")]
 
@@ -116,7 +114,7 @@ def decode_split(
     split: Split,
     options: DecodingOptions,
     *,
-    first_row: int = 0,
+    rows: NDArray[np.int64] | None = None,
     report: Report | None = None,
 ) -> Predictions:
     """Decode every source of a split.
@@ -128,15 +126,15 @@ def decode_split(
         wiring: the model's.
         split: at least one example.
         options: those that `decode` was built with.
-        first_row: index in the input of the split's first example, where the split is a part of it.
+        rows: `(examples,)` index of each in the input, on which random numbers depend; None: its place in the split.
         report: told of the progress.
     """
     limit = _set_limits(split, wiring, options)
-    batches = _plan_batches(split.source_length, limit, options.batch_size)
+    batches = plan_batches(split.source_length, limit, options.batch_size)
     results: list[tuple[Array, ...]] = []
     for indices in batches:
         batch = take_batch(split, indices)
-        row = (first_row + indices).astype(np.int32)
+        row = (indices if rows is None else rows[indices]).astype(np.int32)
         sequences = decode(batch.source, batch.source_length, limit[indices], row)
         results.append(tuple(tensor.numpy() for tensor in sequences))
         _report(report, batches, len(results))
@@ -148,7 +146,7 @@ def search_split(
 ) -> NBest:
     """Find the best sequences for every source of a split; arguments as those of `decode_split`."""
     limit = _set_limits(split, wiring, options)
-    batches = _plan_batches(split.source_length, limit, options.batch_size)
+    batches = plan_batches(split.source_length, limit, options.batch_size)
     results: list[tuple[Array, ...]] = []
     for indices in batches:
         batch = take_batch(split, indices)
@@ -159,7 +157,8 @@ def search_split(
     values, length, stopped, log_probability, score = _collect(batches, results)
     values = np.moveaxis(values, 2, 1)
     if wiring.reverse_target:
-        values = reverse_rows(values.reshape(-1, values.shape[-1]), length.reshape(-1)).reshape(values.shape)
+        flat: Array = reverse_rows(values.reshape(-1, values.shape[-1]), length.reshape(-1))
+        values = flat.reshape(values.shape)
     return NBest(values=values, length=length, stopped=stopped, log_probability=log_probability, score=score)
 
 
@@ -168,10 +167,19 @@ def _set_limits(split: Split, wiring: Wiring, options: DecodingOptions) -> NDArr
     return split.target_length if given else np.full(len(split), wiring.spec.timesteps, np.int32)
 
 
-def _plan_batches(
+def plan_batches(
     source_length: NDArray[np.int32], target_length: NDArray[np.int32], batch_size: int
 ) -> list[NDArray[np.int64]]:
-    """Cut examples of like length into batches, into smaller ones where their sources are very long."""
+    """Cut examples of like length into batches, and into smaller ones where their sources are very long.
+
+    Args:
+        source_length: `(examples,)` steps.
+        target_length: `(examples,)` steps, or most steps where they are not known.
+        batch_size: most examples of a batch.
+
+    Returns:
+        the indices of each batch's examples.
+    """
     batches = []
     for batch in plan_evaluation_batches(source_length, target_length, batch_size):
         size = max(1, batch_size * MOST_SOURCE_STEPS // max(MOST_SOURCE_STEPS, int(source_length[batch].max())))
@@ -191,13 +199,13 @@ def build_encode_function(models: Models) -> EncodeFunction:
     def encode(source: Tensor, source_length: Tensor) -> Tensor:
         return models.training.begin(source, source_length)[0]
 
-    compiled: EncodeFunction = tf.function(encode, input_signature=_source_signature(wiring), autograph=False)
+    compiled: EncodeFunction = tf.function(encode, input_signature=sign_source(wiring), autograph=False)
     return compiled
 
 
 def encode_split(encode: EncodeFunction, split: Split, batch_size: int) -> NDArray[np.float32]:
     """Return the latents `(examples, latent_dim)` of a split's sources."""
-    batches = _plan_batches(split.source_length, split.source_length, batch_size)
+    batches = plan_batches(split.source_length, split.source_length, batch_size)
     parts = []
     for indices in batches:
         batch = take_batch(split, indices)
@@ -211,7 +219,7 @@ def predict_teacher_forced(models: Models, split: Split, batch_size: int) -> Pre
     For tokens the prediction ends at the first end symbol among the predicted ones, as in decoding.
     """
     wiring = models.wiring
-    batches = _plan_batches(split.source_length, split.target_length, batch_size)
+    batches = plan_batches(split.source_length, split.target_length, batch_size)
     score = _compile_scores(models)
     results: list[tuple[Array, ...]] = []
     for indices in batches:
@@ -224,7 +232,7 @@ def predict_teacher_forced(models: Models, split: Split, batch_size: int) -> Pre
 
 def _compile_scores(models: Models) -> Callable[[dict[str, Array]], Tensor]:
     wiring = models.wiring
-    source, source_length = _source_signature(wiring)
+    source, source_length = sign_source(wiring)
     shape, dtype = ((None, None), tf.int32) if wiring.is_tokens else ((None, None, wiring.spec.target_size), tf.float32)
     signature = {"source": source, "source_length": source_length, "previous": tf.TensorSpec(shape, dtype)}
 
@@ -235,19 +243,19 @@ def _compile_scores(models: Models) -> Callable[[dict[str, Array]], Tensor]:
     return compiled
 
 
-def _cut_tokens(scores: NDArray[np.floating], num_real: NDArray[np.int32], wiring: Wiring) -> tuple[Array, ...]:
-    ids = scores.argmax(axis=-1).astype(np.int32)
+def _cut_tokens(scores: Array, num_real: Array, wiring: Wiring) -> tuple[Array, ...]:
+    ids: Array = scores.argmax(axis=-1).astype(np.int32)
     steps = np.arange(ids.shape[1])
     real = steps < num_real[:, None]
     end = END_SYMBOLS[wiring.length]
-    is_end = real & (ids == end) if end is not None else np.zeros_like(real)
-    stopped = is_end.any(axis=1)
-    length = np.where(stopped, is_end.argmax(axis=1), num_real).astype(np.int32)
-    values = np.where(steps < length[:, None], ids, 0)
+    is_end: Array = real & (ids == end) if end is not None else np.zeros_like(real)
+    stopped = np.asarray(is_end.any(axis=1))
+    length: Array = np.where(stopped, is_end.argmax(axis=1), num_real).astype(np.int32)
+    values: Array = np.where(steps < length[:, None], ids, 0)
     return (values, length, stopped, np.zeros(len(ids), np.float32))
 
 
-def _cut_features(values: NDArray[np.floating], num_real: NDArray[np.int32]) -> tuple[Array, ...]:
+def _cut_features(values: Array, num_real: Array) -> tuple[Array, ...]:
     real = np.arange(values.shape[1]) < num_real[:, None]
     nothing = np.zeros(len(values))
     return (values * real[..., None], num_real, nothing.astype(bool), nothing.astype(np.float32))

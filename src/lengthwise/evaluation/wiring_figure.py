@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from matplotlib.axes import Axes
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, RegularPolygon
 from matplotlib.path import Path as Outline
 
-from lengthwise.evaluation.style import BLUE, GREEN, INK, ORANGE, PINK, RED, create_figure, styled
+from lengthwise.evaluation.style import BLUE, FAINT, GREEN, INK, ORANGE, PINK, RED, create_figure, styled
 from lengthwise.models.equations import CELL_NAMES
 from lengthwise.models.wiring import Wiring
 
@@ -82,10 +83,10 @@ def _place(wiring: Wiring) -> _Levels:
 def _draw_line(
     axes: Axes, points: Sequence[Point], color: str, *, style: Dashes = "-", arrow: bool = True, width: float = 1.6
 ) -> None:
-    """Draw a line through points, cut out of what it crosses but not of what it joins, with an arrow's head at its end."""
+    """Draw a line through points, cut out of what it crosses but not of what it joins, with a head at its end."""
     joined = [_move(points[0], points[1]), *points[1:-1], _move(points[-1], points[-2])]
-    axes.plot(*zip(*joined, strict=True), color="white", linewidth=width + 2.4, zorder=2, solid_capstyle="butt")
-    axes.plot(*zip(*points, strict=True), color=color, linewidth=width, linestyle=style, zorder=2, solid_joinstyle="round")
+    for places, shade, breadth, dashes in ((joined, "white", width + 2.4, "-"), (points, color, width, style)):
+        axes.plot(*zip(*places, strict=True), color=shade, linewidth=breadth, linestyle=dashes, zorder=2)
     if arrow:
         head = {"arrowstyle": "-|>,head_width=0.22,head_length=0.42", "color": color, "shrinkA": 0, "shrinkB": 0}
         axes.annotate("", xy=points[-1], xytext=_move(points[-1], points[-2], 0.01), arrowprops=head, zorder=3)
@@ -124,12 +125,12 @@ def _draw_encoder(axes: Axes, wiring: Wiring) -> None:
     size = wiring.symbol_dim or wiring.spec.source_size
     names = ("$x_S$", "$x_{S-1}$", "$x_1$") if wiring.reverse_source else ("$x_1$", "$x_2$", "$x_S$")
     name = CELL_NAMES[wiring.cell]
-    layers = f"{wiring.encoder_layers} × {name}" if wiring.encoder_layers > 1 else name
+    layers = f"{wiring.encoder_layers} x {name}" if wiring.encoder_layers > 1 else name
     for place, symbol in zip(_SOURCE, names, strict=True):
         _draw_line(axes, [(place, _INPUT_LEVEL + _NODE), (place, -_HEIGHT)], INK)
         _draw_node(axes, (place, _INPUT_LEVEL), symbol, INK)
         _draw_box(axes, (place, 0), (layers, f"{size} → {wiring.latent_dim}"), INK, layers=wiring.encoder_layers)
-    for left, right in zip(_SOURCE, _SOURCE[1:], strict=False):
+    for left, right in pairwise(_SOURCE):
         ends = (left + _HALF, right - _HALF)
         if wiring.bidirectional:
             _draw_line(axes, [(ends[0], 0.13), (ends[1], 0.13)], INK)
@@ -152,7 +153,7 @@ def _draw_start(axes: Axes, wiring: Wiring) -> None:
                 middle, 0, wiring.bridge, ha="center", va="center", fontsize=7.5, color=BLUE, zorder=5,
                 bbox={"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": BLUE},
             )  # fmt: skip
-        before = 1.05 if wiring.bridge != "identity" else (_STEPS[0] - _SOURCE[-1]) / 2
+        before = 1.25 if wiring.bridge != "identity" else (_STEPS[0] - _SOURCE[-1]) / 2
         axes.text(_SOURCE[-1] + before, 0.2, told, ha="center", va="center", fontsize=8, color=BLUE, zorder=5)
     else:
         _draw_line(axes, [(first - 0.55, 0), (first, 0)], "#888888")
@@ -167,7 +168,8 @@ def _draw_latent(axes: Axes, wiring: Wiring) -> None:
         return
     start = _SOURCE[-1] + 0.38
     target = _STEPS[-1] + _find_slot(wiring, "latent")
-    _draw_line(axes, [(start, -_HEIGHT), (start, _LATENT_LEVEL), (target, _LATENT_LEVEL)], GREEN, arrow=False, width=2.4)
+    line = [(start, -_HEIGHT), (start, _LATENT_LEVEL), (target, _LATENT_LEVEL)]
+    _draw_line(axes, line, GREEN, arrow=False, width=2.4)
     for place in _STEPS:
         slot = place + _find_slot(wiring, "latent")
         _draw_line(axes, [(slot, _LATENT_LEVEL), (slot, -_HEIGHT)], GREEN, width=2.4)
@@ -191,7 +193,7 @@ def _find_slot(wiring: Wiring, kind: str) -> float:
 
 def _draw_step(axes: Axes, wiring: Wiring, levels: _Levels, number: int, place: float) -> None:
     name = CELL_NAMES[wiring.cell]
-    layers = f"{wiring.decoder_layers} × {name}" if wiring.decoder_layers > 1 else name
+    layers = f"{wiring.decoder_layers} x {name}" if wiring.decoder_layers > 1 else name
     size = f"{wiring.decoder_input_dim or ''} → {wiring.decoder_dim}".strip()
     above = levels.vector if wiring.attention == "multiplicative" else 0
     _draw_line(axes, [(place, above + _HEIGHT), (place, levels.head - 0.2)], INK)
@@ -224,11 +226,10 @@ def _draw_feedback(axes: Axes, wiring: Wiring, levels: _Levels, number: int, pla
         return
     before = _STEPS[number - 2]
     beside = before + 1.12
-    start = before + (0.62 if wiring.learns_stop_probability else 0) + _NODE
-    path = [(before, levels.output + _NODE), (before, levels.output + 0.4), (beside, levels.output + 0.4)]
-    if start == before + _NODE:
-        path = [(start, levels.output)]
-        path.append((beside, levels.output))
+    path = [(before + _NODE, levels.output), (beside, levels.output)]
+    if wiring.learns_stop_probability:  # which stands beside the output, so that the way leads over it
+        over = levels.output + 0.4
+        path = [(before, levels.output + _NODE), (before, over), (beside, over)]
     style: Dashes = "-" if wiring.feedback == "own" else ":"
     _draw_line(axes, [*path, (beside, _INPUT_LEVEL), (slot - _NODE, _INPUT_LEVEL)], ORANGE, style=style)
 
@@ -242,8 +243,8 @@ def _draw_vector_feedback(axes: Axes, wiring: Wiring, levels: _Levels, number: i
     before = _STEPS[number - 2]
     beside = before + 0.9
     level = -_HEIGHT - 0.3
-    points = [(before + _NODE, levels.vector), (beside, levels.vector), (beside, level), (slot, level), (slot, -_HEIGHT)]
-    _draw_line(axes, points, PINK)
+    down = [(before + _NODE, levels.vector), (beside, levels.vector), (beside, level)]
+    _draw_line(axes, [*down, (slot, level), (slot, -_HEIGHT)], PINK)
 
 
 def _draw_attention(axes: Axes, wiring: Wiring, levels: _Levels) -> None:
@@ -257,11 +258,11 @@ def _draw_attention(axes: Axes, wiring: Wiring, levels: _Levels) -> None:
     for number, place in enumerate(_STEPS, 1):
         branch = place - 1.05
         if wiring.attention == "additive":
-            node = (branch, levels.vector)
+            into = place - 0.3
             _draw_line(axes, [(branch, levels.memory), (branch, levels.vector + _NODE)], PINK)
             _draw_line(axes, [(branch, 0.04), (branch, levels.vector - _NODE)], PINK, style=":")
-            _draw_line(axes, [(branch + _NODE, levels.vector), (place - 0.3, levels.vector), (place - 0.3, _HEIGHT)], PINK)
-            _draw_node(axes, node, f"$k_{number}$", PINK)
+            _draw_line(axes, [(branch + _NODE, levels.vector), (into, levels.vector), (into, _HEIGHT)], PINK)
+            _draw_node(axes, (branch, levels.vector), f"$k_{number}$", PINK)
         else:
             points = [(branch, levels.memory), (branch, levels.vector), (place - _NODE, levels.vector)]
             _draw_line(axes, points, PINK)
@@ -301,16 +302,20 @@ def _write_legend(wiring: Wiring) -> list[_Entry]:
         "scheduled": f"the previous output: in training the true one or its own by a coin, {own} (dotted)",
         "own": "the previous output: its own, in training and when decoding",
     }
-    if wiring.feedback != "none":
+    if wiring.feedback == "none":
+        entries.append(_Entry(FAINT, "-", "no step is told what came out before"))
+    else:
         entries.append(_Entry(ORANGE, "-", told[wiring.feedback]))
     if wiring.attention == "additive":
-        entries.append(_Entry(PINK, "-", "attention, asked with the state before the step (dotted), gives the context k"))
+        asked = "attention, asked with the state before the step (dotted), gives the context k"
+        entries.append(_Entry(PINK, "-", asked))
     if wiring.attention == "multiplicative":
         fed = ", which is also an input of the next step" if wiring.input_feeding else ""
         entries.append(_Entry(PINK, "-", f"attention, asked with the state after the step, gives the vector v{fed}"))
+    sign = "probability q" if wiring.learns_stop_probability else "symbol"
     ends = {
         "fixed": "a fixed number of steps; what is behind the end is learnt as padding",
-        "stop": "a learnt end: the stop probability q" if wiring.learns_stop_probability else "a learnt end: the stop symbol",
+        "stop": f"a learnt end: the stop {sign}",
         "oracle": "no end is learnt",
     }
     entries.append(_Entry(RED, "-", ends[wiring.length]))

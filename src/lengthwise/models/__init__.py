@@ -1,0 +1,1 @@
+"""The cube: encoder, bridge and decoder, and the Keras models made of them."""

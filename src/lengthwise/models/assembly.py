@@ -6,7 +6,7 @@ Shapes: B batch, S source steps, T target steps, F features, L latent_dim, U dec
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -16,7 +16,7 @@ from lengthwise.models.decoder import Constants, Decoder, State
 from lengthwise.models.encoder import Encoder
 from lengthwise.models.wiring import Wiring
 
-Tensor = tf.Tensor
+Tensor: TypeAlias = tf.Tensor
 
 
 class SequenceModel(keras.Model):
@@ -34,7 +34,7 @@ class SequenceModel(keras.Model):
         self.bridge = Bridge(wiring, name="bridge")
         self.decoder = Decoder(wiring, name="decoder")
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, *_: Any) -> None:
         """Create the weights."""
         for part in (self.encoder, self.bridge, self.decoder):
             part.build()
@@ -121,5 +121,3 @@ def build_models(wiring: Wiring) -> Models:
     stepped = _Step(training.decoder, constant_names, name="step")(previous, context)
     decoder = keras.Model({"previous": previous, **context}, stepped, name="decoder")
     return Models(wiring, training, encoder, decoder)
-
-

@@ -5,12 +5,12 @@ Shapes: B batch, S source steps, L latent_dim, U decoder_dim, K keys.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
-Tensor = tf.Tensor
+Tensor: TypeAlias = tf.Tensor
 
 
 class AdditiveAttention(keras.layers.Layer):

@@ -5,7 +5,7 @@ Shapes: B batch, L latent_dim, U decoder_dim.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -14,7 +14,7 @@ from lengthwise.models.encoder import join_parts
 from lengthwise.models.recurrent import States
 from lengthwise.models.wiring import Wiring
 
-Tensor = tf.Tensor
+Tensor: TypeAlias = tf.Tensor
 
 
 class Bridge(keras.layers.Layer):
@@ -37,7 +37,7 @@ class Bridge(keras.layers.Layer):
         activation = "tanh" if self.wiring.bridge == "tanh" and state == "h" else None
         return keras.layers.Dense(self.wiring.decoder_dim, activation=activation, name=f"{state}_{rank}")
 
-    def build(self, *_: Any, **__: Any) -> None:
+    def build(self, *_: Any) -> None:
         """Create the weights."""
         for projection in self.projections:
             projection.build((None, self.wiring.latent_dim))

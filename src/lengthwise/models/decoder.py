@@ -5,7 +5,7 @@ Shapes: B batch, T target steps, S source steps, L latent_dim, U decoder_dim, G 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -16,7 +16,7 @@ from lengthwise.models.recurrent import Recurrent, States, has_gpu
 from lengthwise.models.symbols import InputPart
 from lengthwise.models.wiring import Wiring
 
-Tensor = tf.Tensor
+Tensor: TypeAlias = tf.Tensor
 State = dict[str, Tensor]
 """The decoder's memory between steps: `h_0`, `c_0`, ... by layer from below, and `attentional` with input feeding."""
 
@@ -43,19 +43,23 @@ class Decoder(keras.layers.Layer):
         super().__init__(**kwargs)
         self.wiring = wiring
         units = wiring.decoder_dim
-        self.feedback_part = InputPart(
-            wiring.spec.target_size,
-            embedding_dim=wiring.symbol_dim,
-            is_tokens=wiring.is_tokens,
-            dropout=wiring.dropout,
-            name="previous",
-        ) if wiring.feedback != "none" else None
+        self.feedback_part = (
+            InputPart(
+                wiring.spec.target_size,
+                embedding_dim=wiring.symbol_dim,
+                is_tokens=wiring.is_tokens,
+                dropout=wiring.dropout,
+                name="previous",
+            )
+            if wiring.feedback != "none"
+            else None
+        )
         self.recurrents = [
             Recurrent(wiring.cell, units, units if rank else wiring.decoder_input_dim, name=f"layer_{rank}")
             for rank in range(wiring.decoder_layers)
         ]
-        attentions = {"additive": AdditiveAttention, "multiplicative": MultiplicativeAttention}
-        self.attention = (
+        attentions: dict[str, Any] = {"additive": AdditiveAttention, "multiplicative": MultiplicativeAttention}
+        self.attention: Any = (
             attentions[wiring.attention](wiring.latent_dim, units, name="attention")
             if wiring.attention != "none"
             else None
@@ -65,7 +69,7 @@ class Decoder(keras.layers.Layer):
         self.stop_head = keras.layers.Dense(1, name="stop_head") if wiring.learns_stop_probability else None
         self.coin_seed = keras.random.SeedGenerator() if wiring.feedback == "scheduled" else None
 
-    def build(self, *_: Any, **__: Any) -> None:
+    def build(self, *_: Any) -> None:
         """Create the weights."""
         units = self.wiring.decoder_dim
         if self.feedback_part is not None:
@@ -130,20 +134,19 @@ class Decoder(keras.layers.Layer):
             constants: of `prepare`.
             state: of `start`, or of the last step.
         """
-        gates = constants["gates"]
-        if self.feedback_part is not None:
-            gates += self._project_feedback(previous, training=False)
+        gates = constants["gates"] + self._project_feedback(previous, training=False)
         top, new_state, _ = self._advance(gates, constants, state, training=False)
         return self._emit(top), new_state
 
     def attend(self, previous: Tensor, constants: Constants, state: State) -> Tensor:
         """Return the attention's weights `(B, S)` at the step that `step` would make."""
-        gates = constants["gates"]
-        if self.feedback_part is not None:
-            gates += self._project_feedback(previous, training=False)
+        gates = constants["gates"] + self._project_feedback(previous, training=False)
         return self._advance(gates, constants, state, training=False)[2]
 
     def _project_feedback(self, previous: Tensor, *, training: bool) -> Tensor:
+        """Return what the previous output gives to the gates, `(..., G)`; 0 without feedback."""
+        if self.feedback_part is None:
+            return 0.0
         return self.feedback_part.project(
             previous, self.recurrents[0], first_row=self.wiring.conditioning_dim, training=training
         )
@@ -162,9 +165,10 @@ class Decoder(keras.layers.Layer):
         elif wiring.input_feeding:
             gates += first.project(self._drop(state["attentional"], training), context_row)
         new_state: State = {}
+        top = gates
         for rank, recurrent in enumerate(self.recurrents):
             if rank:
-                gates = recurrent.add_bias(recurrent.project(self._drop(top, training)))  # noqa: F821
+                gates = recurrent.add_bias(recurrent.project(self._drop(top, training)))
             states = recurrent.step(gates, tuple(state[f"{name}_{rank}"] for name in wiring.state_names))
             new_state |= {f"{name}_{rank}": value for name, value in zip(wiring.state_names, states, strict=True)}
             top = states[0]
@@ -263,19 +267,17 @@ class Decoder(keras.layers.Layer):
             if told_gates is not None:
                 gates += told_gates[index]
             elif self.feedback_part is not None:
-                told = self._choose(last, previous[:, index], own_only_once, training)
+                told = self._choose(last, previous[:, index], own_only_once)
                 gates += self._project_feedback(told, training=training)
             top, state, _ = self._advance(gates, constants, state, training=training)
             if self.feedback_part is not None and told_gates is None:
                 last = self._own_output(top)
             return index + 1, last, state, tops.write(index, top)
 
-        loop = tf.while_loop(
-            lambda index, *_: index < num_steps, body, (tf.constant(0), first_told, state, tops)
-        )
+        loop = tf.while_loop(lambda index, *_: index < num_steps, body, (tf.constant(0), first_told, state, tops))
         return tf.transpose(loop[3].stack(), (1, 0, 2))
 
-    def _choose(self, own: Tensor, true: Tensor, is_own: Tensor | None, training: bool) -> Tensor:
+    def _choose(self, own: Tensor, true: Tensor, is_own: Tensor | None) -> Tensor:
         """Return what a step is told; `own` at the first step is the start, as `true` is."""
         if self.wiring.feedback == "own":
             return own

@@ -5,7 +5,7 @@ Shapes: B batch, S source steps, F features, L latent_dim.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -14,7 +14,7 @@ from lengthwise.models.recurrent import Recurrent, States, has_gpu
 from lengthwise.models.symbols import InputPart
 from lengthwise.models.wiring import Wiring
 
-Tensor = tf.Tensor
+Tensor: TypeAlias = tf.Tensor
 
 
 class Encoder(keras.layers.Layer):
@@ -46,7 +46,7 @@ class Encoder(keras.layers.Layer):
         self.num_directions = len(directions)
         self.dropout = keras.layers.Dropout(wiring.dropout) if wiring.dropout else None
 
-    def build(self, *_: Any, **__: Any) -> None:
+    def build(self, *_: Any) -> None:
         """Create the weights."""
         self.input_part.build()
         for recurrent in self.recurrents:
@@ -74,7 +74,9 @@ class Encoder(keras.layers.Layer):
                 for side, recurrent in enumerate(self.recurrents[first : first + self.num_directions])
             ]
             values = join_parts([outputs for outputs, _ in results])
-            finals.append(tuple(join_parts(list(states)) for states in zip(*(final for _, final in results), strict=True)))
+            finals.append(
+                tuple(join_parts(list(states)) for states in zip(*(final for _, final in results), strict=True))
+            )
         if self.wiring.reverse_source:
             values = tf.reverse_sequence(values, source_length, seq_axis=1)
         return values, finals

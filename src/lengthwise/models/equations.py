@@ -1,7 +1,7 @@
 """A wiring written out: what is computed step by step, with the sizes it has.
 
-Letters: x, h, c what the encoder reads, its state and cell state at source step s of S; z the latent; g, m the decoder's
-state and cell state at target step t; y the output; k a context; v an attentional vector.
+Letters: x, h, c what the encoder reads, its state and its cell state at source step s of S; z the latent; g, m the
+decoder's state and cell state at target step t; y the output; k a context; v an attentional vector.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ def format_equations(chapters: tuple[Chapter, ...]) -> list[str]:
     for chapter in chapters:
         lines += [""] * bool(lines) + [chapter.title]
         for each in chapter.equations:
-            line = f"  {each.formula:<{width}}  {each.size:<{size_width}}  {each.note}" if each.size else f"  {each.formula}"
-            lines.append(line.rstrip())
+            line = f"{each.formula:<{width}}  {each.size:<{size_width}}  {each.note}" if each.size else each.formula
+            lines.append(f"  {line.rstrip()}")
     return lines
 
 

@@ -20,7 +20,7 @@ STEPS_PER_ITERATION = 4
 """Steps written out in a loop's body: an iteration costs about as much as three of a small step's operations."""
 
 PART_SIZE = 8192
-"""Values of a state, rows times units, that a part of the batch has at least; where there are two parts, half as many."""
+"""Values of a state, rows times units, that a part of the batch has at least; half of that where there are two."""
 
 
 class Plan(NamedTuple):
@@ -72,7 +72,7 @@ class Parts:
         self._batch = batch
         # MapDefun has no kernel for a GPU; there the whole batch is one part, called as a function.
         self._is_whole = bool(tf.config.list_physical_devices("GPU"))
-        # Of the batch's size alone, not of the threads: the order of sums, and so the last bits, is the same everywhere.
+        # Not of the number of threads: so the order of sums, and with it the last bits, is the same on all machines.
         size = batch * units
         count = tf.maximum(size // PART_SIZE, tf.minimum(2 * size // PART_SIZE, 2))
         self._count = tf.clip_by_value(count, 1, tf.maximum(batch, 1))
@@ -100,7 +100,9 @@ class Parts:
     def run(self, function: Any, of_parts: Sequence[tf.Tensor], shared: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """Run a traced function on every part: arguments split by part, then those that all parts share."""
         if self._is_whole:
-            return list(function(*of_parts, *shared))
+            # Else a tape would have the loop inside keep what its own gradients would need.
+            arguments = [tf.stop_gradient(tensor) for tensor in (*of_parts, *shared)]
+            return list(tf.nest.flatten(function(*arguments)))
         results = tf.raw_ops.MapDefun(
             arguments=list(of_parts),
             captured_inputs=list(shared),

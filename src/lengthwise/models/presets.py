@@ -18,6 +18,7 @@ from lengthwise.config.values import read_section
 NOTES = ("Taken", "Not taken", "Widths", "Checked", "Not checked")
 """What a preset's header tells: what of the source it has, what not, the source's widths, and what was compared."""
 
+_FIRST = ("repeat", "stateful")
 _SELF = "_self_"
 
 
@@ -44,9 +45,8 @@ def list_presets() -> list[Preset]:
     Raises:
         ConfigError: a preset's options are refused.
     """
-    first = ("repeat", "stateful")
-    names = sorted((path.stem for path in (conf_dir() / "model").glob("*.yaml")), key=lambda name: (name not in first, name))
-    return [read_preset(name) for name in names]
+    names = [path.stem for path in (conf_dir() / "model").glob("*.yaml")]
+    return [read_preset(name) for name in sorted(names, key=lambda name: (name not in _FIRST, name))]
 
 
 def read_preset(name: str) -> Preset:

@@ -5,7 +5,7 @@ Shapes: B batch, S steps, D input width, U units, G gates x U.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -13,7 +13,7 @@ import tensorflow as tf
 from lengthwise.models.recurrence import run_recurrence, step_cell
 from lengthwise.models.wiring import GATES
 
-Tensor = tf.Tensor
+Tensor: TypeAlias = tf.Tensor
 States = tuple[Tensor, ...]
 
 _KERAS_LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
@@ -44,7 +44,7 @@ class Recurrent(keras.layers.Layer):
         self.input_dim = input_dim
         self.layer = _KERAS_LAYERS[cell](units, return_sequences=True, return_state=True, dtype=self.dtype_policy)
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, *_: Any) -> None:
         """Create the weights."""
         self.layer.build((None, None, self.input_dim))
         # A kernel without rows would have an optimiser look for its gradient.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
 from lengthwise.models.recurrent import Recurrent
 
-Tensor = tf.Tensor
+Tensor: TypeAlias = tf.Tensor
 
 
 class InputPart(keras.layers.Layer):
@@ -25,17 +25,15 @@ class InputPart(keras.layers.Layer):
         dropout: share of the entries dropped in training.
     """
 
-    def __init__(
-        self, size: int, *, embedding_dim: int | None, is_tokens: bool, dropout: float, **kwargs: Any
-    ) -> None:
+    def __init__(self, size: int, *, embedding_dim: int | None, is_tokens: bool, dropout: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.size = size
         self.is_one_hot = is_tokens and embedding_dim is None
         self.embedding = keras.layers.Embedding(size, embedding_dim) if is_tokens and embedding_dim else None
-        self.width = embedding_dim if self.embedding is not None else size
+        self.width: int = embedding_dim if is_tokens and embedding_dim else size
         self.dropout = keras.layers.Dropout(dropout) if dropout else None
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, *_: Any) -> None:
         """Create the weights."""
         if self.embedding is not None:
             self.embedding.build((None, None))

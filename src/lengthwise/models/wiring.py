@@ -6,7 +6,7 @@ Needs no TensorFlow, so that presets can be listed, drawn and counted at once.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 from lengthwise.config.options import ModelOptions
 from lengthwise.data.dataset import DataSpec
@@ -136,11 +136,14 @@ def _resolve_width(model: ModelOptions, latent_dim: int, spec: DataSpec) -> Wiri
     if decoder_dim == "auto":
         decoder_dim = latent_dim if has_head else spec.target_size
     bridge: Literal["identity", "linear", "tanh"]
-    if model.bridge == "auto":
-        bridge = "identity" if decoder_dim == latent_dim else "linear"
-    else:
-        bridge = model.bridge
-    settled = {"latent_dim": latent_dim, "decoder_dim": decoder_dim, "has_head": has_head, "bridge": bridge, "spec": spec}
+    bridge = ("identity" if decoder_dim == latent_dim else "linear") if model.bridge == "auto" else model.bridge
+    settled: dict[str, Any] = {
+        "latent_dim": latent_dim,
+        "decoder_dim": decoder_dim,
+        "has_head": has_head,
+        "bridge": bridge,
+        "spec": spec,
+    }
     chosen = {field.name: getattr(model, field.name) for field in fields(Wiring) if field.name not in settled}
     return Wiring(**chosen, **settled)
 
@@ -223,4 +226,3 @@ def _count_attention(wiring: Wiring) -> int:
     if wiring.attention == "multiplicative":
         return encoder_dim * decoder_dim + (encoder_dim + decoder_dim) * decoder_dim
     return 0
-

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import keras
 
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import dump_options, parse_stored
@@ -48,6 +52,17 @@ def save_artifact(directory: Path, *, models: Models, options: RunOptions, datas
     models.training.save_weights(directory / WEIGHTS_NAME)
 
 
+@contextlib.contextmanager
+def _use_precision(precision: str) -> Iterator[None]:
+    """Build with the numbers that the run computed with, and leave the process as it was."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def load_artifact(directory: Path) -> Artifact:
     """Load a trained model.
 
@@ -58,10 +73,14 @@ def load_artifact(directory: Path) -> Artifact:
         options = parse_stored((directory / CONFIG_NAME).read_text(encoding="utf-8"))
         spec = DataSpec(**json.loads((directory / SPEC_NAME).read_text(encoding="utf-8")))
         source_codec, target_codec = (
-            parse_codec((directory / name).read_text(encoding="utf-8")) for name in (SOURCE_CODEC_NAME, TARGET_CODEC_NAME)
+            parse_codec((directory / name).read_text(encoding="utf-8"))
+            for name in (SOURCE_CODEC_NAME, TARGET_CODEC_NAME)
         )
-        models = build_models(resolve_wiring(options.model, options.latent_dim, spec))
+        with _use_precision(options.training.precision):
+            models = build_models(resolve_wiring(options.model, options.latent_dim, spec))
         models.training.load_weights(directory / WEIGHTS_NAME)
     except (OSError, ValueError, TypeError) as error:
-        raise RunError(f"{directory} does not hold a whole model ({error}). Train it again, or name another run.") from error
+        raise RunError(
+            f"{directory} does not hold a whole model ({error}). Train it again, or name another run."
+        ) from error
     return Artifact(options=options, models=models, source_codec=source_codec, target_codec=target_codec)

@@ -5,122 +5,242 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lengthwise.config.options import BeamOptions, DecodingOptions
 from lengthwise.data.codec import Codec
 from lengthwise.data.dataset import Split
-from lengthwise.data.vocabulary import PADDING, Vocabulary
-from lengthwise.decoding.decoding import build_decode_function, build_encode_function, decode_split, encode_split
+from lengthwise.data.vocabulary import PADDING, UNKNOWN, Vocabulary
+from lengthwise.decoding.decoding import (
+    Report,
+    build_decode_function,
+    build_encode_function,
+    build_search_function,
+    decode_split,
+    encode_split,
+    search_split,
+)
+from lengthwise.decoding.probabilities import build_measure_function, measure_split
 from lengthwise.errors import LengthwiseError
 from lengthwise.serving.artifact import Artifact, load_artifact
 
-Source = str | ArrayLike
+Source: TypeAlias = str | ArrayLike
+
+MOST_STEPS = 10_000
+"""Longest source that is read, in steps: the encoder keeps some twelve numbers a unit and step."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Prediction:
     """What the model made of one source.
 
     Args:
         value: text, or `(steps, features)` in the data's unit.
         stopped: whether the model ended the sequence itself.
-        log_probability: natural logarithm of the text's probability under the model; None for features.
+        log_probability: natural logarithm of the text's probability under the model, the end included; None for
+            features and for an empty source.
+        num_unknown: symbols of the source that the model does not know, read as `<unknown>`; 0 for features.
+        probabilities: where they were asked for, `(steps, symbols)` float32: the model's distribution over the target's
+            ids before each symbol, in the order of the text, and before the end where the model ended it.
     """
 
     value: str | NDArray[np.float64]
     stopped: bool
     log_probability: float | None
+    num_unknown: int = 0
+    probabilities: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hypothesis:
+    """One of the best texts that beam search found for a source.
+
+    Args:
+        value: the text.
+        stopped: whether the model ended it itself.
+        log_probability: natural logarithm of its probability under the model, the end included.
+        score: what the texts are ordered by: `log_probability` under the length penalty.
+    """
+
+    value: str
+    stopped: bool
+    log_probability: float
+    score: float
 
 
 class Predictor:
     """Decodes what it is given with a trained model.
 
     Args:
-        artifact: of `load_artifact`. Its run's own decoding options hold; where those need true lengths, `timesteps`
-            limits the sequence.
+        artifact: of `load_artifact`.
+        decoding: how to decode; None: as the run's own options say. Where these need true lengths, `timesteps` limits
+            the sequence.
     """
 
-    def __init__(self, artifact: Artifact) -> None:
+    def __init__(self, artifact: Artifact, decoding: DecodingOptions | None = None) -> None:
         self.artifact = artifact
-        self._decode = build_decode_function(artifact.models, artifact.options.decoding)
+        self.decoding = decoding or artifact.options.decoding
+        self._wiring = artifact.models.wiring
+        self._decode = build_decode_function(artifact.models, self.decoding)
         self._encode = build_encode_function(artifact.models)
+        self._measure = build_measure_function(artifact.models) if self.is_tokens else None
 
     @property
     def is_tokens(self) -> bool:
         """Whether sources and predictions are text."""
-        return self.artifact.models.wiring.is_tokens
+        return self._wiring.is_tokens
 
-    def decode(self, sources: Sequence[Source]) -> list[Prediction]:
+    def decode(
+        self,
+        sources: Sequence[Source],
+        *,
+        probabilities: bool = False,
+        first_row: int = 0,
+        report: Report | None = None,
+    ) -> list[Prediction]:
         """Decode sources, in their order.
 
         Args:
             sources: texts, or arrays `(steps, features)` in the data's unit. An unknown symbol is read as `<unknown>`;
                 an empty source gives an empty prediction.
+            probabilities: whether each step's distribution is returned too; tokens only.
+            first_row: index of the first source in a longer input, on which the draws of `decoding=sample` depend.
+            report: told how many of the sources that are not empty are done.
 
         Raises:
-            LengthwiseError: a source has another number of features, or is not finite.
+            LengthwiseError: a source is too long, has another number of features, or is not finite; or probabilities
+                are asked for where there are none.
         """
+        if probabilities and self._measure is None:
+            raise LengthwiseError("This model makes numbers, not symbols: its steps have no probabilities.")
         split, given = self._read(sources)
         empty = "" if self.is_tokens else np.zeros((0, self.artifact.target_codec.size))
-        predictions = [Prediction(empty, True, None)] * len(sources)
+        nothing = np.zeros((0, self.artifact.target_codec.size), np.float32) if probabilities else None
+        made = [Prediction(value=empty, stopped=True, log_probability=None, probabilities=nothing)] * len(sources)
         if split is None:
-            return predictions
-        decoded = decode_split(self._decode, self.artifact.models.wiring, split, self.artifact.options.decoding)
+            return made
+        rows = np.array(given)
+        decoded = decode_split(self._decode, self._wiring, split, self.decoding, rows=first_row + rows, report=report)
+        distributions = None
+        if probabilities and self._measure is not None:
+            distributions = measure_split(self._measure, self._wiring, split, decoded, self.decoding.batch_size)
+        num_unknown = (split.source == UNKNOWN).sum(axis=1) if self.is_tokens else np.zeros(len(given))
+        values = _write(decoded.values, decoded.length, self.artifact.target_codec)
         for row, position in enumerate(given):
-            values = decoded.values[row, : decoded.length[row]]
-            probability = decoded.log_probability
-            predictions[position] = Prediction(
-                _write(values, self.artifact.target_codec),
-                bool(decoded.stopped[row]),
-                None if probability is None else float(probability[row]),
+            made[position] = Prediction(
+                value=values[row],
+                stopped=bool(decoded.stopped[row]),
+                log_probability=None if decoded.log_probability is None else float(decoded.log_probability[row]),
+                num_unknown=int(num_unknown[row]),
+                probabilities=None if distributions is None else distributions[row],
             )
-        return predictions
+        return made
+
+    def search(self, sources: Sequence[Source], num_best: int) -> list[list[Hypothesis]]:
+        """Find the best texts for each source by beam search, best first.
+
+        Args:
+            sources: texts; an empty one has no hypotheses.
+            num_best: most texts for each source, from 1 to the width of the beam.
+
+        Raises:
+            LengthwiseError: the decoding is not beam search, or not so wide.
+        """
+        options = self.decoding
+        if not isinstance(options, BeamOptions):
+            remedy = "Load the run with decoding=beam"
+            raise LengthwiseError(f"Several texts for a source need decoding=beam; got {options.name}. {remedy}.")
+        if not 1 <= num_best <= options.width:
+            remedy = f"Load the run with decoding.width={num_best}" if num_best > 0 else "Ask for one at least"
+            raise LengthwiseError(f"A beam of width {options.width} has no {num_best} best texts. {remedy}.")
+        found: list[list[Hypothesis]] = [[] for _ in sources]
+        split, given = self._read(sources)
+        if split is None:
+            return found
+        search = build_search_function(self.artifact.models, options, num_best)
+        best = search_split(search, self._wiring, split, options)
+        for row, position in enumerate(given):
+            texts = _write(best.values[row], best.length[row], self.artifact.target_codec)
+            found[position] = [
+                Hypothesis(
+                    value=str(text),
+                    stopped=bool(best.stopped[row, rank]),
+                    log_probability=float(best.log_probability[row, rank]),
+                    score=float(best.score[row, rank]),
+                )
+                for rank, text in enumerate(texts)
+                if np.isfinite(best.score[row, rank])
+            ]
+        return found
 
     def encode(self, sources: Sequence[Source]) -> NDArray[np.float32]:
         """Return the latents `(sources, latent_dim)`; zeros for an empty source."""
         split, given = self._read(sources)
-        latents = np.zeros((len(sources), self.artifact.models.wiring.latent_dim), np.float32)
+        latents = np.zeros((len(sources), self._wiring.latent_dim), np.float32)
         if split is not None:
-            latents[given] = encode_split(self._encode, split, self.artifact.options.decoding.batch_size)
+            latents[given] = encode_split(self._encode, split, self.decoding.batch_size)
         return latents
 
     def _read(self, sources: Sequence[Source]) -> tuple[Split | None, list[int]]:
         """Return the sources that are not empty as a split, and their positions."""
-        read = [self._read_one(source) for source in sources]
+        if isinstance(sources, str):
+            raise LengthwiseError(f"Sources come as a list; got the one text {sources[:40]!r}. Put it into a list.")
+        read = self._read_texts(sources) if self.is_tokens else [self._read_numbers(source) for source in sources]
         given = [position for position, values in enumerate(read) if len(values)]
         if not given:
             return None, given
         length = np.array([len(read[position]) for position in given], np.int32)
+        if length.max() > MOST_STEPS:
+            place = given[int(length.argmax())] + 1
+            raise LengthwiseError(
+                f"Source {place} has {int(length.max()):,} steps, more than the {MOST_STEPS:,} that are read. Cut it."
+            )
         first = read[given[0]]
         padded = np.full((len(given), int(length.max()), *first.shape[1:]), PADDING, first.dtype)
         for row, position in enumerate(given):
             padded[row, : length[row]] = read[position]
         # No target is known; the longest that may be made stands for it where a rule asks for one.
-        limit = np.full(len(given), self.artifact.models.wiring.spec.timesteps, np.int32)
+        limit = np.full(len(given), self._wiring.spec.timesteps, np.int32)
         return Split(source=padded, source_length=length, target=padded, target_length=limit), given
 
-    def _read_one(self, source: Source) -> NDArray[np.generic]:
+    def _read_texts(self, sources: Sequence[Source]) -> list[NDArray[np.generic]]:
         codec = self.artifact.source_codec
-        if isinstance(codec, Vocabulary):
-            if not isinstance(source, str):
-                raise LengthwiseError(f"This model reads text; got {type(source).__name__}. Give a string.")
-            return codec.encode(source)
-        values = np.asarray(source, np.float64)
-        if values.ndim != 2 or values.shape[1] != codec.size or not np.isfinite(values).all():
-            raise LengthwiseError(
-                f"This model reads arrays of finite numbers, shape (steps, {codec.size}); got {values.shape}."
-            )
+        texts = [source for source in sources if isinstance(source, str)]
+        if not isinstance(codec, Vocabulary) or len(texts) < len(sources):
+            other = next(source for source in sources if not isinstance(source, str))
+            raise LengthwiseError(f"This model reads text; got {type(other).__name__}. Give a string.")
+        return list(codec.encode_all(texts).arrays())
+
+    def _read_numbers(self, source: Source) -> NDArray[np.generic]:
+        codec = self.artifact.source_codec
+        try:
+            values = np.asarray(source, np.float64)
+        except (TypeError, ValueError) as error:
+            raise LengthwiseError(f"This model reads numbers; got {type(source).__name__} ({error}).") from error
+        if values.size == 0:
+            return np.zeros((0, codec.size), np.float32)
+        if isinstance(codec, Vocabulary) or values.ndim != 2 or values.shape[1] != codec.size:
+            raise LengthwiseError(f"This model reads arrays of shape (steps, {codec.size}); got {values.shape}.")
+        if not np.isfinite(values).all():
+            raise LengthwiseError("This model reads finite numbers; got NaN or infinity. Fill or leave them out.")
         return codec.encode(values)
 
 
-def _write(values: NDArray[np.generic], codec: Codec) -> str | NDArray[np.float64]:
-    return codec.decode(values.tolist()) if isinstance(codec, Vocabulary) else codec.decode(values)
+def _write(
+    values: NDArray[np.generic], length: NDArray[np.int32], codec: Codec
+) -> list[str] | list[NDArray[np.float64]]:
+    """Return the text, or the numbers in the data's unit, of each row."""
+    if isinstance(codec, Vocabulary):
+        rows = values.tolist()
+        return [codec.decode(row[:count]) for row, count in zip(rows, length.tolist(), strict=True)]
+    return [codec.decode(row[:count]) for row, count in zip(values, length, strict=True)]
 
 
 def load_predictor(directory: Path) -> Predictor:
-    """Load the predictor of a run's `model/data` directory.
+    """Load the predictor of a directory that `save_artifact` has written.
 
     Raises:
         RunError: the directory does not hold a whole model.

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from lengthwise.config.options import LocalLauncherOptions
 from lengthwise.sweeps.plan import Ending
-from lengthwise.sweeps.work import Assignment, perform_job
+from lengthwise.sweeps.work import SECONDS_TO_CLOSE, WORN_OUT, Assignment, Monitor, follow_parent, perform_job
 
 MOST_BREAKDOWNS = 3
-SECONDS_TO_CLOSE = 10
-"""Longest that a run which is told to stop may take to close itself before its process is killed."""
-
 _TICK_SECONDS = 0.5
 
 
@@ -27,12 +26,26 @@ class PoolSize:
     """How the machine is divided.
 
     Args:
-        workers: processes side by side.
-        cores: cores of each.
+        workers: jobs side by side.
+        cores: cores of each; None where each host decides.
     """
 
     workers: int
-    cores: int
+    cores: int | None
+
+
+class Executor(Protocol):
+    """Where the jobs of a sweep run."""
+
+    def choose_size(self, num_jobs: int) -> PoolSize:
+        """Return how many jobs run side by side, and the cores of each."""
+
+    def run(self, assignments: Iterable[Assignment], *, workers: int, monitor: Monitor) -> None:
+        """Run jobs, drawn as workers become free, until each has ended.
+
+        Raises:
+            BaseException: whatever interrupts the wait, Ctrl-C included; running jobs have then been told to stop.
+        """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,91 +54,71 @@ class _Attempt:
     count: int
 
 
-def choose_size(options: LocalLauncherOptions, num_jobs: int) -> PoolSize:
-    """Divide the cores that this process may use among workers.
+class LocalExecutor:
+    """Runs jobs in warm processes of this machine.
 
     Args:
-        options: of the launcher.
-        num_jobs: jobs to run; there are never more workers than that.
-
-    Returns:
-        With `num_workers=auto` a worker for each core; every worker has at least one core.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = cores if options.num_workers == "auto" else options.num_workers
-    workers = max(1, min(wanted, num_jobs))
-    return PoolSize(workers=workers, cores=max(1, cores // workers))
-
-
-def run_assignments(
-    assignments: Sequence[Assignment],
-    options: LocalLauncherOptions,
-    *,
-    workers: int,
-    notice: Callable[[Assignment, Ending, int], None],
-    tick: Callable[[], None],
-) -> None:
-    """Run jobs side by side until each has ended.
-
-    Args:
-        assignments: the jobs.
         options: time limit, retries, and how long a worker lives.
-        workers: processes side by side.
-        notice: told of each job as it ends: the job, how it ended, and how often it was started.
-        tick: called about twice a second, for a display.
-
-    Raises:
-        BaseException: whatever interrupts the wait, Ctrl-C included; running jobs have then been told to stop.
     """
-    CONSTS.term_timeout = SECONDS_TO_CLOSE
-    waiting = [_Attempt(assignment=assignment, count=1) for assignment in assignments]
-    for _ in range(1 + MOST_BREAKDOWNS):
-        waiting = _Pool(options, workers=workers).run(waiting, notice=notice, tick=tick)
-        if not waiting:
-            return
-    for attempt in waiting:
+
+    def __init__(self, options: LocalLauncherOptions) -> None:
+        self._options = options
+
+    def choose_size(self, num_jobs: int) -> PoolSize:
+        """Divide the cores that this process may use among workers.
+
+        Args:
+            num_jobs: jobs to run; there are never more workers than that.
+
+        Returns:
+            With `num_workers=auto` a worker for each core; every worker has at least one core.
+        """
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        wanted = cores if self._options.num_workers == "auto" else self._options.num_workers
+        workers = max(1, min(wanted, num_jobs))
+        return PoolSize(workers=workers, cores=max(1, cores // workers))
+
+    def run(self, assignments: Iterable[Assignment], *, workers: int, monitor: Monitor) -> None:
+        """Run jobs, drawn as workers become free, until each has ended; see `Executor`."""
+        CONSTS.term_timeout = SECONDS_TO_CLOSE
+        source = (
+            _Attempt(assignment=replace(each, max_memory_mb=self._options.max_memory_mb), count=1)
+            for each in assignments
+        )
+        lost: list[_Attempt] = []
+        for _ in range(1 + MOST_BREAKDOWNS):
+            lost = _Pool(self._options, workers=workers, monitor=monitor).run(itertools.chain(lost, source))
+            if not lost:
+                return
         reason = "its worker process could not be kept alive"
-        notice(attempt.assignment, Ending(status="KILLED", seconds=0.0, reason=reason), attempt.count)
+        for attempt in itertools.chain(lost, source):
+            monitor.notice(attempt.assignment, Ending(status="KILLED", seconds=0.0, reason=reason), attempt.count)
 
 
 class _Pool:
     """One life of a process pool."""
 
-    def __init__(self, options: LocalLauncherOptions, *, workers: int) -> None:
-        self._retries = options.retries
+    def __init__(self, options: LocalLauncherOptions, *, workers: int, monitor: Monitor) -> None:
+        self._retries, self._workers, self._monitor = options.retries, workers, monitor
         self._timeout = None if options.timeout_minutes is None else 60 * options.timeout_minutes
+        self._running: dict[Future[Ending], _Attempt] = {}
+        self._started: dict[Future[Ending], float] = {}
+        self._stopped: dict[int, str] = {}
         self._pool = ProcessPool(
             max_workers=workers,
             max_tasks=options.max_jobs_per_worker,
+            initializer=follow_parent,
             context=multiprocessing.get_context("spawn"),  # a forked TensorFlow hangs
         )
 
-    def run(
-        self,
-        attempts: Sequence[_Attempt],
-        *,
-        notice: Callable[[Assignment, Ending, int], None],
-        tick: Callable[[], None],
-    ) -> list[_Attempt]:
+    def run(self, attempts: Iterator[_Attempt]) -> list[_Attempt]:
         """Run attempts to their end; returns those that have to be made again because the pool itself broke."""
         lost: list[_Attempt] = []
-        running: dict[Future[Ending], _Attempt] = {self._schedule(attempt): attempt for attempt in attempts}
-        started: dict[Future[Ending], float] = {}
         try:
-            while running:
-                done, _ = wait(running, timeout=_TICK_SECONDS, return_when=FIRST_COMPLETED)
-                for future in done:
-                    attempt = running.pop(future)
-                    ending = self._read(future, started.pop(future, time.monotonic()))
-                    if ending is None:
-                        lost.append(attempt)
-                    elif ending.passing and attempt.count <= self._retries and not lost:
-                        again = replace(attempt, count=attempt.count + 1)
-                        running[self._schedule(again)] = again
-                    else:
-                        notice(attempt.assignment, ending, attempt.count)
-                started |= {f: time.monotonic() for f in running if f.running() and f not in started}
-                tick()
+            while self._fill(attempts if not lost else iter(())):
+                done, _ = wait(self._running, timeout=_TICK_SECONDS, return_when=FIRST_COMPLETED)
+                lost += [attempt for future in done if (attempt := self._take(future)) is not None]
+                self._look_after()
             self._pool.close()
         except BaseException:
             self._pool.stop()
@@ -136,27 +129,76 @@ class _Pool:
             self._pool.join()
         return lost
 
-    def _schedule(self, attempt: _Attempt) -> Future[Ending]:
-        future: Future[Ending] = self._pool.schedule(perform_job, args=(attempt.assignment,), timeout=self._timeout)
-        return future
+    def _fill(self, attempts: Iterator[_Attempt]) -> bool:
+        """Give each idle worker a job, as long as there are any; returns whether anything runs."""
+        while len(self._running) < self._workers and (attempt := next(attempts, None)) is not None:
+            self._schedule(attempt)
+        return bool(self._running)
 
-    def _read(self, future: Future[Ending], started: float) -> Ending | None:
+    def _schedule(self, attempt: _Attempt) -> None:
+        future = self._pool.schedule(perform_job, args=(attempt.assignment,), timeout=self._timeout)
+        self._running[future] = attempt
+
+    def _take(self, future: Future[Ending]) -> _Attempt | None:
+        """Take the result of an attempt; returns the attempt where the pool broke under it."""
+        attempt = self._running.pop(future)
+        seconds = time.monotonic() - self._started.pop(future, time.monotonic())
+        ending = self._read(future, attempt.assignment.number, seconds)
+        if ending is None:
+            return attempt
+        if ending is _NOT_BEGUN:
+            self._schedule(attempt)
+        elif ending.passing and attempt.count <= self._retries:
+            self._schedule(_Attempt(assignment=self._monitor.renew(attempt.assignment), count=attempt.count + 1))
+        else:
+            self._monitor.notice(attempt.assignment, ending, attempt.count)
+        return None
+
+    def _look_after(self) -> None:
+        now = time.monotonic()
+        self._started |= {f: now for f in self._running if f.running() and f not in self._started}
+        numbers = {self._running[future].assignment.number: future for future in self._started}
+        for number, reason in self._monitor.tick(numbers).items():
+            self._stopped[number] = reason
+            numbers[number].cancel()
+
+    def _read(self, future: Future[Ending], number: int, seconds: float) -> Ending | None:
         """Return how an attempt ended; None where the pool broke under it."""
-        seconds = time.monotonic() - started
         try:
             return future.result()
         except ProcessExpired as error:
-            reason = _describe_exit(error.exitcode)
-            return Ending(status="KILLED", seconds=seconds, reason=reason, passing=True)
+            if error.exitcode == WORN_OUT:
+                return _NOT_BEGUN
+            return Ending(status="KILLED", seconds=seconds, reason=describe_exit(error.exitcode), passing=True)
         except TimeoutError:
             limit = self._timeout or 0.0
-            reason = f"had not ended after {limit / 60:g} min"
-            return Ending(status="KILLED", seconds=limit, reason=reason, passing=True)
-        except (BrokenExecutor, CancelledError):
+            return Ending(status="KILLED", seconds=limit, reason=describe_limit(limit), passing=True)
+        except CancelledError:
+            if number in self._stopped:
+                return Ending(status="PRUNED", seconds=seconds, reason=self._stopped.pop(number))
+            return None
+        except BrokenExecutor:
             return None
 
 
-def _describe_exit(code: int | None) -> str:
+_NOT_BEGUN = Ending(status="KILLED", seconds=0.0, reason="left to a fresh process")
+
+
+def describe_exit(code: int | None) -> str:
+    """Write how a process ended.
+
+    Args:
+        code: its exit status, negative for a signal; None where it is not known.
+    """
     if code == -9:
         return "its process was killed (signal 9; often for memory)"
     return f"its process died ({f'signal {-code}' if code is not None and code < 0 else f'status {code}'})"
+
+
+def describe_limit(seconds: float) -> str:
+    """Write that a job ran out of time.
+
+    Args:
+        seconds: the limit.
+    """
+    return f"had not ended after {seconds / 60:g} min"

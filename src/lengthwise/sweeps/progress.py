@@ -11,21 +11,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
-from lengthwise.sweeps.plan import Job, Outcome
+from lengthwise.sweeps.plan import Outcome
 
 
 class SweepProgress:
     """Shows how far a sweep is; a context.
 
     Args:
-        jobs: those to run.
+        num_jobs: how many there are to run.
         varied: the options in which they differ.
         workers: how many run side by side.
         console: where to.
     """
 
-    def __init__(self, jobs: Sequence[Job], *, varied: Sequence[str], workers: int, console: Console) -> None:
-        self._num_jobs, self._workers, self._console = len(jobs), workers, console
+    def __init__(self, num_jobs: int, *, varied: Sequence[str], workers: int, console: Console) -> None:
+        self._num_jobs, self._workers, self._console = num_jobs, workers, console
         self._varied = varied
         self._seconds: list[float] = []
         self._failed = 0

@@ -1,65 +1,88 @@
-"""A sweep: a parent run, its jobs in worker processes, and the account of every one of them."""
+"""A sweep: a parent run, its jobs side by side, and the account of every one of them."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
 
-from lengthwise.config.options import LocalLauncherOptions
 from lengthwise.config.parse import Scalar, flatten_options
 from lengthwise.config.places import project_root
 from lengthwise.errors import RunError
 from lengthwise.launch import JOB_TAG, RUN_EXPERIMENT, Launch
+from lengthwise.sweeps.history import Earlier, History, find_parent, find_score, lock_study
+from lengthwise.sweeps.ledger import Ledger
 from lengthwise.sweeps.plan import Ending, Job, Outcome
-from lengthwise.sweeps.pool import choose_size, run_assignments
+from lengthwise.sweeps.pool import Executor, PoolSize
 from lengthwise.sweeps.progress import SweepProgress
-from lengthwise.sweeps.table import find_varied, make_rows, make_screen_table, write_csv, write_markdown
+from lengthwise.sweeps.table import find_varied, make_row, make_screen_table, write_csv, write_markdown
 from lengthwise.sweeps.work import Assignment
 from lengthwise.tracking.heartbeat import reap
 from lengthwise.tracking.manifest import Manifest, read_manifest
+from lengthwise.tracking.provenance import read_git
 from lengthwise.tracking.record import RunRecord
-from lengthwise.tracking.run import Run, start_run
+from lengthwise.tracking.run import Run, resume_run, start_run
+
+Watch = Callable[[Job, Path], str | None]
+"""Looks at a running job and its run directory; returns why it should be stopped, None where it should not."""
 
 
 class Sweep:
     """The jobs of one command; a context in which the parent run is open.
 
+    What earlier commands of the study have finished is not done again, and what was interrupted is gone on with. The
+    parent run is that of the newest sweep of the study that has one of the jobs, else a new one.
+
     Args:
         jobs: the first jobs, at least one; their first says where the parent run is kept.
-        options: of the launcher.
+        executor: where jobs run.
         command: the command as typed.
         function: what a job does, as `module:function`.
+        repeat: whether to do everything anew, whatever has been done.
         console: where progress and the final table go.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         jobs: Sequence[Job],
-        options: LocalLauncherOptions,
+        executor: Executor,
         *,
         command: tuple[str, ...],
         function: str = RUN_EXPERIMENT,
+        repeat: bool = False,
         console: Console | None = None,
     ) -> None:
-        self._options, self._command, self._function = options, command, function
+        self._executor, self._command, self._function, self._repeat = executor, command, function, repeat
         self._console = console or _open_console()
         self._first_jobs = tuple(jobs)
-        self._jobs: list[Job] = []
-        self._outcomes: list[Outcome] = []
+        self._study = find_study(jobs[0])
         self._varied = find_varied(jobs)
+        self._history = None if repeat else History()
+        self._jobs: dict[str, Job] = {}
+        self._outcomes: dict[str, Outcome] = {}
+        self._resumed: dict[str, Path] = {}
+        self._studies: set[Path] = set()
         self._runs: dict[Path, Manifest | None] = {}
         self._ending = contextlib.ExitStack()
-        self._parent: Run | None = None
 
     def __enter__(self) -> Sweep:
-        record = _describe_parent(self._first_jobs, self._command)
-        tracking = self._first_jobs[0].options.tracking
-        self._parent = self._ending.enter_context(start_run(record, tracking))
+        with lock_study(self._study):
+            reap(self._study.parent)
+            found = None if self._repeat else find_parent(self._study, self._first_jobs)
+            tracking = self._first_jobs[0].options.tracking
+            if found is None:
+                opened = start_run(_describe_parent(self._first_jobs, self._command), tracking)
+            else:
+                opened = resume_run(found, tracking)
+            self._parent: Run = self._ending.enter_context(opened)
+            self._ledger = Ledger(self._parent.directory)
+            self._ledger.enter(self._first_jobs)
         return self
 
     def __exit__(
@@ -72,103 +95,243 @@ class Sweep:
         self._print_account()
 
     @property
+    def directory(self) -> Path:
+        """Directory of the parent run."""
+        return self._parent.directory
+
+    @property
     def num_failed(self) -> int:
-        """Jobs so far that did not finish."""
-        return len(self._jobs) - sum(not outcome.failed for outcome in self._outcomes)
+        """Jobs of this command so far that should have finished and did not."""
+        return sum(identity not in self._outcomes or self._outcomes[identity].failed for identity in self._jobs)
 
     def run(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Run jobs side by side, each with its share of the cores, until each has ended.
 
         Args:
-            jobs: numbered on from those before.
+            jobs: any; equal ones are run once.
 
         Returns:
             What came of each, in the order of `jobs`.
         """
-        self._jobs.extend(jobs)
-        size = choose_size(self._options, len(jobs))
-        by_number = {job.number: job for job in jobs}
-        outcomes: dict[int, Outcome] = {}
-        self._announce(len(jobs), size.workers)
-        with SweepProgress(jobs, varied=self._varied, workers=size.workers, console=self._console) as progress:
+        entered = self._enter(jobs)
+        different = {job.identity: job for job in entered}.values()
+        waiting = [job for job in different if not self._settle_before(job)]
+        self._announce(len(different), len(waiting))
+        if waiting:
+            self._execute(waiting, len(waiting))
+        return [self._outcomes[job.identity] for job in entered]
 
-            def notice(assignment: Assignment, ending: Ending, attempts: int) -> None:
-                outcome = self._account(by_number[assignment.number], ending, attempts)
-                outcomes[assignment.number] = outcome
-                self._outcomes.append(outcome)
-                progress.show(outcome)
+    def search(
+        self, jobs: Iterable[Job], *, num_jobs: int, watch: Watch, settle: Callable[[Outcome], None]
+    ) -> None:
+        """Run jobs that are made up as others end.
 
-            run_assignments(
-                [self._assign(job, cores=size.cores) for job in jobs],
-                self._options,
-                workers=size.workers,
-                notice=notice,
-                tick=progress.tick,
-            )
+        Args:
+            jobs: drawn one at a time, whenever a worker is free.
+            num_jobs: how many there will be at most.
+            watch: asked about twice a second about each running job.
+            settle: told of each job that has ended.
+        """
+        self._announce(num_jobs, num_jobs)
+        self._execute(self._draw(jobs, settle), num_jobs, watch=watch, settle=settle)
+
+    def _draw(self, jobs: Iterable[Job], settle: Callable[[Outcome], None]) -> Iterator[Job]:
+        for drawn in jobs:
+            (job,) = self._enter([drawn])
+            if self._settle_before(job):
+                settle(self._outcomes[job.identity])
+            else:
+                yield job
+
+    def _execute(
+        self,
+        jobs: Iterable[Job],
+        num_jobs: int,
+        *,
+        watch: Watch | None = None,
+        settle: Callable[[Outcome], None] | None = None,
+    ) -> None:
+        size = self._executor.choose_size(num_jobs)
+        with SweepProgress(num_jobs, varied=self._varied, workers=size.workers, console=self._console) as progress:
+            monitor = _Monitor(self, progress, watch=watch, settle=settle)
+            assignments = (self._assign(job, size, monitor) for job in jobs)
+            self._executor.run(assignments, workers=size.workers, monitor=monitor)
         self._write_account()
-        return [outcomes[job.number] for job in jobs]
 
-    def _announce(self, num_jobs: int, workers: int) -> None:
-        same = [text for text in self._jobs[0].overrides if text.partition("=")[0] not in self._varied]
-        words = f"{num_jobs} jobs, {workers} at a time, study {self._open_parent().directory.parent.name}"
-        self._console.print("  ".join([words, *same]), soft_wrap=True, highlight=False, markup=False)
+    def _enter(self, jobs: Sequence[Job]) -> list[Job]:
+        """Number jobs as the ledger does, and note which runs there are already."""
+        entered = self._ledger.enter(jobs)
+        self._jobs |= {job.identity: job for job in entered}
+        for study in {find_study(job) for job in jobs} - self._studies:
+            self._studies.add(study)
+            self._runs |= dict.fromkeys(study.iterdir() if study.is_dir() else ())
+        return entered
 
-    def _open_parent(self) -> Run:
-        if self._parent is None:
-            raise RuntimeError("a sweep runs jobs only inside its context")
-        return self._parent
+    def _settle_before(self, job: Job) -> bool:
+        """Settle a job that has been done before; note the run to go on with of one that was interrupted."""
+        if job.identity in self._outcomes:
+            return True
+        earlier = None if self._history is None else self._history.find(job, find_study(job))
+        if earlier is None:
+            return False
+        if earlier.status != "FINISHED":
+            self._resumed[job.identity] = earlier.directory
+            return False
+        self._settle(_recall(job, earlier, self._ledger.find_value(job)))
+        return True
 
-    def _assign(self, job: Job, *, cores: int) -> Assignment:
-        parent = self._open_parent()
+    def _settle(self, outcome: Outcome) -> None:
+        self._outcomes[outcome.job.identity] = outcome
+        self._ledger.settle(outcome)
+
+    def _announce(self, num_jobs: int, num_waiting: int) -> None:
+        workers = self._executor.choose_size(num_waiting).workers
+        same = [text for text in self._first_jobs[0].overrides if text.partition("=")[0] not in self._varied]
+        words = f"{num_jobs} jobs, {f'{workers} at a time, ' if num_waiting else ''}study {self._study.name}"
+        self._print("  ".join([words, *same]))
+        done = num_jobs - num_waiting
+        if done:
+            self._print(f"{done} finished before; hydra.launcher.finished=repeat runs them again{self._compare_code()}")
+        if self._resumed:
+            self._print(f"{len(self._resumed)} interrupted before; they go on from their checkpoints")
+
+    def _compare_code(self) -> str:
+        """Say where finished runs were made by another commit, which the same version does not tell."""
+        git, _ = read_git(project_root())
+        made = {job.commit for job in self._recalled()} - {None}
+        if git is None or not made or made == {git.commit}:
+            return ""
+        return f" (made by other commits than {(git.commit or 'none')[:7]}, the present one)"
+
+    def _recalled(self) -> Iterator[Earlier]:
+        for job in self._jobs.values():
+            earlier = None if self._history is None else self._history.find(job, find_study(job))
+            if earlier is not None and earlier.status == "FINISHED":
+                yield earlier
+
+    def _assign(self, job: Job, size: PoolSize, monitor: _Monitor) -> Assignment:
+        resumed = self._resumed.get(job.identity)
         launch = Launch(
-            command=self._command, overrides=job.overrides, parent=parent.name, job_number=job.number, cores=cores
+            command=self._command,
+            overrides=job.overrides,
+            parent=self._parent.name,
+            job_number=job.number,
+            cores=size.cores,
+            resume=None if resumed is None else str(resumed),
         )
-        log = parent.path("jobs", f"{job.number:03d}.log")
+        monitor.jobs[job.number] = job
+        log = self._parent.path("jobs", f"{job.number:03d}.log")
         return Assignment(number=job.number, function=self._function, options=job.options, launch=launch, log=log)
 
-    def _account(self, job: Job, ending: Ending, attempts: int) -> Outcome:
-        """Return what came of a job, with what its run directory says; a run that died is closed."""
-        output_dir = find_output_dir(job)
-        if ending.status == "KILLED":
-            reap(output_dir)
-        manifest = self._find_run(job, output_dir / job.options.study)
-        run = None if manifest is None else manifest.name
-        score = None
-        if manifest is not None and manifest.primary_metric is not None:
-            name = manifest.primary_metric.name
-            score = (name, manifest.summary[name]) if name in manifest.summary else None
-        return Outcome(job=job, ending=ending, attempts=attempts, run=run, score=score)
+    def account(self, job: Job, ending: Ending, attempts: int) -> Outcome:
+        """Return what came of a job, with what its run directory says; a run that died is closed.
 
-    def _find_run(self, job: Job, study: Path) -> Manifest | None:
-        """Return the manifest of the job's latest attempt."""
-        parent = self._open_parent().name
+        Args:
+            job: the job.
+            ending: how its last attempt ended.
+            attempts: how often it was started.
+        """
+        directory = self.find_run(job)
+        if ending.status == "KILLED":
+            reap(find_study(job).parent)
+        manifest = None if directory is None else read_manifest(directory)
+        run = None if manifest is None else manifest.name
+        score = None if manifest is None else find_score(manifest)
+        outcome = Outcome(job=job, ending=ending, attempts=attempts, run=run, score=score)
+        self._settle(outcome)
+        return outcome
+
+    def find_run(self, job: Job) -> Path | None:
+        """Return the directory of the job's latest attempt under this command; None where it did not come so far.
+
+        Args:
+            job: the job.
+        """
+        if job.identity in self._resumed:
+            return self._resumed[job.identity]
         found = []
+        study = find_study(job)
         for directory in study.iterdir() if study.is_dir() else ():
             if self._runs.get(directory, _UNREAD) is _UNREAD:
                 with contextlib.suppress(RunError):  # being made just now by another process
                     manifest = read_manifest(directory)
-                    self._runs[directory] = manifest if manifest.parent == parent else None
+                    self._runs[directory] = manifest if manifest.parent == self._parent.name else None
             known = self._runs.get(directory)
             if known is not None and known.tags.get(JOB_TAG) == str(job.number):
                 found.append(directory)
-        return read_manifest(max(found)) if found else None
+        return max(found) if found else None
+
+    def renew(self, job: Job, assignment: Assignment) -> Assignment:
+        """Return the assignment for one more attempt at a job: it goes on where the run that died has stopped.
+
+        Args:
+            job: the job.
+            assignment: of the attempt before.
+        """
+        directory = self.find_run(job)
+        if directory is None:
+            return assignment
+        reap(find_study(job).parent)
+        self._resumed[job.identity] = directory
+        return replace(assignment, launch=replace(assignment.launch, resume=str(directory)))
 
     def _write_account(self) -> None:
-        parent = self._open_parent()
-        rows = make_rows(self._jobs, self._outcomes)
-        parent.write_text("sweep.csv", write_csv(rows))
-        parent.write_text("sweep.md", write_markdown(rows))
-        failed = self.num_failed
-        counts = {"jobs/total": len(self._jobs), "jobs/finished": len(self._jobs) - failed, "jobs/failed": failed}
-        parent.set_summary(counts)
+        rows = self._ledger.rows
+        self._parent.write_text("sweep.csv", write_csv(rows))
+        self._parent.write_text("sweep.md", write_markdown(rows))
+        count = Counter(row["status"] for row in rows)
+        failed = len(rows) - count["FINISHED"] - count["PRUNED"]
+        counts = {"jobs/total": len(rows), "jobs/finished": count["FINISHED"], "jobs/failed": failed}
+        self._parent.set_summary(counts | ({"jobs/pruned": count["PRUNED"]} if count["PRUNED"] else {}))
 
     def _print_account(self) -> None:
-        parent = self._open_parent()
-        self._console.print(make_screen_table(make_rows(self._jobs, self._outcomes), varied=self._varied))
+        outcomes = self._outcomes
+        rows = [make_row(job, outcomes.get(job.identity)) for job in self._jobs.values()]
+        before = {str(outcome.job.number) for outcome in outcomes.values() if not outcome.attempts}
+        self._console.print(make_screen_table(rows, varied=self._varied, before=before))
         failed, total = self.num_failed, len(self._jobs)
-        counts = f"{total - failed} of {total} jobs finished" + (f", {failed} did not" if failed else "")
-        logs = f"; their output: {parent.directory / 'jobs'}" if failed else ""
-        self._console.print(f"{counts}. Sweep: {parent.directory}{logs}", soft_wrap=True, highlight=False, markup=False)
+        pruned = sum(outcome.ending.status == "PRUNED" for outcome in outcomes.values())
+        told = [f"{total - failed - pruned} of {total} jobs finished"]
+        told += [f"{len(before)} of them before"] if before else []
+        told += [f"{pruned} pruned"] if pruned else []
+        told += [f"{failed} did not"] if failed else []
+        logs = f"; their output: {self.directory / 'jobs'}" if failed else ""
+        self._print(f"{', '.join(told)}. Sweep: {self.directory}{logs}")
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+class _Monitor:
+    """Stands between the pool, which knows assignments, and the sweep, which knows jobs."""
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        progress: SweepProgress,
+        *,
+        watch: Watch | None,
+        settle: Callable[[Outcome], None] | None,
+    ) -> None:
+        self.jobs: dict[int, Job] = {}
+        self._sweep, self._progress, self._watch, self._settle = sweep, progress, watch, settle
+
+    def notice(self, assignment: Assignment, ending: Ending, attempts: int) -> None:
+        outcome = self._sweep.account(self.jobs[assignment.number], ending, attempts)
+        self._progress.show(outcome)
+        if self._settle is not None:
+            self._settle(outcome)
+
+    def renew(self, assignment: Assignment) -> Assignment:
+        return self._sweep.renew(self.jobs[assignment.number], assignment)
+
+    def tick(self, running: Collection[int]) -> Mapping[int, str]:
+        self._progress.tick()
+        if self._watch is None:
+            return {}
+        found = {number: self._sweep.find_run(self.jobs[number]) for number in running}
+        reasons = {number: self._watch(self.jobs[number], run) for number, run in found.items() if run is not None}
+        return {number: reason for number, reason in reasons.items() if reason is not None}
 
 
 _UNREAD = object()
@@ -179,18 +342,24 @@ def _open_console() -> Console:
     return console if console.is_terminal else Console(width=160)  # a file has no edge to wrap at
 
 
-def find_output_dir(job: Job) -> Path:
-    """Return the directory that a job's run directory is made below, absolute.
+def _recall(job: Job, earlier: Earlier, value: float | None) -> Outcome:
+    value = earlier.value if value is None else value
+    ending = Ending(status="FINISHED", seconds=earlier.seconds, value=value)
+    return Outcome(job=job, ending=ending, attempts=0, run=earlier.directory.name, score=earlier.score)
+
+
+def find_study(job: Job) -> Path:
+    """Return the directory that a job's run directory is made in, absolute.
 
     Args:
         job: the job.
     """
-    return project_root() / job.options.output_dir
+    return project_root() / job.options.output_dir / job.options.study
 
 
 def _describe_parent(jobs: Sequence[Job], command: tuple[str, ...]) -> RunRecord:
     return RunRecord(
-        output_dir=find_output_dir(jobs[0]),
+        output_dir=find_study(jobs[0]).parent,
         study=jobs[0].options.study,
         label="sweep",
         config_text=json.dumps({"jobs": [list(job.overrides) for job in jobs]}, indent=1),  # JSON is YAML

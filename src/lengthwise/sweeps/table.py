@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from rich import box
 from rich.table import Table
@@ -12,25 +12,20 @@ from rich.text import Text
 
 from lengthwise.sweeps.plan import Job, Outcome
 
+Row = dict[str, str]
+"""A job's line: text by column, `COLUMNS` and the overridden options; what is not known is missing or empty."""
+
 COLUMNS = ("job", "status", "seconds", "score", "value", "attempts", "run", "reason")
-_COLOURS = {"FINISHED": "green", "FAILED": "red", "KILLED": "yellow", "NOT RUN": "dim"}
+_COLOURS = {"FINISHED": "green", "FAILED": "red", "KILLED": "yellow", "PRUNED": "dim", "NOT RUN": "dim"}
 
 
-def make_rows(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> list[dict[str, str]]:
-    """Make one row for each job, also for one that was never started.
+def make_row(job: Job, outcome: Outcome | None) -> Row:
+    """Make the row of a job.
 
     Args:
-        jobs: all jobs, in order.
-        outcomes: what came of those that have ended.
-
-    Returns:
-        For each job the columns `COLUMNS` and one for each overridden option, as text; empty where there is nothing.
+        job: the job.
+        outcome: what came of it; None for one that was not run.
     """
-    by_number = {outcome.job.number: outcome for outcome in outcomes}
-    return [_make_row(job, by_number.get(job.number)) for job in jobs]
-
-
-def _make_row(job: Job, outcome: Outcome | None) -> dict[str, str]:
     overrides = dict(override.partition("=")[::2] for override in job.overrides)
     row = {"job": str(job.number), "status": "NOT RUN", **overrides}
     if outcome is None:
@@ -47,18 +42,18 @@ def _make_row(job: Job, outcome: Outcome | None) -> dict[str, str]:
     }
 
 
-def _list_columns(rows: Sequence[dict[str, str]]) -> list[str]:
+def _list_columns(rows: Sequence[Row]) -> list[str]:
     """Return the columns that hold anything, the overridden options behind the job's number."""
     options = dict.fromkeys(key for row in rows for key in row if key not in COLUMNS)
     used = [column for column in COLUMNS if any(row.get(column) for row in rows)]
     return [*used[:1], *options, *used[1:]]
 
 
-def write_csv(rows: Sequence[dict[str, str]]) -> str:
+def write_csv(rows: Sequence[Row]) -> str:
     """Write rows as CSV, all columns, for a program to read.
 
     Args:
-        rows: of `make_rows`.
+        rows: of `make_row`.
     """
     text = io.StringIO()
     options = dict.fromkeys(key for row in rows for key in row if key not in COLUMNS)
@@ -68,11 +63,11 @@ def write_csv(rows: Sequence[dict[str, str]]) -> str:
     return text.getvalue()
 
 
-def write_markdown(rows: Sequence[dict[str, str]]) -> str:
+def write_markdown(rows: Sequence[Row]) -> str:
     """Write rows as a Markdown table, for a person to read.
 
     Args:
-        rows: of `make_rows`.
+        rows: of `make_row`.
     """
     columns = _list_columns(rows)
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
@@ -94,18 +89,21 @@ def find_varied(jobs: Sequence[Job]) -> list[str]:
     return [key for key, values in taken.items() if len(values) > 1 or given[key] < len(jobs) or len(jobs) == 1]
 
 
-def make_screen_table(rows: Sequence[dict[str, str]], *, varied: Sequence[str]) -> Table:
+def make_screen_table(rows: Sequence[Row], *, varied: Sequence[str], before: Container[str] = ()) -> Table:
     """Make the table that is printed at the end.
 
     Args:
-        rows: of `make_rows`.
+        rows: of `make_row`.
         varied: the options in which the jobs differ.
+        before: numbers of the jobs that had finished before this command.
     """
     table = Table(box=box.SIMPLE)
     for column in ("job", *varied, "status", "seconds", "run", "result"):
         table.add_column(column, justify="right" if column in ("job", "seconds") else "left", overflow="fold")
     for row in rows:
         status = Text(row["status"], style=_COLOURS.get(row["status"], ""))
+        if row["job"] in before:
+            status.append(" before", style="dim")
         run = row.get("run", "").rpartition("-")[2]  # its id, by which `lengthwise` finds it
         result = row.get("reason") or row.get("score") or row.get("value") or ""
         options = [Text(row.get(key, "")) for key in varied]

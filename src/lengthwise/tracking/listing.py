@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from lengthwise.errors import RunError
 from lengthwise.tracking.manifest import MANIFEST_NAME, Manifest, Status, read_manifest
 
 _MOST_CANDIDATES = 10
+_BEST = "best:"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +56,8 @@ def find_run(output_dir: Path, reference: str) -> RunSummary:
 
     Args:
         output_dir: where run directories are.
-        reference: `latest` (of the runs that are no sweeps); the path of a run directory; a name, or the part of it
+        reference: `latest` (of the runs that are no sweeps); `best:STUDY`, the finished run of a study with the best
+            primary metric, of equal ones the newest; the path of a run directory; a name, or the part of it
             after the time, as MLflow shows it; or the beginning of a name or of its last six digits.
 
     Raises:
@@ -62,11 +66,29 @@ def find_run(output_dir: Path, reference: str) -> RunSummary:
     directory = Path(reference)
     if (directory / MANIFEST_NAME).is_file():
         return _summary(directory.resolve(), read_manifest(directory))
+    if reference.startswith(_BEST):
+        return _find_best(output_dir, reference.removeprefix(_BEST))
     runs = list_runs(output_dir)
     found = [run for run in runs if run.kind == "run"][:1] if reference == "latest" else _matching(runs, reference)
     if len(found) == 1:
         return found[0]
     raise RunError(_refusal(output_dir, reference, found, runs))
+
+
+def _find_best(output_dir: Path, study: str) -> RunSummary:
+    if not re.fullmatch(r"[\w.-]+", study):
+        raise RunError(f"best:STUDY needs the name of a study; got {_BEST + study!r}.")
+    best: tuple[float, RunSummary] | None = None
+    for run in list_runs(output_dir, study):
+        metric = read_manifest(run.directory).primary_metric
+        if run.kind != "run" or run.status != "FINISHED" or metric is None:
+            continue
+        score = run.summary.get(metric.name, math.nan) * (1 if metric.greater_is_better else -1)
+        if not math.isnan(score) and (best is None or score > best[0]):
+            best = score, run
+    if best is None:
+        raise RunError(f"No run of the study {study!r} in {output_dir} has finished with a score. Train one.")
+    return best[1]
 
 
 def _matching(runs: list[RunSummary], reference: str) -> list[RunSummary]:

@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -21,11 +21,19 @@ from typing import Any
 
 from lengthwise.config.options import MlflowOptions, TrackingOptions
 from lengthwise.config.places import project_root
-from lengthwise.errors import ConfigError, Terminated
+from lengthwise.errors import ConfigError, RunError, Terminated
 from lengthwise.tracking.files import write_whole
 from lengthwise.tracking.heartbeat import HEARTBEAT_NAME, Heartbeat, reap
-from lengthwise.tracking.journal import JOURNAL_NAME, Entry, Journal
-from lengthwise.tracking.manifest import Failure, Manifest, Status, iso_time, seconds_of, write_manifest
+from lengthwise.tracking.journal import JOURNAL_NAME, Entry, Journal, read_journal
+from lengthwise.tracking.manifest import (
+    Failure,
+    Manifest,
+    Status,
+    iso_time,
+    read_manifest,
+    seconds_of,
+    write_manifest,
+)
 from lengthwise.tracking.mirror import Mirror
 from lengthwise.tracking.owner import current_owner
 from lengthwise.tracking.provenance import read_git, read_versions
@@ -50,9 +58,12 @@ class Run:
     def __init__(self, directory: Path, manifest: Manifest) -> None:
         self.directory = directory
         self._manifest = manifest
+        kept, _ = read_journal(directory / JOURNAL_NAME)
         self._journal = Journal(directory / JOURNAL_NAME)
-        self._last_step = 0
-        self._latest: dict[str, tuple[int, float]] = {}
+        # A run that is resumed makes some of its steps again; what is in the journal already is not logged twice.
+        self._kept = {(entry.key, entry.step) for entry in kept}
+        self._last_step = max((entry.step for entry in kept), default=0)
+        self._latest = {entry.key: (entry.step, entry.value) for entry in kept}
         self._heartbeat = Heartbeat(directory, self._journal)
         self._heartbeat.start()
 
@@ -69,6 +80,8 @@ class Run:
     def log(self, values: Mapping[str, float], *, step: int) -> None:
         """Append values of metrics to the journal; once this returns, a kill of the process does not lose them.
 
+        A value of a step that the journal had when the run was resumed is passed over: it is the same one again.
+
         Args:
             values: by name, `split/metric`; NaN and infinities are kept.
             step: the epoch or step they belong to, at least 0.
@@ -80,7 +93,11 @@ class Run:
         if step < 0:
             raise ValueError(f"step must be at least 0; got {step}")
         now = time.time()
-        entries = [Entry(_checked_name(key), int(step), float(value), now) for key, value in values.items()]
+        entries = [
+            Entry(_checked_name(key), int(step), float(value), now)
+            for key, value in values.items()
+            if (key, int(step)) not in self._kept
+        ]
         self._journal.append(entries)
         self._last_step = max(self._last_step, int(step))
         self._latest.update((entry.key, (entry.step, entry.value)) for entry in entries)
@@ -162,20 +179,57 @@ def start_run(record: RunRecord, tracking: TrackingOptions) -> Iterator[Run]:
     """
     with _terminate_by_exception():
         reaped = reap(record.output_dir)
-        run = _open(without_passwords(record))
-        mirror = Mirror(run.directory, tracking, reaped) if isinstance(tracking, MlflowOptions) else None
-        status: Status = "FINISHED"
-        failure = None
-        try:
+        with _keep_open(_open(without_passwords(record)), tracking, reaped) as run:
             yield run
-        except BaseException as error:
-            status, failure = _ending(run, error)
-            raise
-        finally:
-            run._close(status, failure)
-            if mirror is not None:
-                wait = math.inf if status != "KILLED" else _LONGEST_WAIT_WHEN_KILLED
-                mirror.finish(longest_wait=wait)
+
+
+@contextlib.contextmanager
+def resume_run(directory: Path, tracking: TrackingOptions) -> Iterator[Run]:
+    """Open a run again that has ended or whose process died; it keeps its name, its journal and its place in MLflow.
+
+    Args:
+        directory: the run's directory.
+        tracking: as for `start_run`.
+
+    Yields:
+        The run, RUNNING again; closed as by `start_run`.
+
+    Raises:
+        RunError: there is no run, or its process is alive.
+    """
+    with _terminate_by_exception():
+        reaped = reap(directory.parent.parent)
+        manifest = read_manifest(directory)
+        if manifest.status == "RUNNING":
+            owner = manifest.owner
+            raise RunError(
+                f"{manifest.name} is still running, as process {owner.pid} on {owner.host}. Wait, or end it."
+            )
+        (directory / HEARTBEAT_NAME).touch()
+        manifest = replace(
+            manifest, status="RUNNING", ended=None, duration_seconds=None, failure=None, owner=current_owner()
+        )
+        write_manifest(directory, manifest)
+        (directory / TRACEBACK_NAME).unlink(missing_ok=True)
+        with _keep_open(Run(directory, manifest), tracking, reaped) as run:
+            yield run
+
+
+@contextlib.contextmanager
+def _keep_open(run: Run, tracking: TrackingOptions, reaped: Sequence[Path]) -> Iterator[Run]:
+    mirror = Mirror(run.directory, tracking, reaped) if isinstance(tracking, MlflowOptions) else None
+    status: Status = "FINISHED"
+    failure = None
+    try:
+        yield run
+    except BaseException as error:
+        status, failure = _ending(run, error)
+        raise
+    finally:
+        run._close(status, failure)
+        if mirror is not None:
+            wait = math.inf if status != "KILLED" else _LONGEST_WAIT_WHEN_KILLED
+            mirror.finish(longest_wait=wait)
 
 
 def _open(record: RunRecord) -> Run:

@@ -1,0 +1,1 @@
+"""Fitting: what is taught, losses, optimisers, callbacks, checkpoints."""

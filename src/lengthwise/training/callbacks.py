@@ -125,7 +125,7 @@ class ValidationWatch(keras.callbacks.Callback):
         if stop_after is not None and number - self.best_epoch >= stop_after:
             self.model.stop_training = True
 
-    def on_train_end(self, logs: Logs = None) -> None:
+    def restore_best(self) -> None:
         """Put the best weights back."""
         if self.best_weights:
             self.model.set_weights(self.best_weights)
@@ -163,4 +163,3 @@ def rename_metric(name: str) -> str:
     """
     split, rest = ("val", name.removeprefix("val_")) if name.startswith("val_") else ("train", name)
     return f"{split}/{rest if rest == 'values_loss' else rest.removeprefix('values_')}"
-

@@ -45,7 +45,9 @@ class TrainingStream:
 
     def as_tensors(self) -> tf.data.Dataset:
         """Return the stream; each pass over it reads the epoch that is set by then."""
-        return _as_tensors(self._read, prepare_lesson(take_batch(self.split, np.arange(1)), self.wiring), self.num_batches)
+        return _as_tensors(
+            self._read, prepare_lesson(take_batch(self.split, np.arange(1)), self.wiring), self.num_batches
+        )
 
 
 def build_evaluation_stream(split: Split, wiring: Wiring, batch_size: int) -> tf.data.Dataset:

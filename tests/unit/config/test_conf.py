@@ -9,13 +9,15 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from lengthwise.composition import HYDRA_VERSION
-from lengthwise.config.parse import flatten_options, parse_config, parse_launcher
+from lengthwise.config.options import PLUGIN_OPTIONS
+from lengthwise.config.parse import flatten_options, parse_config, parse_plugin
 from lengthwise.config.places import conf_dir
 
 FILES = sorted(path.relative_to(conf_dir()) for path in conf_dir().rglob("*") if path.is_file())
 NEEDED = {"dataset/pairs.yaml": ["dataset.path=x"], "dataset/series.yaml": ["dataset.path=x", "timesteps=24"]}
 ON_TOKENS = ("model", "decoding")
 """Groups some of whose choices mean nothing on the features of the default dataset."""
+PLUGINS = {choice: plugin for plugin, choice in PLUGIN_OPTIONS.items()}
 NAMED = ("model", "dataset", "training", "decoding", "tracking")
 
 
@@ -32,9 +34,9 @@ def test_a_configuration_file_composes_and_passes_the_gate(file: Path) -> None:
     flat = flatten_options(parse_config(composed))
     if group in NAMED:
         assert flat[f"{group}.name"] == choice
-    if str(file) == "hydra/launcher/local.yaml":
-        launcher = {str(key): value for key, value in composed.hydra.launcher.items() if key != "_target_"}
-        assert parse_launcher(launcher)
+    if (plugin := PLUGINS.get(f"{group}={choice}")) is not None:
+        section = composed.hydra[file.parent.name]
+        assert parse_plugin(plugin, {str(key): value for key, value in section.items() if key != "_target_"})
 
 
 @pytest.mark.parametrize("file", [f for f in FILES if f.parts[0] != "hydra"], ids=str)

@@ -29,7 +29,7 @@ def test_no_option_has_a_default_value_in_code(section: type) -> None:
 
 
 def test_every_section_can_be_reached_from_the_root() -> None:
-    reached = {RunOptions, options.LocalLauncherOptions}
+    reached = {RunOptions, *options.PLUGIN_OPTIONS}
     reached |= {section for field in read_fields(RunOptions) for section in field.sections}
     assert set(SECTIONS) == reached
 

@@ -8,13 +8,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from corners import AXES, CONTROLS, cover_pairs, list_corners
-from plain_keras import build_plain
-from small_data import SPECS, build_options, draw_split
 
+from corners import AXES, CONTROLS, cover_pairs, list_corners
 from lengthwise.models.assembly import build_models
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 from lengthwise.training.teaching import prepare_lesson
+from plain_keras import build_plain
+from small_data import SPECS, build_options, draw_split
 
 ALL_PAIRS = cover_pairs(AXES | CONTROLS)
 
@@ -72,9 +72,19 @@ def test_every_pair_of_values_equals_plain_keras(corner: dict[str, Any]) -> None
 
 
 def test_the_chosen_corners_hold_every_pair() -> None:
-    held = {frozenset([(a, x), (b, y)]) for corner in ALL_PAIRS for a, x in corner.items() for b, y in corner.items() if a < b}
+    held = {
+        frozenset([(a, x), (b, y)])
+        for corner in ALL_PAIRS
+        for a, x in corner.items()
+        for b, y in corner.items()
+        if a < b
+    }
     possible = {
-        frozenset([(a, corner[a]), (b, corner[b])]) for corner in list_corners(AXES) for a in corner for b in corner if a < b
+        frozenset([(a, corner[a]), (b, corner[b])])
+        for corner in list_corners(AXES)
+        for a in corner
+        for b in corner
+        if a < b
     }
     assert possible <= held
 

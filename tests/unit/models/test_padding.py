@@ -8,9 +8,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from corners import AXES, CONTROLS, cover_pairs
-from small_data import SPECS, build_options, draw_split
 
+from corners import AXES, CONTROLS, cover_pairs
 from lengthwise.config.options import GreedyOptions
 from lengthwise.data.batching import take_batch
 from lengthwise.decoding.decoding import build_decode_function, decode_split
@@ -18,6 +17,7 @@ from lengthwise.models.assembly import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
 from lengthwise.training.losses import build_losses
 from lengthwise.training.teaching import prepare_lesson
+from small_data import SPECS, build_options, draw_split
 
 ALL_PAIRS = cover_pairs(AXES | CONTROLS)
 GREEDY = GreedyOptions(name="greedy", length="model", batch_size=4)

@@ -14,7 +14,7 @@ MakeOutcome = Callable[..., Outcome]
 @pytest.fixture(scope="session")
 def make_job() -> MakeJob:
     options = compose_options([])
-    return lambda number, *overrides: plan_job(number, overrides, options)
+    return lambda number, *overrides: plan_job(number, overrides, options, version="1")
 
 
 @pytest.fixture

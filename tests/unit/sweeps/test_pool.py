@@ -5,8 +5,7 @@ import os
 import pytest
 
 from lengthwise.config.options import LocalLauncherOptions
-from lengthwise.sweeps import pool
-from lengthwise.sweeps.pool import PoolSize, choose_size
+from lengthwise.sweeps.pool import LocalExecutor, PoolSize, describe_exit
 
 
 @pytest.mark.parametrize(
@@ -25,8 +24,15 @@ def test_the_cores_are_divided_among_the_workers(
     wanted: int, cores: int, jobs: int, size: PoolSize, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(cores)))
-    options = LocalLauncherOptions(num_workers=wanted, max_jobs_per_worker=1, timeout_minutes=None, retries=0)
-    assert choose_size(options, jobs) == size
+    options = LocalLauncherOptions(
+        num_workers=wanted,
+        max_jobs_per_worker=1,
+        max_memory_mb=None,
+        timeout_minutes=None,
+        retries=0,
+        finished="skip",
+    )
+    assert LocalExecutor(options).choose_size(jobs) == size
 
 
 @pytest.mark.parametrize(
@@ -34,4 +40,4 @@ def test_the_cores_are_divided_among_the_workers(
     [(-9, "killed (signal 9; often for memory)"), (-11, "died (signal 11)"), (3, "died (status 3)")],
 )
 def test_how_a_process_ended_in_words(code: int, words: str) -> None:
-    assert words in pool._describe_exit(code)
+    assert words in describe_exit(code)

@@ -15,7 +15,7 @@ def test_a_file_gets_one_plain_line_for_each_job(
 ) -> None:
     output = io.StringIO()
     jobs = [make_job(0, "seed=1"), make_job(1, "seed=2")]
-    with SweepProgress(jobs, varied=["seed"], workers=1, console=Console(file=output, width=40)) as progress:
+    with SweepProgress(len(jobs), varied=["seed"], workers=1, console=Console(file=output, width=40)) as progress:
         progress.tick()
         progress.show(make_outcome(jobs[1], "KILLED", reason="a reason that is longer than the width of a line"))
         progress.show(make_outcome(jobs[0]))
@@ -29,7 +29,7 @@ def test_a_terminal_sees_the_time_left(make_job: Callable[..., Job], make_outcom
     output = io.StringIO()
     jobs = [make_job(number, f"seed={number}") for number in range(4)]
     console = Console(file=output, width=100, force_terminal=True)
-    with SweepProgress(jobs, varied=["seed"], workers=2, console=console) as progress:
+    with SweepProgress(len(jobs), varied=["seed"], workers=2, console=console) as progress:
         progress.show(make_outcome(jobs[0], "FAILED", seconds=600.0, reason="x"))
     assert "1 failed, about 20 min 0 s left" in output.getvalue()  # four jobs, two at a time, ten minutes each
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from lengthwise.sweeps.plan import Job, Outcome
-from lengthwise.sweeps.table import find_varied, make_rows, make_screen_table, write_csv, write_markdown
+from lengthwise.sweeps.table import find_varied, make_row, make_screen_table, write_csv, write_markdown
 
 MakeJob = Callable[..., Job]
 MakeOutcome = Callable[..., Outcome]
@@ -22,7 +22,8 @@ def jobs(make_job: MakeJob) -> list[Job]:
 @pytest.fixture
 def rows(jobs: list[Job], make_outcome: MakeOutcome) -> list[dict[str, str]]:
     outcomes = [make_outcome(jobs[1], "FAILED", reason='ValueError: a, "b"'), make_outcome(jobs[0])]
-    return make_rows(jobs, outcomes)
+    by_number = {outcome.job.number: outcome for outcome in outcomes}
+    return [make_row(job, by_number.get(job.number)) for job in jobs]
 
 
 def test_every_job_has_a_row_in_order_also_one_that_never_ran(rows: list[dict[str, str]]) -> None:

@@ -11,7 +11,6 @@ from lengthwise.config.options import RunOptions
 from lengthwise.errors import DataError
 from lengthwise.launch import Launch
 from lengthwise.sweeps import work
-from lengthwise.sweeps.plan import plan_job
 from lengthwise.sweeps.work import Assignment, perform_job
 
 OPTIONS = compose_options(["seed=7"])
@@ -70,10 +69,3 @@ def test_a_job_gets_its_options_and_prints_into_its_log(
     text = (tmp_path / "3.log").read_text()
     assert "seed 7, job 3" in text
     assert "Traceback" in text
-
-
-def test_equal_options_have_equal_hashes_and_other_ones_do_not() -> None:
-    same = plan_job(1, ("seed=7",), compose_options(["seed=7"]))
-    assert same.config_hash == plan_job(0, (), OPTIONS).config_hash
-    assert same.config_hash != plan_job(0, (), compose_options(["seed=8"])).config_hash
-    assert len(same.config_hash) == 64

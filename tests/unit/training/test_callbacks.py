@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
-from small_data import build_options
-from training_options import build_training
 
 from lengthwise.training.callbacks import (
     DivergedError,
@@ -18,6 +17,8 @@ from lengthwise.training.callbacks import (
     compute_sampling_rate,
     rename_metric,
 )
+from small_data import build_options
+from training_options import build_training
 
 
 def scheduled(**changes: Any) -> Any:
@@ -37,7 +38,7 @@ def test_a_linear_rate_grows_evenly() -> None:
 def test_an_inverse_sigmoid_arrives_at_the_ramp() -> None:
     options = scheduled(sampling_schedule="inverse_sigmoid", sampling_ramp=1000, sampling_ramp_unit="batch")
     rates = [compute_sampling_rate(options, at) for at in range(0, 3000, 50)]
-    assert all(later >= earlier for earlier, later in zip(rates, rates[1:], strict=False))
+    assert all(later >= earlier for earlier, later in itertools.pairwise(rates))
     assert rates[0] < 0.01
     assert compute_sampling_rate(options, 1000) == pytest.approx(0.5 * 0.99, abs=1e-6)
     assert compute_sampling_rate(options, 10**9) == pytest.approx(0.5)
@@ -62,7 +63,7 @@ def follow(watch: ValidationWatch, losses: list[float]) -> list[float]:
         rates.append(float(np.asarray(model.optimizer.learning_rate)))
         if model.stop_training:
             break
-    watch.on_train_end()
+    watch.restore_best()
     return rates
 
 
@@ -79,9 +80,7 @@ def test_training_ends_when_nothing_improves() -> None:
 
 
 def test_the_rate_falls_on_a_plateau() -> None:
-    options = build_training(
-        schedule="plateau", plateau_divisor=10.0, plateau_patience=2, early_stopping_patience=None
-    )
+    options = build_training(schedule="plateau", plateau_divisor=10.0, plateau_patience=2, early_stopping_patience=None)
     rates = follow(ValidationWatch(options), [1.0, 2.0, 2.0, 2.0, 2.0, 0.5])
     assert rates == pytest.approx([1.0, 1.0, 0.1, 0.1, 0.01, 0.01])
 

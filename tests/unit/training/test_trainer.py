@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 from rich.console import Console
-from training_options import build_run
 
 from lengthwise.config.options import RunOptions
 from lengthwise.data.dataset import Dataset
@@ -18,6 +19,7 @@ from lengthwise.models.wiring import resolve_wiring
 from lengthwise.training.callbacks import DivergedError
 from lengthwise.training.stream import TrainingStream
 from lengthwise.training.trainer import TrainingResult, train_model
+from training_options import build_run
 
 STATEFUL = {"conditioning": "initial_state", "feedback": "teacher", "length": "stop", "carry": "hc", "head": "dense"}
 CONSOLE = Console(quiet=True)
@@ -30,11 +32,23 @@ def dataset() -> Dataset:
 
 
 def fit(dataset: Dataset, options: RunOptions) -> tuple[Models, TrainingResult, list[dict[str, float]]]:
+    with tempfile.TemporaryDirectory() as checkpoints:
+        return fit_into(Path(checkpoints), dataset, options)
+
+
+def fit_into(
+    checkpoints: Path, dataset: Dataset, options: RunOptions
+) -> tuple[Models, TrainingResult, list[dict[str, float]]]:
     keras.utils.set_random_seed(options.seed)
     models = build_models(resolve_wiring(options.model, options.latent_dim, dataset.spec))
     reports: list[dict[str, float]] = []
     result = train_model(
-        models, dataset.splits, options, report=lambda _, metrics: reports.append(metrics), console=CONSOLE
+        models,
+        dataset.splits,
+        options,
+        report=lambda _, metrics: reports.append(metrics),
+        checkpoints=checkpoints,
+        console=CONSOLE,
     )
     return models, result, reports
 
@@ -75,13 +89,13 @@ def test_every_epoch_is_reported_under_the_projects_names(dataset: Dataset) -> N
     assert result.history["val/loss"][result.best_epoch - 1] == result.best_loss
 
 
-def test_a_loss_that_explodes_raises(dataset: Dataset) -> None:
+def test_a_loss_that_explodes_raises(dataset: Dataset, tmp_path: Path) -> None:
     options = build_run(training=training(learning_rate=10.0, optimizer="sgd", clip_norm=None, epochs=50), **STATEFUL)
     keras.utils.set_random_seed(0)
     models = build_models(resolve_wiring(options.model, options.latent_dim, dataset.spec))
     models.training.decoder.head.kernel.assign(np.full(models.training.decoder.head.kernel.shape, np.nan))
     with pytest.raises(DivergedError, match="loss became nan"):
-        train_model(models, dataset.splits, options, report=lambda *_: None, console=CONSOLE)
+        train_model(models, dataset.splits, options, report=lambda *_: None, checkpoints=tmp_path, console=CONSOLE)
 
 
 def test_a_cosine_ends_at_nothing(dataset: Dataset) -> None:

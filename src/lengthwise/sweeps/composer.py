@@ -1,0 +1,61 @@
+"""The configurations of a sweep's jobs, composed many times as fast as one after another by Hydra.
+
+Hydra reads and merges every file for each job, and twice: the sweeper composes to find mistakes, the launcher to run.
+But jobs that choose the same files differ in single values only. Here Hydra composes once for each choice of files,
+and the values are set, by Hydra's own code, on a copy.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+
+from lengthwise.config.parse import RawConfig, drop_hydra
+
+_MOST_KEPT = 64
+
+
+class JobComposer:
+    """Composes the jobs of one sweep; stands in the place of Hydra's loader for the sweeper's check too.
+
+    Args:
+        loader: Hydra's.
+    """
+
+    def __init__(self, loader: ConfigLoader) -> None:
+        self._loader = loader
+        self._parser = OverridesParser.create()
+        self._bases: dict[tuple[str, ...], RawConfig] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def load_sweep_config(self, master_config: RawConfig, sweep_overrides: Sequence[str]) -> RawConfig:
+        """Compose one job, without Hydra's own part.
+
+        Args:
+            master_config: of the sweep, as Hydra gives it.
+            sweep_overrides: of the job.
+        """
+        if not isinstance(self._loader, ConfigLoaderImpl):
+            return drop_hydra(self._loader.load_sweep_config(master_config, list(sweep_overrides)))
+        overrides = self._parser.parse_overrides(list(sweep_overrides))
+        values = [override for override in overrides if not self._chooses_file(override)]
+        files = tuple(override.input_line or "" for override in overrides if self._chooses_file(override))
+        if files not in self._bases:
+            if len(self._bases) >= _MOST_KEPT:
+                self._bases.clear()
+            self._bases[files] = drop_hydra(self._loader.load_sweep_config(master_config, list(files)))
+        composed = copy.deepcopy(self._bases[files])
+        self._loader._apply_overrides_to_config(values, composed)
+        return composed
+
+    def _chooses_file(self, override: Override) -> bool:
+        is_group: bool = self._loader.repository.group_exists(override.key_or_group)  # type: ignore[attr-defined]
+        return is_group and not isinstance(override.value(), dict)

@@ -1,0 +1,93 @@
+"""The ledger of a sweep: which jobs it has had, over all commands that went on with it, and what came of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lengthwise.errors import RunError
+from lengthwise.sweeps.plan import Job, Outcome
+from lengthwise.sweeps.table import Row, make_row
+from lengthwise.tracking.files import write_whole
+
+LEDGER_NAME = "jobs.json"
+
+
+class Ledger:
+    """The jobs of a sweep, each with its number, its row of the table and its value; kept in `jobs.json`.
+
+    Args:
+        directory: of the sweep's parent run.
+
+    Raises:
+        RunError: the file cannot be read.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / LEDGER_NAME
+        self._entries: dict[str, dict[str, Any]] = {entry["identity"]: entry for entry in _read(self._path)}
+
+    def enter(self, jobs: Iterable[Job]) -> list[Job]:
+        """Give each job the number that it had before, or else the next one; on the disk when this returns.
+
+        Args:
+            jobs: equal ones get one number.
+
+        Returns:
+            The jobs with their numbers.
+        """
+        numbered = []
+        for job in jobs:
+            known = self._entries.get(job.identity)
+            place = replace(job, number=len(self._entries) if known is None else known["number"])
+            if known is None:
+                entry = {"identity": job.identity, "number": place.number, "value": None, "row": make_row(place, None)}
+                self._entries[job.identity] = entry
+            numbered.append(place)
+        self._write()
+        return numbered
+
+    def settle(self, outcome: Outcome) -> None:
+        """Keep what came of a job; one that had finished before keeps the row that tells how."""
+        entry = self._entries[outcome.job.identity]
+        if outcome.attempts or entry["row"]["status"] != "FINISHED":
+            entry |= {"row": make_row(outcome.job, outcome), "value": outcome.ending.value}
+            self._write()
+
+    def find_value(self, job: Job) -> float | None:
+        """Return what a job returned when it finished; None where that is not known."""
+        found: float | None = self._entries[job.identity]["value"]
+        return found
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of all jobs, by number."""
+        return [entry["row"] for entry in self._entries.values()]
+
+    def _write(self) -> None:
+        write_whole(self._path, json.dumps(list(self._entries.values()), indent=1).encode())
+
+
+def list_identities(directory: Path) -> set[str]:
+    """Return the identities of the jobs that a sweep has had; none where its ledger cannot be read.
+
+    Args:
+        directory: of the sweep's parent run.
+    """
+    try:
+        return {entry["identity"] for entry in _read(directory / LEDGER_NAME)}
+    except RunError:
+        return set()
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    try:
+        entries: list[dict[str, Any]] = json.loads(path.read_bytes())
+        return [{key: entry[key] for key in ("identity", "number", "value", "row")} for entry in entries]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise RunError(f"{path} cannot be read as the ledger of a sweep ({error}). Move the file away.") from error

@@ -1,0 +1,148 @@
+"""Checkpoints: everything a fit needs to go on as if it had never stopped.
+
+A checkpoint is one directory, written aside, synced and renamed, with the hash of each of its files: a kill at any
+instant leaves it whole or not there. It holds every variable of the model (weights, seed generators) and of the
+optimiser, the best weights so far, and the counters of the callbacks; the data's order needs no state, since it is a
+function of (seed, epoch). Two are kept, so that a damaged one costs the time since the one before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lengthwise.errors import RunError
+
+Arrays = Mapping[str, NDArray[np.generic]]
+
+NUM_KEPT = 2
+STATE_NAME, ARRAYS_NAME, HASHES_NAME = "state.json", "variables.npz", "hashes.json"
+_PREFIX = "epoch-"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingState:
+    """How far a fit has come, apart from its variables.
+
+    Args:
+        epoch: passes finished.
+        best_epoch: from 1, the pass with the best validation loss; 0 before any.
+        best_loss: its validation loss; infinite before any.
+        last_change: pass of the last improvement or fall of the learning rate, from which patience counts.
+        is_over: whether the fit has ended, by its number of epochs or early.
+        seconds: time spent fitting so far.
+        history: for each metric its value after each pass.
+    """
+
+    epoch: int
+    best_epoch: int
+    best_loss: float
+    last_change: int
+    is_over: bool
+    seconds: float
+    history: Mapping[str, list[float]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """A state and the variables that belong to it: `model/N`, `optimizer/N` and `best/N` in Keras' order."""
+
+    state: TrainingState
+    arrays: Arrays
+
+
+class DamagedError(Exception):
+    """A checkpoint whose files are not those that were written."""
+
+
+def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint below `directory`, and remove all but the last two.
+
+    Raises:
+        OSError: it cannot be written; the text names the file, and earlier checkpoints are untouched.
+    """
+    target = directory / f"{_PREFIX}{checkpoint.state.epoch:06d}"
+    aside = directory / f".{target.name}.{os.getpid()}"
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        aside.mkdir(parents=True)
+        (aside / STATE_NAME).write_text(json.dumps(asdict(checkpoint.state)), encoding="utf-8")
+        with (aside / ARRAYS_NAME).open("wb") as file:
+            np.savez(file, **checkpoint.arrays)  # type: ignore[arg-type]
+        hashes = {name: _hash(aside / name) for name in (STATE_NAME, ARRAYS_NAME)}
+        (aside / HASHES_NAME).write_text(json.dumps(hashes), encoding="utf-8")
+        for name in (STATE_NAME, ARRAYS_NAME, HASHES_NAME, "."):
+            _sync(aside / name)
+        shutil.rmtree(target, ignore_errors=True)
+        aside.replace(target)
+        _sync(directory)
+    except OSError as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise OSError(error.errno, f"the checkpoint cannot be written: {error.strerror}", str(target)) from error
+    for old in list_checkpoints(directory)[NUM_KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def list_checkpoints(directory: Path) -> list[Path]:
+    """Return the checkpoints below `directory`, the newest first; those that a kill cut short are not among them."""
+    return sorted(directory.glob(f"{_PREFIX}*"), reverse=True)
+
+
+def load_newest(directory: Path) -> tuple[Checkpoint | None, list[str]]:
+    """Load the newest whole checkpoint.
+
+    Returns:
+        the checkpoint, None where none was ever written, and a line for each newer one that is damaged.
+
+    Raises:
+        RunError: there are checkpoints, but none is whole.
+    """
+    problems: list[str] = []
+    for path in list_checkpoints(directory):
+        try:
+            return read_checkpoint(path), problems
+        except DamagedError as error:
+            problems.append(str(error))
+    if problems:
+        raise RunError(f"No whole checkpoint is left in {directory}: {'; '.join(problems)}. Start the run anew.")
+    return None, problems
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read one checkpoint.
+
+    Raises:
+        DamagedError: a file is missing, was changed, or cannot be read.
+    """
+    try:
+        hashes = json.loads((path / HASHES_NAME).read_text(encoding="utf-8"))
+        for name in (STATE_NAME, ARRAYS_NAME):
+            if _hash(path / name) != hashes[name]:
+                raise DamagedError(f"{path.name}: {name} is not what was written")
+        state = TrainingState(**json.loads((path / STATE_NAME).read_text(encoding="utf-8")))
+        with np.load(path / ARRAYS_NAME, allow_pickle=False) as stored:
+            return Checkpoint(state=state, arrays=dict(stored))
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+        raise DamagedError(f"{path.name}: {error}") from error
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

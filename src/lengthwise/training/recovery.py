@@ -1,0 +1,108 @@
+"""A fit as a checkpoint, and a checkpoint as a fit again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from lengthwise.errors import RunError
+from lengthwise.training.callbacks import Logs, ValidationWatch
+from lengthwise.training.checkpoint import Arrays, Checkpoint, TrainingState, save_checkpoint
+
+
+class CheckpointWriter(keras.callbacks.Callback):
+    """Writes a checkpoint after an epoch when the last one is old enough, and after the last epoch.
+
+    Comes after the callbacks whose counters it stores.
+
+    Args:
+        directory: where checkpoints go.
+        watch: keeps the best weights.
+        history: the metrics so far, as they grow.
+        epochs: most passes of the fit.
+        interval_seconds: least time between two checkpoints.
+        seconds_before: time spent fitting before this process.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        watch: ValidationWatch,
+        history: Mapping[str, list[float]],
+        epochs: int,
+        interval_seconds: float,
+        seconds_before: float,
+    ) -> None:
+        super().__init__()
+        self.directory, self.watch, self.history = directory, watch, history
+        self.epochs, self.interval_seconds, self.seconds_before = epochs, interval_seconds, seconds_before
+        self.started = self.last_written = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Time spent fitting, in this process and before it."""
+        return self.seconds_before + time.monotonic() - self.started
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Write, if it is time."""
+        is_over = self.model.stop_training or epoch + 1 == self.epochs
+        if not is_over and time.monotonic() - self.last_written < self.interval_seconds:
+            return
+        state = TrainingState(
+            epoch=epoch + 1,
+            best_epoch=self.watch.best_epoch,
+            best_loss=self.watch.best_loss,
+            last_change=self.watch.last_change,
+            is_over=is_over,
+            seconds=self.seconds,
+            history=self.history,
+        )
+        save_checkpoint(self.directory, Checkpoint(state=state, arrays=collect_arrays(self.model, self.watch)))
+        self.last_written = time.monotonic()
+
+
+def collect_arrays(model: keras.Model, watch: ValidationWatch) -> Arrays:
+    """Return the values of every variable of a compiled model and of its optimiser, and the best weights."""
+    groups = {
+        "model": _read(model.variables),
+        "optimizer": _read(model.optimizer.variables),
+        "best": watch.best_weights,
+    }
+    return {f"{group}/{index}": array for group, arrays in groups.items() for index, array in enumerate(arrays)}
+
+
+def restore_fit(model: keras.Model, watch: ValidationWatch, checkpoint: Checkpoint) -> None:
+    """Give a compiled model, its optimiser and its watch the values they had.
+
+    Raises:
+        RunError: the checkpoint is of another model.
+    """
+    model.optimizer.build(model.trainable_variables)
+    _assign(model.variables, _pick(checkpoint.arrays, "model"))
+    _assign(model.optimizer.variables, _pick(checkpoint.arrays, "optimizer"))
+    watch.best_weights = _pick(checkpoint.arrays, "best")
+    state = checkpoint.state
+    watch.best_epoch, watch.best_loss, watch.last_change = state.best_epoch, state.best_loss, state.last_change
+
+
+def _read(variables: list[Any]) -> list[NDArray[np.generic]]:
+    return [np.copy(variable.numpy()) for variable in variables]
+
+
+def _pick(arrays: Arrays, group: str) -> list[NDArray[np.generic]]:
+    count = sum(name.startswith(f"{group}/") for name in arrays)
+    return [arrays[f"{group}/{index}"] for index in range(count)]
+
+
+def _assign(variables: list[Any], arrays: list[NDArray[np.generic]]) -> None:
+    if [tuple(variable.shape) for variable in variables] != [array.shape for array in arrays]:
+        raise RunError("The checkpoint is of another model than the run's configuration builds. Start the run anew.")
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)

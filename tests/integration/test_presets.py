@@ -1,0 +1,44 @@
+"""Every preset is built, taught for some steps and decoded, on symbols and on numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from lengthwise.composition import compose_options
+from lengthwise.decoding.decoding import build_decode_function, decode_split
+from lengthwise.models.assembly import build_models
+from lengthwise.models.presets import Preset, list_presets
+from lengthwise.models.wiring import count_parameters, resolve_wiring
+from lengthwise.training.losses import build_losses
+from lengthwise.training.teaching import prepare_lesson
+from small_data import SPECS, draw_split
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("kind", SPECS)
+@pytest.mark.parametrize("preset", list_presets(), ids=lambda preset: preset.name)
+def test_a_preset_is_taught_and_decodes(preset: Preset, kind: str) -> None:
+    keras.utils.set_random_seed(3)
+    options = replace(preset.options, embedding_dim=None) if kind == "features" else preset.options
+    wiring = resolve_wiring(options, 8, SPECS[kind])
+    models = build_models(wiring)
+    assert sum(int(np.prod(v.shape)) for v in models.training.trainable_variables) == count_parameters(wiring)
+    split = draw_split(kind, num_examples=8)
+    lesson = prepare_lesson(split, wiring)
+    models.training.compile(optimizer=keras.optimizers.Adam(0.02), loss=build_losses(wiring))
+    losses = models.training.fit(
+        lesson.inputs, lesson.targets, sample_weight=lesson.weights, batch_size=8, epochs=12, verbose=0
+    ).history["loss"]
+    assert np.isfinite(losses).all()
+    assert min(losses[6:]) < losses[0]
+
+    decoding = compose_options(["decoding.length=oracle"] if wiring.length == "oracle" else []).decoding
+    predictions = decode_split(build_decode_function(models, decoding), wiring, split, decoding)
+    assert (predictions.length <= wiring.spec.timesteps).all()
+    if wiring.length == "oracle":
+        np.testing.assert_array_equal(predictions.length, split.target_length)

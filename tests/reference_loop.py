@@ -1,0 +1,26 @@
+"""`decode_sequence` of the Keras tutorial once more: one source at a time, two `predict` calls, symbol by symbol."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lengthwise.data.vocabulary import START
+from lengthwise.models.assembly import Models
+
+
+def decode_sequence(models: Models, source: np.ndarray, *, most_symbols: int, end: int | None) -> list[int]:
+    """Decode one source `(steps,)` without padding; the end symbol is left off, as the tutorial's caller does."""
+    encoded = models.encoder.predict(
+        {"source": source[None], "source_length": np.array([len(source)], np.int32)}, verbose=0
+    )
+    context = {name: value for name, value in encoded.items() if name != "latent"}
+    previous, decoded = START, []
+    while True:
+        outputs = models.decoder.predict({"previous": np.array([previous], np.int32), **context}, verbose=0)
+        previous = int(np.argmax(outputs["values"][0]))
+        if previous == end:
+            return decoded
+        decoded.append(previous)
+        if len(decoded) == most_symbols:
+            return decoded
+        context |= {name: value for name, value in outputs.items() if name in context}

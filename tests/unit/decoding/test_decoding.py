@@ -1,0 +1,214 @@
+"""Real models: every corner under every strategy, rows alone and padded, and the reference loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from corners import AXES, CONTROLS, cover_pairs
+from lengthwise.config.options import BeamOptions, DecodingOptions, GreedyOptions, SampleOptions
+from lengthwise.data.batching import take_batch
+from lengthwise.data.dataset import Split
+from lengthwise.decoding.decoding import (
+    END_SYMBOLS,
+    build_decode_function,
+    build_encode_function,
+    build_search_function,
+    decode_split,
+    encode_split,
+    search_split,
+)
+from lengthwise.decoding.predictions import Predictions
+from lengthwise.models.assembly import Models, build_models
+from lengthwise.models.wiring import resolve_wiring
+from reference_loop import decode_sequence
+from small_data import SPECS, build_options, draw_split
+
+ALL_PAIRS = cover_pairs(AXES | CONTROLS)
+RULES = ("model", "oracle", "max")
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> Iterator[None]:
+    keras.utils.set_random_seed(1)
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def name_corner(corner: dict[str, Any]) -> str:
+    return "-".join(str(value) for value in corner.values())
+
+
+def build_corner(corner: dict[str, Any]) -> Models:
+    changes = {key: value for key, value in corner.items() if key != "kind"}
+    models = build_models(resolve_wiring(build_options(**changes), 8, SPECS[corner["kind"]]))
+    # Far from the small initial values, so that symbols differ from step to step and sequences end at all places.
+    rng = np.random.default_rng(0)
+    for variable in models.training.trainable_variables:
+        variable.assign(rng.normal(scale=1.2, size=variable.shape))
+    return models
+
+
+def choose_options(strategy: str, length: str, batch_size: int = 3) -> DecodingOptions:
+    shared: dict[str, Any] = {"name": strategy, "length": length, "batch_size": batch_size}
+    if strategy == "sample":
+        return SampleOptions(**shared, temperature=1.5, top_k=7, top_p=0.95, seed=4)
+    if strategy == "beam":
+        return BeamOptions(**shared, width=3, length_penalty=0.6)
+    return GreedyOptions(**shared)
+
+
+def decode(models: Models, split: Split, options: DecodingOptions, **more: Any) -> Predictions:
+    return decode_split(build_decode_function(models, options), models.wiring, split, options, **more)
+
+
+def check_corner(corner: dict[str, Any]) -> None:
+    """Decode under every strategy and rule: lengths are as the rule has it, and a row alone is as in its batch."""
+    models, split = build_corner(corner), draw_split(corner["kind"], num_examples=7)
+    is_tokens = corner["kind"] == "tokens"
+    for strategy in ("greedy", "sample", "beam") if is_tokens else ("greedy",):
+        for rule in RULES:
+            options = choose_options(strategy, rule)
+            compiled = build_decode_function(models, options)
+            found = decode_split(compiled, models.wiring, split, options)
+            check_lengths(found, split, rule, corner["length"])
+            for row in (0, 3, 6):
+                alone = decode_split(
+                    compiled, models.wiring, take_batch(split, np.array([row])), options, rows=np.array([row])
+                )
+                length = int(found.length[row])
+                assert alone.length[0] == length
+                np.testing.assert_allclose(alone.values[0, :length], found.values[row, :length], rtol=1e-5, atol=1e-5)
+                if is_tokens:
+                    assert found.log_probability is not None
+                    assert alone.log_probability is not None
+                    np.testing.assert_allclose(
+                        alone.log_probability[0], found.log_probability[row], rtol=1e-5, atol=1e-5
+                    )
+
+
+def check_lengths(found: Predictions, split: Split, rule: str, trained: str) -> None:
+    timesteps = 5
+    behind = np.arange(found.values.shape[1]) >= found.length[:, None]
+    assert not found.values[behind].any()
+    if rule == "oracle" or (rule == "model" and trained == "oracle"):
+        assert found.length.tolist() == split.target_length.tolist()
+    elif rule == "max":
+        assert found.length.tolist() == [timesteps] * len(split)
+    else:
+        assert ((found.length == timesteps) | found.stopped).all()
+    if rule != "model" or trained == "oracle":
+        assert not found.stopped.any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("corner", ALL_PAIRS, ids=name_corner)
+def test_every_pair_of_values_decodes(corner: dict[str, Any]) -> None:
+    check_corner(corner)
+
+
+def check_reference(corner: dict[str, Any], num_examples: int) -> None:
+    models, split = build_corner(corner), draw_split("tokens", num_examples=num_examples)
+    found = decode(models, split, choose_options("greedy", "model", batch_size=4))
+    end = END_SYMBOLS[models.wiring.length]
+    for row in range(num_examples):
+        source = split.source[row, : split.source_length[row]]
+        most = int(split.target_length[row]) if end is None else 5
+        wanted = decode_sequence(models, source, most_symbols=most, end=end)
+        if models.wiring.reverse_target:
+            wanted.reverse()
+        assert found.values[row, : found.length[row]].tolist() == wanted
+
+
+STATEFUL = {
+    "kind": "tokens",
+    "conditioning": "initial_state",
+    "feedback": "teacher",
+    "length": "stop",
+    "carry": "hc",
+    "head": "dense",
+}
+
+
+def test_the_reference_loop_decodes_the_same() -> None:
+    check_reference(STATEFUL, 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("corner", [c for c in ALL_PAIRS if c["kind"] == "tokens"], ids=name_corner)
+def test_the_reference_loop_decodes_the_same_at_every_pair_of_values(corner: dict[str, Any]) -> None:
+    check_reference(corner, 6)
+
+
+@pytest.mark.parametrize("strategy", ["greedy", "sample", "beam"])
+def test_batches_of_any_size_and_order_decode_the_same(strategy: str) -> None:
+    models, split = build_corner(STATEFUL), draw_split("tokens", num_examples=33)
+    shuffled = np.random.default_rng(0).permutation(33)
+    compiled = build_decode_function(models, choose_options(strategy, "model"))
+
+    def decode_by(batch_size: int, rows: np.ndarray) -> np.ndarray:
+        options = choose_options(strategy, "model", batch_size)
+        return decode_split(compiled, models.wiring, take_batch(split, rows), options).values
+
+    whole = decode_by(64, np.arange(33))
+    np.testing.assert_array_equal(decode_by(5, np.arange(33)), whole)
+    if strategy != "sample":  # whose rows' numbers follow their places
+        other = decode_by(5, shuffled)
+        np.testing.assert_array_equal(other, whole[shuffled][:, : other.shape[1]])
+
+
+def test_progress_counts_the_examples() -> None:
+    models, split = build_corner(STATEFUL), draw_split("tokens", num_examples=11)
+    told: list[int] = []
+    decode(models, split, choose_options("greedy", "model", 4), report=told.append)
+    assert told == [4, 8, 11]
+
+
+def test_very_long_sources_are_decoded_in_smaller_batches() -> None:
+    models = build_corner(STATEFUL)
+    length = np.array([3, 2_500, 2_500, 4, 2_500, 2_500], np.int32)
+    source = np.full((6, 2_500), 4, np.int32) * (np.arange(2_500) < length[:, None])
+    split = Split(source=source, source_length=length, target=source[:, :1], target_length=np.ones(6, np.int32))
+    sizes: list[int] = []
+    found = decode(models, split, choose_options("greedy", "model", 4), report=sizes.append)
+    assert sizes == [1, 2, 3, 4, 5, 6], "one at a time: four rows of 1,024 steps are the most"
+    np.testing.assert_array_equal(found.values[1], found.values[5])
+
+
+@pytest.mark.parametrize("reverse", [pytest.param(False, marks=pytest.mark.slow), True])
+def test_the_best_of_many_is_what_beam_decoding_returns(reverse: bool) -> None:
+    models, split = build_corner({**STATEFUL, "reverse_target": reverse}), draw_split("tokens", num_examples=9)
+    options = choose_options("beam", "model")
+    assert isinstance(options, BeamOptions)
+    best = decode(models, split, options)
+    found = search_split(build_search_function(models, options, 3), models.wiring, split, options)
+    assert len(found) == 9
+    assert (np.diff(found.score, axis=1) <= 0).all()
+    for row in range(9):
+        length = best.length[row]
+        assert found.values[row, 0, :length].tolist() == best.values[row, :length].tolist()
+    np.testing.assert_array_equal(found.length[:, 0], best.length)
+    np.testing.assert_allclose(found.log_probability[:, 0], best.log_probability, rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float64", "mixed_bfloat16"])
+@pytest.mark.parametrize("kind", ["tokens", "features"])
+def test_other_precisions_decode(kind: str, precision: str) -> None:
+    keras.config.set_dtype_policy(precision)
+    models, split = build_corner({**STATEFUL, "kind": kind}), draw_split(kind, num_examples=5)
+    for strategy in ("greedy", "sample", "beam") if kind == "tokens" else ("greedy",):
+        found = decode(models, split, choose_options(strategy, "oracle"))
+        assert found.length.tolist() == split.target_length.tolist()
+        assert np.isfinite(found.values).all()
+
+
+def test_latents_are_those_of_the_encoder() -> None:
+    models, split = build_corner(STATEFUL), draw_split("tokens", num_examples=9)
+    latents = encode_split(build_encode_function(models), split, 4)
+    wanted = models.encoder({"source": split.source, "source_length": split.source_length})["latent"]
+    np.testing.assert_allclose(latents, wanted, atol=1e-6)

@@ -1,0 +1,193 @@
+"""Checkpoints: whole or not there, the newest whole one used, and a resumed fit equal to one that never stopped."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from rich.console import Console
+from training_options import build_run
+
+from lengthwise.data.dataset import Dataset
+from lengthwise.data.loading import load_dataset
+from lengthwise.errors import RunError
+from lengthwise.models.assembly import Models, build_models
+from lengthwise.models.wiring import resolve_wiring
+from lengthwise.training.checkpoint import (
+    ARRAYS_NAME,
+    STATE_NAME,
+    Checkpoint,
+    TrainingState,
+    list_checkpoints,
+    load_newest,
+    save_checkpoint,
+)
+from lengthwise.training.trainer import TrainingResult, train_model
+
+STATEFUL = {"conditioning": "initial_state", "feedback": "teacher", "length": "stop", "carry": "hc", "head": "dense"}
+
+
+def make(epoch: int) -> Checkpoint:
+    state = TrainingState(
+        epoch=epoch, best_epoch=0, best_loss=math.inf, last_change=0, is_over=False, seconds=1.5, history={"a/b": [1.0]}
+    )
+    return Checkpoint(state=state, arrays={"model/0": np.full((2, 3), float(epoch), np.float32)})
+
+
+def test_a_checkpoint_reads_back_as_it_was_and_two_are_kept(tmp_path: Path) -> None:
+    for epoch in (1, 2, 10):
+        save_checkpoint(tmp_path, make(epoch))
+    assert [path.name for path in list_checkpoints(tmp_path)] == ["epoch-000010", "epoch-000002"]
+    checkpoint, problems = load_newest(tmp_path)
+    assert checkpoint is not None
+    assert not problems
+    assert checkpoint.state == make(10).state
+    np.testing.assert_array_equal(checkpoint.arrays["model/0"], make(10).arrays["model/0"])
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize("name", [ARRAYS_NAME, STATE_NAME, "hashes.json"])
+@pytest.mark.parametrize("damage", [truncate, flip, Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_damaged_checkpoint_is_reported_and_the_one_before_it_used(tmp_path: Path, name: str, damage: Any) -> None:
+    save_checkpoint(tmp_path, make(1))
+    save_checkpoint(tmp_path, make(2))
+    damage(tmp_path / "epoch-000002" / name)
+    checkpoint, problems = load_newest(tmp_path)
+    assert checkpoint is not None
+    assert checkpoint.state.epoch == 1
+    assert [problem.startswith("epoch-000002") for problem in problems] == [True]
+
+
+def test_none_whole_is_an_error_and_none_at_all_a_start(tmp_path: Path) -> None:
+    assert load_newest(tmp_path / "none") == (None, [])
+    save_checkpoint(tmp_path, make(1))
+    flip(tmp_path / "epoch-000001" / ARRAYS_NAME)
+    with pytest.raises(RunError, match=r"No whole checkpoint.*epoch-000001"):
+        load_newest(tmp_path)
+
+
+def test_what_a_kill_left_aside_is_not_a_checkpoint(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, make(1))
+    (tmp_path / "epoch-000001").rename(tmp_path / ".epoch-000001.77")
+    assert load_newest(tmp_path) == (None, [])
+
+
+def test_a_full_disk_names_the_checkpoint_and_leaves_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_checkpoint(tmp_path, make(1))
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", refuse)
+    with pytest.raises(OSError, match="epoch-000002") as raised:
+        save_checkpoint(tmp_path, make(2))
+    assert raised.value.errno == 28
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch-000001"]
+
+
+class Killed(BaseException):
+    """Stands for a kill: no code of ours catches it."""
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    options = build_run()
+    return load_dataset(options.dataset, options.timesteps)
+
+
+def fit(
+    dataset: Dataset, checkpoints: Path, changes: dict[str, Any], kill_at: tuple[int, ...] = ()
+) -> tuple[Models, TrainingResult]:
+    """Fit until the end, dying in the report of some epochs and going on each time with everything built anew."""
+    training = {"epochs": 6, "batch_size": 16, "checkpoint_seconds": 0.0, **changes.get("training", {})}
+    options = build_run(training=training, **{**STATEFUL, **changes.get("model", {})})
+    deaths = list(kill_at)
+
+    def report(epoch: int, _: dict[str, float]) -> None:
+        if deaths and epoch == deaths[0]:
+            deaths.pop(0)
+            raise Killed
+
+    while True:
+        keras.utils.set_random_seed(options.seed)
+        models = build_models(resolve_wiring(options.model, options.latent_dim, dataset.spec))
+        try:
+            result = train_model(
+                models, dataset.splits, options, report=report, checkpoints=checkpoints, console=Console(quiet=True)
+            )
+        except Killed:
+            continue
+        return models, result
+
+
+CASES: dict[str, dict[str, Any]] = {
+    "dropout, Adam, early stopping": {
+        "model": {"dropout": 0.3},
+        "training": {"learning_rate": 0.05, "early_stopping_patience": 2, "epochs": 12},
+    },
+    "plateau, rmsprop, part of the data": {
+        "training": {
+            "optimizer": "rmsprop",
+            "schedule": "plateau",
+            "plateau_divisor": 3.0,
+            "plateau_patience": 1,
+            "batches_per_epoch": 2,
+            "early_stopping_patience": None,
+        }
+    },
+    "cosine, scheduled feedback": {
+        "model": {
+            "feedback": "scheduled",
+            "sampling_rate": 0.5,
+            "sampling_unit": "step",
+            "sampling_schedule": "linear",
+            "sampling_ramp": 4,
+            "sampling_ramp_unit": "epoch",
+        },
+        "training": {"schedule": "cosine"},
+    },
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_a_resumed_fit_ends_with_the_same_bits(dataset: Dataset, tmp_path: Path, case: str) -> None:
+    models, result = fit(dataset, tmp_path / "whole", CASES[case])
+    resumed_models, resumed = fit(dataset, tmp_path / "killed", CASES[case], kill_at=(1, 3, 4))
+    for one, other in zip(models.training.get_weights(), resumed_models.training.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (resumed.epochs, resumed.best_epoch, resumed.best_loss) == (
+        result.epochs,
+        result.best_epoch,
+        result.best_loss,
+    )
+    for name, values in result.history.items():
+        if not name.startswith("time/"):
+            assert resumed.history[name] == values
+    last = [load_newest(tmp_path / name)[0] for name in ("whole", "killed")]
+    assert last[0] is not None
+    assert last[1] is not None
+    assert last[0].arrays.keys() == last[1].arrays.keys()
+    for name, array in last[0].arrays.items():
+        np.testing.assert_array_equal(array, last[1].arrays[name])
+
+
+def test_a_fit_that_is_over_is_not_made_again(dataset: Dataset, tmp_path: Path) -> None:
+    models, result = fit(dataset, tmp_path, {"training": {"epochs": 2}})
+    again, resumed = fit(dataset, tmp_path, {"training": {"epochs": 2}}, kill_at=(1, 2))
+    assert resumed.history == result.history
+    for one, other in zip(models.training.get_weights(), again.training.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
