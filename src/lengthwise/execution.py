@@ -28,12 +28,9 @@ from lengthwise.launch import Launch
 from lengthwise.models.assembly import Models, build_models
 from lengthwise.models.wiring import Wiring, count_parameters
 from lengthwise.results import print_results, save_assessments, save_figures, save_wiring
-from lengthwise.serving.artifact import Artifact, save_artifact
+from lengthwise.serving.artifact import ARTIFACT_NAME, Artifact, save_artifact
 from lengthwise.tracking.run import Run
 from lengthwise.training.trainer import TrainingResult, prepare_backend, train_model
-
-ARTIFACT_NAME = "lengthwise"
-"""The stored model lies in a run's `model/data/lengthwise`, where MLflow's format puts it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

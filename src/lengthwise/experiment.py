@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +16,7 @@ from lengthwise.evaluation.assessment import PRIMARY_METRICS
 from lengthwise.evaluation.metrics import describe_metric
 from lengthwise.launch import JOB_TAG, Launch
 from lengthwise.models.wiring import count_parameters, resolve_wiring
+from lengthwise.silence import silence_import
 from lengthwise.tracking.heartbeat import reap
 from lengthwise.tracking.listing import find_run
 from lengthwise.tracking.manifest import DatasetRecord, PrimaryMetric, read_manifest
@@ -55,10 +55,9 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
         opened = resume_run(stored, options.tracking)
     with opened as run:
         try:
-            # TensorFlow's greetings are no news to anybody; its errors still arrive as exceptions.
-            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
             # TensorFlow takes seconds to import; by now nothing can be refused any more, and the mirror is at work.
-            from lengthwise.execution import execute_run
+            with silence_import():
+                from lengthwise.execution import execute_run
 
             return execute_run(run, options, dataset=dataset, wiring=wiring, launch=launch, console=console)
         finally:

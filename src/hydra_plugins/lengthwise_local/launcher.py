@@ -75,9 +75,7 @@ class SweepLauncher(Launcher):
 
         if self._sweep is None:
             task = self._task
-            self._sweep = Sweep(
-                jobs, self._executor, command=task.command, function=task.function, repeat=self._repeat
-            )
+            self._sweep = Sweep(jobs, self._executor, command=task.command, function=task.function, repeat=self._repeat)
             task.open_sweep(self._sweep)
         return self._sweep
 
@@ -91,12 +89,16 @@ class SweepLauncher(Launcher):
         from lengthwise.composition import check_overrides, explain_error
         from lengthwise.config.parse import parse_config
         from lengthwise.errors import LengthwiseError
+        from lengthwise.launch import Launch
         from lengthwise.sweeps.plan import plan_job
+        from lengthwise.train import check_resume
 
         try:
             check_overrides(overrides)
             raw = self._composer.load_sweep_config(self._config, overrides)
-            return plan_job(number, overrides, parse_config(raw), version=self._version)
+            options = parse_config(raw)
+            check_resume(options, Launch(command=self._task.command, overrides=overrides, job_number=number))
+            return plan_job(number, overrides, options, version=self._version)
         except Exception as error:
             refusal = explain_error(error, overrides)
             raise LengthwiseError(f"Job {number} ({' '.join(overrides)}): {refusal}") from error
@@ -105,7 +107,7 @@ class SweepLauncher(Launcher):
 class LocalLauncher(SweepLauncher):
     """Runs the jobs of a sweep in warm processes of this machine; the arguments are those of `LocalLauncherOptions`."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         num_workers: object,
         max_jobs_per_worker: object,

@@ -326,9 +326,7 @@ def _follows(column: Levels, owners: Sequence[Levels]) -> bool:
     return len(set(zip(keys, column, strict=True))) == len(set(keys))
 
 
-def _build_axis(
-    option: str, columns: Mapping[str, Levels], together: Sequence[str], planned: Sequence[str]
-) -> Axis:
+def _build_axis(option: str, columns: Mapping[str, Levels], together: Sequence[str], planned: Sequence[str]) -> Axis:
     levels: list[Value] = list(dict.fromkeys(columns[option]))
     seen = {str(level) for level in levels}
     levels += [_read_like(levels[0], text) for text in planned if text not in seen]

@@ -1,4 +1,4 @@
-"""A trained model on disk: weights, configuration, sizes and codecs, everything that decoding needs and nothing else."""
+"""A trained model on disk: weights, configuration, sizes and codecs, all that decoding needs and nothing else."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from lengthwise.data.dataset import Dataset, DataSpec
 from lengthwise.errors import RunError
 from lengthwise.models.assembly import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
+
+ARTIFACT_NAME = "lengthwise"
+"""The stored model lies in a run's `model/data/lengthwise`, where MLflow's format puts it."""
 
 WEIGHTS_NAME = "model.weights.h5"
 CONFIG_NAME = "config.yaml"
@@ -61,6 +64,12 @@ def _use_precision(precision: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def find_artifact(directory: Path) -> Path:
+    """Return where the artifact of a run directory, or of a directory in MLflow's format, lies."""
+    inside = Path("data", ARTIFACT_NAME)
+    return directory / inside if (directory / "MLmodel").is_file() else directory / "model" / inside
 
 
 def load_artifact(directory: Path) -> Artifact:

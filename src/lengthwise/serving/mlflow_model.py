@@ -19,21 +19,27 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 
+METADATA = {
+    "unknown_symbols": "read as <unknown>, and counted in the column unknown_symbols",
+    "empty_source": "answered by an empty prediction with the log_probability 0",
+}
+"""What the signature alone cannot say; stored beside it in `MLmodel`."""
+
+
 class PyfuncModel:
     """What `mlflow.pyfunc.load_model` wraps."""
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
 
-    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+    def predict(self, model_input: Any) -> Any:
         """Decode.
 
         Args:
             model_input: a DataFrame with the column `source`, or an array `(examples, steps, features)`.
-            params: unused; MLflow passes it.
 
         Returns:
-            a DataFrame with the columns `prediction` and `log_probability`; or an array `(examples, steps, features)`
+            a DataFrame with the columns `prediction`, `log_probability` and `unknown_symbols`; or an array `(examples, steps, features)`
             with NaN after the end of each example.
         """
         if self.predictor.is_tokens:
@@ -54,6 +60,7 @@ def _predict_texts(predictor: Predictor, model_input: Any) -> pd.DataFrame:
         {
             "prediction": [prediction.value for prediction in predictions],
             "log_probability": [prediction.log_probability or 0.0 for prediction in predictions],
+            "unknown_symbols": [prediction.num_unknown for prediction in predictions],
         }
     )
 
@@ -83,6 +90,7 @@ def write_mlflow_model(directory: Path, data: Path, predictor: Predictor, exampl
         data_path=data,
         signature=_build_signature(predictor),
         input_example=model_input,
+        metadata=METADATA,
         pip_requirements=[f"lengthwise=={__version__}"],
     )
 
@@ -92,8 +100,9 @@ def _build_signature(predictor: Predictor) -> ModelSignature:
     from mlflow.types import ColSpec, Schema, TensorSpec
 
     if predictor.is_tokens:
-        made = [ColSpec("string", "prediction"), ColSpec("double", "log_probability")]
-        return ModelSignature(inputs=Schema([ColSpec("string", "source")]), outputs=Schema(made))
+        names = {"prediction": "string", "log_probability": "double", "unknown_symbols": "long"}
+        made = Schema([ColSpec(kind, name) for name, kind in names.items()])
+        return ModelSignature(inputs=Schema([ColSpec("string", "source")]), outputs=made)
     artifact = predictor.artifact
     read, made_size = artifact.source_codec.size, artifact.target_codec.size
     return ModelSignature(

@@ -48,7 +48,7 @@ class Sweep:
         console: where progress and the final table go.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         jobs: Sequence[Job],
         executor: Executor,
@@ -121,9 +121,7 @@ class Sweep:
             self._execute(waiting, len(waiting))
         return [self._outcomes[job.identity] for job in entered]
 
-    def search(
-        self, jobs: Iterable[Job], *, num_jobs: int, watch: Watch, settle: Callable[[Outcome], None]
-    ) -> None:
+    def search(self, jobs: Iterable[Job], *, num_jobs: int, watch: Watch, settle: Callable[[Outcome], None]) -> None:
         """Run jobs that are made up as others end.
 
         Args:

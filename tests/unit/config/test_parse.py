@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from lengthwise.composition import compose_options
-from lengthwise.config.options import CONFIG_VERSION, DigitsOptions, MlflowOptions, RunOptions
+from lengthwise.config.options import CONFIG_VERSION, DigitsOptions, LocalLauncherOptions, MlflowOptions, RunOptions
 from lengthwise.config.parse import dump_options, flatten_options, parse_config, parse_plugin, parse_stored
 from lengthwise.config.upgrade import upgrade_config
 from lengthwise.errors import ConfigError
@@ -189,7 +189,14 @@ def test_flat_options_have_one_name_for_each_value(plain: dict[str, Any]) -> Non
 
 
 def test_launcher_options_pass_the_same_gate() -> None:
-    good = {"num_workers": "auto", "max_jobs_per_worker": 5, "timeout_minutes": 0.5, "retries": 0}
+    good = {
+        "num_workers": "auto",
+        "max_jobs_per_worker": 5,
+        "max_memory_mb": None,
+        "timeout_minutes": 0.5,
+        "retries": 0,
+        "finished": "skip",
+    }
     assert parse_plugin(LocalLauncherOptions, good).timeout_minutes == 0.5
     with pytest.raises(ConfigError, match=r"^hydra\.launcher\.num_workers must be a whole number from 1 to 1024"):
         parse_plugin(LocalLauncherOptions, good | {"num_workers": 0})

@@ -1,0 +1,79 @@
+"""Finding a trained model by what a person calls it, and loading it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lengthwise.composition import change_decoding, compose_options
+from lengthwise.config.options import MlflowOptions, RunOptions
+from lengthwise.config.places import project_root
+from lengthwise.errors import ConfigError, RunError
+from lengthwise.tracking.listing import RunSummary, find_run
+
+if TYPE_CHECKING:
+    from lengthwise.serving.predictor import Predictor
+
+REGISTERED = "models:/"
+_DECODING = re.compile(r"decoding[.=]")
+
+
+def load_run(run: str | Path, overrides: Sequence[str] = ()) -> Predictor:
+    """Load the trained model of a run.
+
+    Args:
+        run: an id or the beginning of one, a name, a directory, `latest`, `best:STUDY`, or `models:/NAME@ALIAS` of
+            MLflow's registry.
+        overrides: as on the command line: where runs are (`output_dir=DIR`, `tracking.uri=URI`), and how to decode in
+            the place of the run's own way (`decoding=beam`).
+
+    Raises:
+        RunError: there is no such run, or it holds no whole model.
+        ConfigError: an override is refused.
+    """
+    directory = find_model(str(run), [word for word in overrides if not _DECODING.match(word)])
+    # TensorFlow's greetings are no news to anybody; and by now the run is there.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from lengthwise.serving.artifact import find_artifact, load_artifact
+    from lengthwise.serving.predictor import Predictor
+
+    artifact = load_artifact(find_artifact(directory))
+    changes = [word for word in overrides if _DECODING.match(word)]
+    decoding = change_decoding(artifact.options, changes).decoding if changes else None
+    return Predictor(artifact, decoding)
+
+
+def find_model(run: str, overrides: Sequence[str]) -> Path:
+    """Return the directory of a run, or of a model of MLflow's registry, that holds a trained model.
+
+    Raises:
+        RunError: there is none.
+    """
+    options = compose_options(overrides)
+    if run.startswith(REGISTERED):
+        if not isinstance(options.tracking, MlflowOptions):
+            remedy = "Leave it out, or name a run"
+            raise ConfigError("tracking", "must be mlflow for its registry", received="'directory'", remedy=remedy)
+        from lengthwise.tracking.registry import fetch_model
+
+        return fetch_model(run, options.tracking)
+    if (Path(run) / "MLmodel").is_file():
+        return Path(run)
+    return check_model(find_run(find_output_dir(options), run))
+
+
+def find_output_dir(options: RunOptions) -> Path:
+    """Return the directory that runs are in."""
+    return project_root() / options.output_dir
+
+
+def check_model(run: RunSummary) -> Path:
+    """Return the directory of a run, which must hold a trained model."""
+    if run.kind == "sweep":
+        raise RunError(f"{run.name} is a sweep. Name one of its runs, or best:{run.study}.")
+    if not (run.directory / "model").is_dir():
+        raise RunError(f"{run.name} ({run.status}) holds no trained model. Train it again, or name another run.")
+    return run.directory

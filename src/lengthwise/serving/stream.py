@@ -1,0 +1,62 @@
+"""Decoding a file of any size: lines in, lines out, in order, in bounded memory."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any, TextIO
+
+from lengthwise.decoding.decoding import Report
+from lengthwise.errors import LengthwiseError
+from lengthwise.serving.predictor import Prediction, Predictor
+
+BATCHES_PER_CHUNK = 32
+"""Batches read ahead and sorted by length together: more make less padding, and take more memory."""
+
+
+def decode_lines(predictor: Predictor, lines: Iterable[str], report: Report | None = None) -> Iterator[Prediction]:
+    """Decode lines, one prediction a line, in their order.
+
+    Args:
+        predictor: of a model that reads text.
+        lines: without their ends; read as far ahead as a chunk goes and no further.
+        report: told how many lines are done.
+
+    Raises:
+        LengthwiseError: the model reads numbers, or a line is too long.
+    """
+    if not predictor.is_tokens:
+        raise LengthwiseError("This model reads numbers, not text. Decode arrays with lengthwise.load(RUN) in Python.")
+    size = predictor.decoding.batch_size
+    num_done, iterator = 0, iter(lines)
+    while chunk := list(itertools.islice(iterator, size)):
+        yield from predictor.decode(chunk, first_row=num_done)
+        num_done += len(chunk)
+        # The first answers come after one batch; then chunks grow.
+        size = min(2 * size, BATCHES_PER_CHUNK * predictor.decoding.batch_size)
+        if report is not None:
+            report(num_done)
+
+
+def read_lines(file: TextIO) -> Iterator[str]:
+    """Yield the lines of an open file without their ends, of which only a newline is one."""
+    for line in file:
+        yield line.rstrip("\n").removesuffix("\r")
+
+
+def describe_prediction(prediction: Prediction) -> dict[str, Any]:
+    """Return a prediction as JSON can hold it."""
+    content: dict[str, Any] = {
+        "prediction": prediction.value if isinstance(prediction.value, str) else prediction.value.tolist(),
+        "log_probability": _finite(prediction.log_probability),
+        "stopped": prediction.stopped,
+        "unknown_symbols": prediction.num_unknown,
+    }
+    if prediction.probabilities is not None:
+        content["probabilities"] = prediction.probabilities.round(6).tolist()
+    return content
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,31 @@
+"""Keeping TensorFlow's greetings off the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def silence_import() -> Iterator[None]:
+    """Keep the standard error output closed while TensorFlow is imported for the first time.
+
+    It writes lines about processors and missing graphics cards there before its own log level takes effect. Errors of
+    the import still arrive, as exceptions.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

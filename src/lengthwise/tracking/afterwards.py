@@ -1,0 +1,59 @@
+"""What is found out about a run after its end: figures and files that are added to a closed record."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock
+
+from lengthwise.config.options import MlflowOptions, TrackingOptions
+from lengthwise.errors import RunError
+from lengthwise.tracking.files import write_whole
+from lengthwise.tracking.journal import JOURNAL_NAME, Entry, Journal, read_journal
+from lengthwise.tracking.manifest import read_manifest, write_manifest
+from lengthwise.tracking.mirror import plain_text
+from lengthwise.tracking.store import open_store
+from lengthwise.tracking.upload import bring_up_to_date
+
+_LOCK_TIMEOUT_SECONDS = 60.0
+_log = logging.getLogger(__name__)
+
+
+def add_to_run(
+    directory: Path, tracking: TrackingOptions, *, figures: Mapping[str, float], files: Mapping[str, str]
+) -> None:
+    """Add figures and files to a run that has ended; its status, times and other figures stay.
+
+    Args:
+        directory: of the run.
+        tracking: whether, and where to, the run is mirrored. Where MLflow cannot be reached, a warning says so, and
+            `lengthwise sync` brings it up to date later.
+        figures: by name, `split/...`, for the summary and the journal, at the last step there.
+        files: text by path in the run's directory, whole or not at all each.
+
+    Raises:
+        RunError: the run is still running.
+    """
+    with FileLock(directory / ".afterwards.lock", timeout=_LOCK_TIMEOUT_SECONDS):
+        manifest = read_manifest(directory)
+        if manifest.status == "RUNNING":
+            raise RunError(f"{manifest.name} is still running. Wait for its end; `lengthwise reap` closes dead runs.")
+        for name, text in files.items():
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            write_whole(directory / name, text.encode("utf-8", errors="surrogateescape"))
+        entries, _ = read_journal(directory / JOURNAL_NAME)
+        step, now = max((entry.step for entry in entries), default=0), time.time()
+        with closing(Journal(directory / JOURNAL_NAME)) as journal:
+            journal.append([Entry(key, step, value, now) for key, value in figures.items()])
+        write_manifest(directory, replace(manifest, summary={**manifest.summary, **figures}))
+    if isinstance(tracking, MlflowOptions):
+        try:
+            bring_up_to_date(directory, open_store(tracking.uri))
+        except Exception as error:  # the run itself has all of it
+            message = "MLflow does not have what was added (%s). To bring it up to date later: lengthwise sync %s"
+            _log.warning(message, plain_text(error), directory.name)

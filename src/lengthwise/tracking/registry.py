@@ -1,0 +1,109 @@
+"""MLflow's registry of models: a run's model under a name and an alias, and the way back."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lengthwise.config.options import MlflowOptions
+from lengthwise.errors import LengthwiseError, RunError
+from lengthwise.tracking.manifest import read_manifest
+from lengthwise.tracking.mirror import plain_text
+from lengthwise.tracking.model import has_model
+from lengthwise.tracking.state import read_state
+from lengthwise.tracking.store import Store, open_store
+from lengthwise.tracking.upload import bring_up_to_date
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_. -]{0,99}")
+
+
+def register_model(directory: Path, tracking: MlflowOptions, *, name: str, alias: str | None) -> int:
+    """Register the model of a run under a name; the same run under the same name is registered once.
+
+    Args:
+        directory: of the run; MLflow is brought up to date with it first.
+        tracking: MLflow's store.
+        name: of the registered model, made where it is new.
+        alias: moved to this version, such as `champion`; None: no alias.
+
+    Returns:
+        the version.
+
+    Raises:
+        RunError: the run has no model in MLflow's format.
+        LengthwiseError: MLflow refuses, or cannot be reached.
+    """
+    for word, text in (("name", name), ("alias", alias)):
+        if text is not None and _NAME.fullmatch(text) is None:
+            raise LengthwiseError(f"A model's {word} is made of letters, digits, '_', '.', '-'; got {text!r}.")
+    if not has_model(directory):
+        raise RunError(f"{directory.name} holds no model in MLflow's format. Train it with tracking=mlflow.")
+    try:
+        store = open_store(tracking.uri)
+        bring_up_to_date(directory, store)
+        version = _find_version(directory, store, name) or _create_version(directory, store, name)
+        if alias is not None:
+            store.client.set_registered_model_alias(name, alias, str(version))
+    except LengthwiseError:
+        raise
+    except Exception as error:
+        raise LengthwiseError(
+            f"MLflow cannot register the model: {plain_text(error)}. The run stays as it is."
+        ) from error
+    return version
+
+
+def _find_version(directory: Path, store: Store, name: str) -> int | None:
+    run_id = read_state(directory, store.shown_uri).run_id
+    found = store.client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    return max((int(version.version) for version in found), default=None)
+
+
+def _create_version(directory: Path, store: Store, name: str) -> int:
+    state = read_state(directory, store.shown_uri)
+    _ensure_name(store.client, name)
+    source = f"models:/{state.model_id}" if state.model_id else f"runs:/{state.run_id}/model"
+    version = store.client.create_model_version(
+        name,
+        source,
+        run_id=state.run_id,
+        tags={"lengthwise.run": read_manifest(directory).name},
+        model_id=state.model_id or None,
+    )
+    return int(version.version)
+
+
+def _ensure_name(client: MlflowClient, name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def fetch_model(uri: str, tracking: MlflowOptions) -> Path:
+    """Return a directory with a registered model, downloaded where it is not on this machine.
+
+    Args:
+        uri: such as `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `models:/ID`.
+        tracking: MLflow's store.
+
+    Raises:
+        RunError: there is no such model.
+    """
+    store = open_store(tracking.uri)
+    from mlflow.artifacts import download_artifacts
+
+    try:
+        directory = Path(download_artifacts(artifact_uri=uri, tracking_uri=store.uri, registry_uri=store.uri))
+    except Exception as error:
+        raise RunError(f"MLflow has no model {uri!r}: {plain_text(error)}") from error
+    if not (directory / "MLmodel").is_file():
+        raise RunError(f"{uri!r} is no model in MLflow's format.")
+    return directory
