@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -14,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from lengthwise import usage
 from lengthwise.config.documentation import suggest
 from lengthwise.errors import ConfigError, LengthwiseError
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 REFUSED, INTERRUPTED = 2, 130
 
+_PLACE_OR_DECODING = r"^(decoding|output_dir|tracking)[.=]"
 _WHERE = "may be followed by OPTION=VALUE as for train, such as output_dir=DIR"
 
 
@@ -36,7 +39,9 @@ class Command:
         run: does it; returns the exit status.
         meaning: what it does, a sentence.
         takes_options: whether `OPTION=VALUE` may follow.
-        word: what its one word without `=` is, such as `STUDY`; None where it takes none.
+        word: what its first word without `=` is, such as `STUDY`; None where it takes none.
+        rest: what further words are, such as `TEXT`; None where it takes one at most. Then only words that name the
+            decoding, or where runs are, count as options: texts may hold a `=`.
         flags: further arguments, as `argparse` takes them.
     """
 
@@ -44,6 +49,7 @@ class Command:
     meaning: str
     takes_options: bool = True
     word: str | None = None
+    rest: str | None = None
     flags: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
@@ -112,11 +118,14 @@ def read_command(arguments: Sequence[str]) -> tuple[Command, argparse.Namespace]
     parser = _Parser(prog=f"lengthwise {name}", description=command.meaning)
     for flag, settings in command.flags.items():
         parser.add_argument(flag, **settings)
-    parser.add_argument("words", nargs="*", metavar=command.word or "OPTION=VALUE", help=_WHERE)
+    metavar = " ".join(filter(None, (command.word, command.rest))) or "OPTION=VALUE"
+    parser.add_argument("words", nargs="*", metavar=metavar, help=_WHERE)
     given = parser.parse_intermixed_args(rest)
-    given.overrides = [word for word in given.words if "=" in word and command.takes_options]
+    is_option = re.compile("=" if command.rest is None else _PLACE_OR_DECODING)
+    given.overrides = [word for word in given.words if is_option.search(word) and command.takes_options]
     words = [word for word in given.words if word not in given.overrides]
-    if len(words) > (command.word is not None):
+    given.rest = words[1:]
+    if command.rest is None and len(words) > (command.word is not None):
         taken = f"one {command.word}" if command.word is not None else "none"
         raise LengthwiseError(f"`lengthwise {name}` takes {taken} of {' '.join(words)!r}. Leave the rest out.")
     given.word = words[0] if words else None
@@ -315,6 +324,49 @@ COMMANDS = {
         word="STUDY",
         flags={"--json": {"action": "store_true", "help": "one JSON list, for a program to read"}},
     ),
+    "decode": Command(
+        run=usage.decode_sources,
+        meaning="Decode texts, or the lines of a file, with a trained model.",
+        word="RUN",
+        rest="TEXT",
+        flags={
+            "--file": {"metavar": "FILE", "help": "decode its lines, one line of output each; - is standard input"},
+            "--json": {"action": "store_true", "help": "one JSON object a line, with scores"},
+            "--probabilities": {"action": "store_true", "help": "with --json: each step's distribution too"},
+            "--best": {"type": int, "metavar": "N", "help": "with decoding=beam: the N best texts, with scores"},
+        },
+    ),
+    "evaluate": Command(
+        run=usage.evaluate_run,
+        meaning="Score a run's weights under another decoding, into the same run.",
+        word="RUN",
+    ),
+    "report": Command(
+        run=usage.write_report,
+        meaning="Write what a study, or several together, have found out: a page, a text, a table, figures.",
+        word="STUDY",
+        rest="STUDY",
+        flags={"--output": {"metavar": "DIR", "help": "where it goes; else `report` in the study's directory"}},
+    ),
+    "serve": Command(
+        run=usage.serve_run,
+        meaning="Serve a trained model over HTTP, on this machine alone.",
+        word="RUN",
+        flags={"--port": {"type": int, "default": 8000, "help": "where it listens; 0 takes a free one; 8000"}},
+    ),
+    "register": Command(
+        run=usage.register_run,
+        meaning="Register a run's model in MLflow under a name.",
+        word="RUN",
+        rest="NAME",
+        flags={"--alias": {"metavar": "ALIAS", "help": "also move this alias to it, such as champion"}},
+    ),
+    "export": Command(
+        run=usage.export_run,
+        meaning="Write a run's model as a SavedModel: strings in, strings out, with TensorFlow alone.",
+        word="RUN",
+        rest="DIRECTORY",
+    ),
     "ui": Command(
         run=_serve_ui,
         meaning="Browse the runs in the MLflow UI.",
@@ -333,6 +385,12 @@ Usage: lengthwise COMMAND ...
   options [WORD]          what every option means, or those that speak of WORD
   models [PRESET]         all models in a table, or one with its wiring, equations and parameters
   runs [STUDY] [--json]   list the runs, or those of a study
+  decode RUN TEXT ...     decode texts, or with --file FILE the lines of a file
+  evaluate RUN            score a run's weights under another decoding=NAME, into the same run
+  report STUDY ...        write what studies have found out: effects, intervals, figures on one page
+  serve RUN               serve a trained model over HTTP, on this machine alone
+  register RUN NAME       register a run's model in MLflow under a name
+  export RUN DIRECTORY    write a run's model as a SavedModel
   ui [--port PORT]        browse the runs in the MLflow UI
   sync [RUN]              bring MLflow up to date with a run, or all
   reap                    close the runs whose process died

@@ -49,7 +49,7 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
     wiring = resolve_wiring(options.model, options.latent_dim, dataset.spec)
     describe_start(console, options, dataset, count_parameters(wiring))
     if stored is None:
-        opened = start_run(_build_record(options, launch, dataset), options.tracking)
+        opened = start_run(build_record(options, launch, dataset), options.tracking)
     else:
         _check_data(stored, dataset)
         opened = resume_run(stored, options.tracking)
@@ -100,7 +100,8 @@ def describe_start(console: Console, options: RunOptions, dataset: Dataset, num_
         console.print(f"  {skipped.reason}: {skipped.count:,}")
 
 
-def _build_record(options: RunOptions, launch: Launch, dataset: Dataset) -> RunRecord:
+def build_record(options: RunOptions, launch: Launch, dataset: Dataset) -> RunRecord:
+    """Return what a run's directory says of it from the start."""
     primary = PRIMARY_METRICS[dataset.spec.kind]
     return RunRecord(
         output_dir=project_root() / options.output_dir,

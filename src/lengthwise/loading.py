@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 REGISTERED = "models:/"
 _DECODING = re.compile(r"decoding[.=]")
+_PLACE = re.compile(r"(output_dir|tracking)[.=]")
 
 
 def load_run(run: str | Path, overrides: Sequence[str] = ()) -> Predictor:
@@ -34,16 +35,31 @@ def load_run(run: str | Path, overrides: Sequence[str] = ()) -> Predictor:
         RunError: there is no such run, or it holds no whole model.
         ConfigError: an override is refused.
     """
-    directory = find_model(str(run), [word for word in overrides if not _DECODING.match(word)])
+    places, changes = part_overrides(overrides)
+    directory = find_model(str(run), places)
     # TensorFlow's greetings are no news to anybody; and by now the run is there.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from lengthwise.serving.artifact import find_artifact, load_artifact
     from lengthwise.serving.predictor import Predictor
 
     artifact = load_artifact(find_artifact(directory))
-    changes = [word for word in overrides if _DECODING.match(word)]
     decoding = change_decoding(artifact.options, changes).decoding if changes else None
     return Predictor(artifact, decoding)
+
+
+def part_overrides(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Tell the overrides that say where runs are from those of the decoding.
+
+    Raises:
+        ConfigError: one is neither, and would take no effect on a model that is trained.
+    """
+    for word in overrides:
+        if _PLACE.match(word) is None and _DECODING.match(word) is None:
+            rule = "has no effect on a run that is trained: its options are stored with it"
+            remedy = "Leave it out; decoding.OPTION, output_dir and tracking.uri can be given"
+            raise ConfigError(word.lstrip("+~").partition("=")[0], rule, received=None, remedy=remedy)
+    places = [word for word in overrides if _PLACE.match(word)]
+    return places, [word for word in overrides if not _PLACE.match(word)]
 
 
 def find_model(run: str, overrides: Sequence[str]) -> Path:

@@ -16,7 +16,7 @@ from lengthwise.config.places import conf_dir
 from lengthwise.errors import LengthwiseError, RunError
 from lengthwise.evaluation.report_page import Report, Section, write_html, write_markdown
 from lengthwise.evaluation.report_sections import build_sections
-from lengthwise.evaluation.report_tables import write_results
+from lengthwise.evaluation.report_tables import tabulate_answer, write_results
 from lengthwise.evaluation.report_text import write_answer
 from lengthwise.evaluation.study import Course, Study, StudyRun, Value, build_study, show_value
 from lengthwise.evaluation.tables import Table
@@ -40,7 +40,7 @@ class Written(NamedTuple):
     Args:
         directory: where its files are.
         html: the page.
-        answer: what it says first, in sentences.
+        answer: what it says first, in paragraphs.
     """
 
     directory: Path
@@ -112,8 +112,7 @@ def _write(names: Sequence[str], sources: Sequence[_Source], destination: Path) 
         write_whole(destination / RESULTS_NAME, write_results(study).encode())
     except OSError as error:
         raise LengthwiseError(f"The report cannot be written: {error}. Give another with --output DIR.") from error
-    told = (*answer.lead, *(each.text for each in answer.findings), answer.interaction, *answer.cautions)
-    return Written(directory=destination, html=html, answer=tuple(sentence for sentence in told if sentence))
+    return Written(directory=destination, html=html, answer=(*answer.paragraphs, *answer.cautions))
 
 
 def _read_run(source: _Source) -> StudyRun:
@@ -171,13 +170,18 @@ def _assemble(study: Study, manifests: Sequence[Manifest], sections: tuple[Secti
     version = next(iter(manifests)).versions.get("lengthwise", "")
     return Report(
         title=study.title,
-        question=header.get("Question"),
+        question=_capitalise(header.get("Question")),
         answer=write_answer(study),
+        summary=tabulate_answer(study),
         facts=_list_facts(study, manifests, header),
         sections=sections,
         commands=_list_commands(study, manifests),
         made=f"Written by lengthwise {version} on {datetime.now(UTC):%Y-%m-%d}.",
     )
+
+
+def _capitalise(text: str | None) -> str | None:
+    return text and text[:1].upper() + text[1:]
 
 
 def read_header(study: str) -> dict[str, str]:
@@ -202,23 +206,23 @@ def read_header(study: str) -> dict[str, str]:
         if text.startswith("@package"):
             continue
         word, colon, rest = text.partition(": ")
-        if colon and word.isalpha() and word[:1].isupper():
+        if colon and word[:1].isupper() and word.replace(" ", "").isalpha() and word.count(" ") < 2:
             name, text = word, rest
         header[name] = f"{header.get(name, '')} {text}".strip()
     return header
 
 
 def _list_facts(study: Study, manifests: Sequence[Manifest], header: Mapping[str, str]) -> dict[str, str]:
-    facts = {"Expected": header["Expected"]} if "Expected" in header else {}
-    facts["Data"] = "; ".join(_describe_data(study))
+    facts = {"Data": "; ".join(_describe_data(study))}
     constant = _find_constant(study)
-    facts |= {"Model": show_value(constant["model.name"])} if "model.name" in constant else {}
+    facts |= {"Preset": show_value(constant["model.name"])} if "model.name" in constant else {}
     facts["Budget"] = _describe_budget(constant)
     facts["Seeds"] = ", ".join("none" if seed is None else str(seed) for seed in study.seeds)
     facts["Runs"] = _describe_runs(study)
     facts["Time"] = _describe_time(study, manifests)
     facts["Code"] = _describe_code(manifests)
     newest = max(manifests, key=lambda manifest: manifest.started)
+    facts |= {name: text for name, text in header.items() if name.startswith("Expected")}
     facts["Versions"] = ", ".join(f"{name} {version}" for name, version in newest.versions.items())
     return {name: text for name, text in facts.items() if text}
 

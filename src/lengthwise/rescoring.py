@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,25 +14,27 @@ from rich.console import Console
 from rich.table import Table
 
 from lengthwise.composition import change_decoding
-from lengthwise.config.options import DecodingOptions, RunOptions
+from lengthwise.config.options import RunOptions, TrackingOptions
 from lengthwise.config.parse import parse_stored
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.loading import load_dataset
 from lengthwise.errors import RunError
-from lengthwise.evaluation.metrics import describe_metric
 from lengthwise.tracking.afterwards import add_to_run
 from lengthwise.tracking.manifest import read_manifest
 
 CONFIG_NAME = "config.yaml"
 
 
-def rescore_run(directory: Path, overrides: Sequence[str], console: Console) -> dict[str, float]:
+def rescore_run(
+    directory: Path, overrides: Sequence[str], *, console: Console, tracking: TrackingOptions | None = None
+) -> dict[str, float]:
     """Decode the splits of a run anew, score them, and add the scores to the run under names of their own.
 
     Args:
         directory: of a run that holds a trained model.
         overrides: of the decoding, such as `decoding=beam` or `decoding.length=oracle`.
         console: takes progress and results.
+        tracking: where the run is mirrored; None: where the run's own options say.
 
     Returns:
         what was added: `split/LABEL/metric`, where LABEL is that of `label_decoding`.
@@ -56,7 +59,7 @@ def rescore_run(directory: Path, overrides: Sequence[str], console: Console) -> 
     }
     content = {"decoding": asdict(options.decoding), "scores": _finite(summaries)}
     text = json.dumps(content, ensure_ascii=False, indent=1)
-    add_to_run(directory, options.tracking, figures=figures, files={f"evaluations/{label}.json": text})
+    add_to_run(directory, tracking or options.tracking, figures=figures, files={f"evaluations/{label}.json": text})
     _print_scores(console, label, summaries)
     return figures
 
@@ -76,6 +79,8 @@ def label_decoding(options: RunOptions) -> str:
 
 
 def _score(directory: Path, options: RunOptions, dataset: Dataset, console: Console) -> dict[str, Mapping[str, float]]:
+    # TensorFlow's greetings are no news to anybody; and by now nothing can be refused any more.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from lengthwise.decoding.decoding import build_decode_function, decode_split
     from lengthwise.evaluation.metrics import score_predictions
     from lengthwise.evaluation.outcomes import classify_outcomes
@@ -85,7 +90,7 @@ def _score(directory: Path, options: RunOptions, dataset: Dataset, console: Cons
 
     prepare_backend(options.training, options.seed)
     models = load_artifact(find_artifact(directory)).models
-    decoding: DecodingOptions = options.decoding
+    decoding = options.decoding
     decode = build_decode_function(models, decoding)
     summaries: dict[str, Mapping[str, float]] = {}
     for name, split in dataset.splits.items():
@@ -104,8 +109,7 @@ def _print_scores(console: Console, label: str, summaries: Mapping[str, Mapping[
     for split in summaries:
         table.add_column(split, justify="right")
     for name in next(iter(summaries.values())):
-        title = describe_metric(name).label
-        table.add_row(title, *(f"{summary[name]:.4f}" for summary in summaries.values()))
+        table.add_row(name.replace("_", " "), *(f"{summary[name]:.4f}" for summary in summaries.values()))
     console.print(table)
 
 

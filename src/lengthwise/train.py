@@ -84,6 +84,24 @@ class Task:
             sweep: the sweep, before its first job.
         """
         self.sweeps.append(self.ending.enter_context(sweep))
+        if self.function == RUN_EXPERIMENT:
+            self.ending.push(lambda kind, *_: report_sweep(sweep) if kind is None else None)
+
+
+def report_sweep(sweep: Sweep) -> None:
+    """Write the report of a sweep into its directory, while its run is open; what goes wrong costs the report alone.
+
+    Args:
+        sweep: whose jobs have ended.
+    """
+    from lengthwise.report import report_sweep as write_report
+
+    try:
+        print(f"report  {write_report(sweep.directory).html}")
+    except LengthwiseError as error:
+        print(f"No report: {error}", file=sys.stderr)
+    except Exception:
+        traceback.print_exc()
 
 
 def check_resume(options: RunOptions, launch: Launch) -> None:

@@ -18,8 +18,12 @@ from lengthwise.tracking.record import RunRecord
 from lengthwise.tracking.run import resume_run, start_run
 from lengthwise.train import main
 
-RAISES, EXITS, DIES, HANGS, REFUSES = 101, 102, 103, 104, 105
-"""Seeds under which the job goes wrong, each in its own way; any other: it returns `latent_dim + seed`."""
+RAISES, EXITS, DIES, HANGS, REFUSES, WAITS, GROWS = 101, 102, 103, 104, 105, 106, 107
+"""Seeds under which the job goes wrong, each in its own way; any other: it returns `latent_dim + seed`.
+
+WAITS makes one step and hangs, and makes the next once it is resumed; GROWS keeps 300 MB of its process."""
+
+KEPT: list[bytes] = []
 
 
 def run_job(options: RunOptions, launch: Launch) -> float:
@@ -31,6 +35,9 @@ def run_job(options: RunOptions, launch: Launch) -> float:
         print(f"job {launch.job_number} in process {os.getpid()} with {launch.cores} cores")
         if options.seed in MISHAPS:
             MISHAPS[options.seed]()
+        if options.seed == WAITS:
+            run.log({"train/loss": 1.0}, step=1 if launch.resume is None else 2)
+            time.sleep(600 if launch.resume is None else 0)
         value = float(options.latent_dim + options.seed)
         run.set_summary({"val/loss": value})
         return value
@@ -66,6 +73,7 @@ MISHAPS = {
     DIES: lambda: os.kill(os.getpid(), signal.SIGKILL),
     HANGS: lambda: time.sleep(600),
     REFUSES: _refuse,
+    GROWS: lambda: KEPT.append(b"x" * 300_000_000),
 }
 
 if __name__ == "__main__":

@@ -31,7 +31,14 @@ LIBRARIES = {
     "hydra": {"train.py", "composition.py", "cli.py", "sweeps/"},
     "omegaconf": {"config/parse.py", "sweeps/launcher.py", "train.py", "composition.py"},
     "mlflow": {"tracking/", "serving/mlflow_model.py"},
-    "matplotlib": {"evaluation/style.py", "evaluation/figures.py", "evaluation/sequence_figures.py"},
+    "matplotlib": {
+        "evaluation/style.py",
+        "evaluation/figures.py",
+        "evaluation/sequence_figures.py",
+        "evaluation/wiring_figure.py",
+        "evaluation/study_figures.py",
+        "evaluation/report_sections.py",
+    },
     "tensorflow": {"models/", "training/", "decoding/", "serving/", "execution.py"},
     "keras": {"models/", "training/", "decoding/", "serving/", "execution.py"},
 }

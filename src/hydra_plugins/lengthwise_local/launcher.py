@@ -69,13 +69,24 @@ class SweepLauncher(Launcher):
         jobs = [self.plan(initial_job_idx + place, tuple(each)) for place, each in enumerate(job_overrides)]
         return [_as_return(outcome) for outcome in self.open_sweep(jobs).run(jobs)]
 
-    def open_sweep(self, jobs: Sequence[Job]) -> Sweep:
-        """Return the sweep of this command, opened for its first jobs."""
-        from lengthwise.sweeps.sweep import Sweep
+    def open_sweep(
+        self, jobs: Sequence[Job], *, parent: str | None = None, varied: Sequence[str] | None = None
+    ) -> Sweep:
+        """Return the sweep of this command, opened for its first jobs.
+
+        Args:
+            jobs: at least one.
+            parent: name of the run of an earlier command to go on with; None: the sweep that has one of the jobs.
+            varied: the options in which jobs differ; None: to be found.
+        """
+        from lengthwise.sweeps.sweep import Sweep, SweepOptions
 
         if self._sweep is None:
             task = self._task
-            self._sweep = Sweep(jobs, self._executor, command=task.command, function=task.function, repeat=self._repeat)
+            options = SweepOptions(
+                command=task.command, function=task.function, repeat=self._repeat, parent=parent, varied=varied
+            )
+            self._sweep = Sweep(jobs, self._executor, options)
             task.open_sweep(self._sweep)
         return self._sweep
 

@@ -552,9 +552,8 @@ class OptunaSweeperOptions:
     num_trials: Annotated[int, Between(1, 1_000_000, "trials")]
     """Trials in all, those of earlier commands of the same search included."""
 
-    sampler: Literal["tpe", "random", "grid", "gp", "cmaes"]
-    """How values are chosen: tree-structured Parzen estimator (Bergstra et al. 2011), at random, every combination,
-    Gaussian process, or CMA-ES (Hansen 2016)."""
+    sampler: Literal["tpe", "random"]
+    """How values are chosen: by a tree-structured Parzen estimator (Bergstra et al. 2011) or at random."""
 
     sampler_seed: Seed
     """Seed of the choice. Which trials have ended when one is chosen plays a part too: with several workers two
@@ -563,6 +562,9 @@ class OptunaSweeperOptions:
     pruner: Literal["none", "median", "hyperband"]
     """Which trials are stopped early, judged by `metric` after each epoch: none; those worse than the median of the
     others; or Hyperband (Li et al. 2018)."""
+
+    warmup_epochs: Annotated[int, Between(0, 1_000_000, "epochs")]
+    """Epochs in which no trial is stopped early."""
 
     metric: Annotated[str, Pattern(r"[\w.-]+(/[\w.-]+)+", "a metric, such as val/loss")]
     """Metric of the journal that the pruner looks at; smaller is better for a loss or an error, else greater."""

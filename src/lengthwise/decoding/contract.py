@@ -43,7 +43,7 @@ class Ending(NamedTuple):
 
     Args:
         limit: `(B,)` int32, most steps of each row; 0 for a row that only fills a batch up.
-        longest: scalar int32, at least every limit: the number of steps that results are wide.
+        longest: scalar int32, at least 1 and every limit: the number of steps that results are wide.
         symbol: id of the symbol that ends a sequence; None where no symbol does.
         allowed: whether a row may end before its limit; where it may not, the end symbol is never chosen.
     """

@@ -62,7 +62,7 @@ def build_decode_function(models: Models, options: DecodingOptions) -> DecodeFun
     def decode(source: Tensor, source_length: Tensor, limit: Tensor, row: Tensor) -> Sequences:
         _, constants, state = models.training.begin(source, source_length)
         size = wiring.decoder_dim * (options.width if isinstance(options, BeamOptions) else 1)
-        longest = tf.reduce_max(limit)
+        longest = tf.maximum(tf.reduce_max(limit), 1)
         sequences = run_in_parts(loop, (constants, state, limit, row), longest, values_per_row=size)
         return sequences._replace(values=sequences.values[:, : tf.reduce_max(sequences.length)])
 
@@ -88,7 +88,7 @@ def build_search_function(models: Models, options: BeamOptions, num_best: int) -
 
     def find(source: Tensor, source_length: Tensor, limit: Tensor) -> Hypotheses:
         _, constants, state = models.training.begin(source, source_length)
-        size, longest = wiring.decoder_dim * options.width, tf.reduce_max(limit)
+        size, longest = wiring.decoder_dim * options.width, tf.maximum(tf.reduce_max(limit), 1)
         found = run_in_parts(loop, (constants, state, limit), longest, values_per_row=size)
         return found._replace(values=found.values[..., : tf.reduce_max(found.length)])
 

@@ -19,6 +19,7 @@ so that in a study without effects 95 of 100 reports call nothing sure. The inte
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
@@ -43,7 +44,7 @@ class Estimate(NamedTuple):
         low, high: ends of the 95 % interval; NaN where there is one value.
         deviation: standard deviation of the values; NaN where there is one.
         p_value: two-sided, of the mean being 0; NaN where there is one value.
-        count: independent values, the seeds.
+        num_values: independent values, the seeds.
     """
 
     mean: float
@@ -51,12 +52,12 @@ class Estimate(NamedTuple):
     high: float
     deviation: float
     p_value: float
-    count: int
+    num_values: int
 
     @property
     def standard_error(self) -> float:
         """Standard error of the mean; NaN where there is one value."""
-        return self.deviation / self.count**0.5 if self.count else float("nan")
+        return self.deviation / self.num_values**0.5 if self.num_values else float("nan")
 
 
 class Contrast(NamedTuple):
@@ -125,9 +126,9 @@ def estimate_mean(values: NDArray[np.float64]) -> Estimate:
 
 
 def _student(mean: float, error: float, *, freedom: int, count: int) -> Estimate:
-    from scipy.special import stdtr, stdtrit
+    from scipy.special import stdtr
 
-    half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
+    half = _quantile(freedom) * error
     p_value = 2 * float(stdtr(freedom, -abs(mean) / error)) if error else float(mean == 0)
     return Estimate(mean, mean - half, mean + half, error * count**0.5, p_value, count)
 
@@ -150,28 +151,32 @@ def correct_holm(p_values: Sequence[float]) -> list[float]:
 
 
 def choose_complete(present: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Choose rows and columns of a table so that none of its entries is missing.
+    """Choose rows (cells) and columns (seeds) of a table so that none of its entries is missing.
 
-    Again and again the row or column with the largest share of missing entries is left out, of equals the row; so a
-    cell that always failed costs itself, and a seed that was not finished costs itself.
+    Of the seeds, those that are most complete come first; with each number of them go the cells that all of them have.
+    Taken is the number for which the interval can be expected to be narrowest, t(seeds - 1) / sqrt(seeds x cells): so
+    a cell that failed under one seed costs itself, and a seed that was hardly begun costs itself.
 
     Args:
         present: `(rows, columns)`.
 
     Returns:
-        The places of the rows and of the columns kept; both empty where nothing is complete.
+        The places of the rows and of the columns kept; both empty where nothing is present.
     """
-    rows, columns = np.arange(present.shape[0]), np.arange(present.shape[1])
-    while len(rows) and len(columns):
-        part = present[np.ix_(rows, columns)]
-        if part.all():
-            return rows, columns
-        by_row, by_column = 1 - part.mean(axis=1), 1 - part.mean(axis=0)
-        if by_row.max() >= by_column.max():
-            rows = np.delete(rows, by_row.argmax())
-        else:
-            columns = np.delete(columns, by_column.argmax())
-    return rows[:0], columns[:0]
+    order = np.argsort(-present.sum(axis=0), kind="stable")
+    chosen, narrowest = (np.arange(0), np.arange(0)), math.inf
+    for count in range(1, present.shape[1] + 1):
+        rows = np.flatnonzero(present[:, order[:count]].all(axis=1))
+        width = _quantile(count - 1) / math.sqrt(count * len(rows)) if count > 1 and len(rows) else math.inf
+        if len(rows) and (count == 1 or width < narrowest):
+            chosen, narrowest = (rows, np.sort(order[:count])), width
+    return chosen
+
+
+def _quantile(freedom: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + LEVEL) / 2))
 
 
 def measure_main_effects(values: NDArray[np.float64]) -> list[Effect]:
@@ -212,14 +217,11 @@ def compare_cells(values: NDArray[np.float64], best: int) -> list[Effect | None]
         best: place of the cell to compare with.
 
     Returns:
-        For each cell its difference from that one, corrected as one family; None for that one itself.
+        For each cell its difference from that one, uncorrected; None for that one itself.
     """
-    others = [place for place in range(len(values)) if place != best]
-    effects = _correct(_measure(values[[best, place]], (Contrast(0, 1, 0),)) for place in others)
-    found: list[Effect | None] = [None] * len(values)
-    for place, effect in zip(others, effects, strict=True):
-        found[place] = effect
-    return found
+    return [
+        None if place == best else _measure(values[[best, place]], (Contrast(0, 1, 0),)) for place in range(len(values))
+    ]
 
 
 def _correct(effects: Iterable[Effect]) -> list[Effect]:
@@ -241,7 +243,7 @@ def _measure(values: NDArray[np.float64], contrasts: tuple[Contrast, ...]) -> Ef
     method: Method = "paired seeds"
     if not used and len(contrasts) == 1:
         estimate = _fit_linear_model(values, contrasts[0])
-        method, used = "linear model", estimate.count
+        method, used = "linear model", estimate.num_values
     return Effect(
         contrasts=contrasts,
         estimate=estimate,

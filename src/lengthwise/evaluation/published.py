@@ -174,14 +174,14 @@ def compare_published(study: Study, published: tuple[Published, ...] = PUBLISHED
             if not runs or any(runs[0].params.get(option, "") != value for option, value in result.options.items()):
                 continue
             ours = cell.estimate(result.metric)
-            if ours.count:
+            if ours.num_values:
                 distance = _measure_distance(result, ours)
                 found.append(Distance(published=result, cell=cell, ours=ours, standard_errors=distance))
     return found
 
 
 def _measure_distance(result: Published, ours: Estimate) -> float | None:
-    if result.note or ours.count < 2:
+    if result.note or ours.num_values < 2:
         return None
     error = (ours.standard_error**2 + (result.error or 0.0) ** 2) ** 0.5
     return (ours.mean - result.value) / error if error else None

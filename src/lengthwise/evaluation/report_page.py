@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
-from lengthwise.evaluation.report_text import Answer, Finding
+from lengthwise.evaluation.report_tables import MARKS
+from lengthwise.evaluation.report_text import Answer
 from lengthwise.evaluation.tables import Table
 
 SMALL_PRINT = (
@@ -65,6 +66,7 @@ class Report:
         title: of the study.
         question: what it was to find out; None where its overlay does not say.
         answer: in words.
+        summary: the main effects side by side, marked; without rows where there is one cell.
         facts: name -> text: data, budget, seeds, versions, commit.
         sections: in order.
         commands: how to reproduce it, line by line.
@@ -74,6 +76,7 @@ class Report:
     title: str
     question: str | None
     answer: Answer
+    summary: Table
     facts: Mapping[str, str]
     sections: tuple[Section, ...]
     commands: tuple[str, ...]
@@ -83,23 +86,17 @@ class Report:
 _STYLE = """
 :root{color-scheme:light}
 *{box-sizing:border-box}
-body{margin:0 auto;max-width:66rem;padding:1.2rem 1.4rem 3rem;
+body{margin:0 auto;max-width:74rem;padding:1.2rem 1.4rem 3rem;
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif;
 color:#222;background:#fff}
 h1{font-size:1.7rem;line-height:1.2;margin:.2rem 0}
 h2{font-size:1.15rem;margin:2rem 0 .5rem;border-bottom:1px solid #ddd;padding-bottom:.2rem}
 h3{font-size:.95rem;margin:1.2rem 0 .3rem}
-p{margin:.4rem 0}
+p{margin:.4rem 0;max-width:60rem}
 .question{font-size:1.1rem;color:#444;margin-bottom:.7rem}
 .answer{border-left:4px solid #0072B2;padding:.3rem 0 .3rem 1rem;margin:.6rem 0}
 .answer .lead{font-size:1.08rem}
-ul.findings{list-style:none;padding:0;margin:.6rem 0}
-ul.findings li{display:flex;gap:.7rem;align-items:baseline;margin:.3rem 0}
-.badge{flex:0 0 8.2rem;text-align:center;border-radius:.25rem;font-size:.82rem;padding:.05rem .3rem;
-border:1px solid #999;
-color:#444;background:#fff}
-.badge.good{background:#d7efe7;border-color:#009E73;color:#00553e}
-.badge.bad{background:#fbe9c8;border-color:#b87a00;color:#6b4700}
+td.good{background:#d7efe7}td.bad{background:#fbe9c8}
 .care{background:#f6f6f6;padding:.5rem .9rem;margin:.7rem 0;font-size:.93rem}
 .care p{margin:.15rem 0}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;font-size:.92rem;margin:.5rem 0}
@@ -109,20 +106,20 @@ table{border-collapse:collapse;font-size:.86rem;font-variant-numeric:tabular-num
 th,td{padding:.22rem .6rem;border-bottom:1px solid #e5e5e5;text-align:left;vertical-align:top}
 th{border-bottom:2px solid #888;vertical-align:bottom;font-weight:600;min-width:4rem}
 td.n{text-align:right;white-space:nowrap}
+td.left{text-align:left}
 td.code{font-family:ui-monospace,monospace;font-size:.8rem;overflow-wrap:anywhere;min-width:8rem}
-figure{margin:.8rem 0}figure img{max-width:100%;height:auto;display:block}
+figure{margin:.8rem 0}figure img{max-width:min(100%,58rem);height:auto;display:block}
 figcaption,.small{font-size:.86rem;color:#555;max-width:60rem}
 pre{background:#f6f6f6;padding:.6rem .9rem;overflow-x:auto;font-size:.86rem;white-space:pre-wrap;overflow-wrap:anywhere}
-@media(max-width:40rem){body{padding:.8rem}ul.findings li{flex-direction:column;gap:.1rem}.badge{flex:none}
+@media(max-width:40rem){body{padding:.8rem}
 dl{grid-template-columns:1fr}dt{margin-top:.4rem}}
 @media print{body{max-width:none;padding:0;font-size:10pt}.scroll{overflow:visible}table{font-size:7.5pt}
-th,td{padding:1pt 3pt;min-width:0}td.n{white-space:normal}h2{break-after:avoid}figure,tr,li{break-inside:avoid}
-.badge,.answer,.care{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
+th,td{padding:1pt 3pt;min-width:0}td.n{white-space:normal}h2{break-after:avoid}figure,tr{break-inside:avoid}
+td,.answer,.care{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """
 
-_BADGES = {1: ("good", "\N{BLACK UP-POINTING TRIANGLE} surely better"),
-           -1: ("bad", "\N{BLACK DOWN-POINTING TRIANGLE} surely worse"),
-           0: ("", "\N{WHITE CIRCLE} no sure effect")}  # fmt: skip
+LEGEND = tuple(zip((MARKS[1], MARKS[-1], MARKS[0]), ("surely better", "surely worse", "no sure effect"), strict=True))
+_LOOKS = {mark: look for (_, mark), look in zip(sorted(MARKS.items()), ("bad", "", "good"), strict=True)}
 
 
 def write_html(report: Report) -> str:
@@ -130,7 +127,7 @@ def write_html(report: Report) -> str:
     parts = [
         f"<h1>{escape(report.title)}</h1>",
         f'<p class="question">{escape(report.question)}</p>' if report.question else "",
-        _write_answer(report.answer),
+        _write_answer(report),
         "<h2>The study</h2><dl>",
         *(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in report.facts.items()),
         "</dl>",
@@ -147,26 +144,18 @@ def write_html(report: Report) -> str:
     )
 
 
-def _write_answer(answer: Answer) -> str:
-    parts = ['<div class="answer">', f'<p class="lead">{escape(" ".join(answer.lead))}</p>']
-    parts.append(_write_findings(answer.findings))
-    if answer.interaction:
-        parts.append(f"<p>{escape(answer.interaction)}</p>")
-    if answer.beyond:
-        parts.append(f"<p>On targets beyond the trained lengths:</p>{_write_findings(answer.beyond)}")
+def _write_answer(report: Report) -> str:
+    first, *others = report.answer.paragraphs
+    parts = ['<div class="answer">', f'<p class="lead">{escape(first)}</p>']
+    parts += [f"<p>{escape(paragraph)}</p>" for paragraph in others]
     parts.append("</div>")
-    if answer.cautions:
-        told = "".join(f"<p>{escape(caution)}</p>" for caution in answer.cautions)
+    if report.summary.rows:
+        legend = "; ".join(f"{mark} {words}" for mark, words in LEGEND)
+        parts += [_write_table(report.summary), f'<p class="small">{escape(legend)}; 95 % intervals.</p>']
+    if report.answer.cautions:
+        told = "".join(f"<p>{escape(caution)}</p>" for caution in report.answer.cautions)
         parts.append(f'<div class="care">{told}</div>')
     return "\n".join(parts)
-
-
-def _write_findings(findings: tuple[Finding, ...]) -> str:
-    rows = []
-    for finding in findings:
-        look, label = _BADGES[finding.verdict]
-        rows.append(f'<li><span class="badge {look}">{label}</span><span>{escape(finding.text)}</span></li>')
-    return f'<ul class="findings">{"".join(rows)}</ul>' if rows else ""
 
 
 def _write_section(section: Section) -> str:
@@ -206,6 +195,8 @@ def _write_entry(column: str, entry: object) -> str:
     )
     if column in _CODE:
         return f'<td class="code">{escape(text)}</td>'
+    if text[:1] in _LOOKS:
+        return f'<td class="n left {_LOOKS[text[:1]]}">{escape(text)}</td>'
     is_number = text[:1].isdigit() or text[:1] in "+\N{MINUS SIGN}\N{EN DASH}<"
     return f'<td class="n">{escape(text)}</td>' if is_number and len(text) < 40 else f"<td>{escape(text)}</td>"
 
@@ -215,12 +206,12 @@ def write_markdown(report: Report) -> str:
     lines = [f"# {report.title}", ""]
     if report.question:
         lines += [report.question, ""]
-    lines += ["## Verdict", "", " ".join(report.answer.lead), ""]
-    lines += [f"- {finding.text}" for finding in report.answer.findings]
-    lines += ["", report.answer.interaction] if report.answer.interaction else []
-    if report.answer.beyond:
-        lines += ["", "On targets beyond the trained lengths:", ""]
-        lines += [f"- {finding.text}" for finding in report.answer.beyond]
+    lines += ["## Verdict", ""]
+    for paragraph in report.answer.paragraphs:
+        lines += [paragraph, ""]
+    if report.summary.rows:
+        legend = "; ".join(f"{mark} {words}" for mark, words in LEGEND)
+        lines += [report.summary.to_markdown(max_width=80), f"{legend}; 95 % intervals."]
     lines += [""] + [f"*{caution}*\n" for caution in report.answer.cautions]
     lines += ["## The study", ""] + [f"- {name}: {text}" for name, text in report.facts.items()] + [""]
     for section in report.sections:

@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from lengthwise.evaluation.published import compare_published
+from lengthwise.evaluation.report_numbers import find_unit, write_number
 from lengthwise.evaluation.report_page import Picture, Section
 from lengthwise.evaluation.report_tables import (
     choose_samples,
@@ -16,7 +17,7 @@ from lengthwise.evaluation.report_tables import (
     tabulate_published,
     tabulate_unfinished,
 )
-from lengthwise.evaluation.report_text import Finding, find_baseline, find_unit, has_values, write_findings
+from lengthwise.evaluation.report_text import Finding, find_baseline, has_values, write_findings
 from lengthwise.evaluation.study import Study
 from lengthwise.evaluation.study_figures import (
     MOST_PANELS,
@@ -55,8 +56,12 @@ def build_sections(study: Study, directory: Path) -> tuple[Section, ...]:
 
 
 def _build_cells(study: Study) -> Section:
-    intervals = "Mean over the seeds and 95 % interval; the best first."
-    return Section(title="Cells", text=intervals, tables={"": tabulate_cells(study)})
+    text = "Mean over the seeds and 95 % interval; the best first."
+    name, baseline = find_baseline(study, study.metric)
+    if math.isfinite(baseline):
+        unit = find_unit(study.metric_name)
+        text += f" Without learning, {name} reaches {write_number(baseline, unit)} {unit.score}.".replace(" .", ".")
+    return Section(title="Cells", text=text, tables={"": tabulate_cells(study)})
 
 
 def _build_effects(study: Study, metric: str, directory: Path) -> Section:
@@ -89,7 +94,7 @@ def _rank_finding(finding: Finding) -> tuple[bool, float, float]:
 
 def _draw_row(finding: Finding, scale: float) -> EffectRow:
     estimate = finding.effect.estimate
-    return EffectRow(finding.step, scale * estimate.mean, scale * estimate.low, scale * estimate.high, finding.verdict)
+    return EffectRow(finding.label, scale * estimate.mean, scale * estimate.low, scale * estimate.high, finding.verdict)
 
 
 def _build_figures(study: Study, directory: Path) -> Section:

@@ -10,20 +10,17 @@ from collections.abc import Sequence
 from lengthwise.evaluation.assessment import EXPOSURE_METRICS, PRIMARY_METRICS
 from lengthwise.evaluation.effects import Effect
 from lengthwise.evaluation.published import Distance
-from lengthwise.evaluation.report_text import (
-    Finding,
-    Unit,
-    find_unit,
-    write_estimate,
-    write_number,
-    write_seconds,
-)
+from lengthwise.evaluation.report_numbers import Unit, find_unit, write_estimate, write_number, write_seconds
+from lengthwise.evaluation.report_text import Finding, choose_findings, write_findings
 from lengthwise.evaluation.study import Cell, Study, StudyRun, show_value
 from lengthwise.evaluation.tables import Cell as Entry
 from lengthwise.evaluation.tables import Table
 
 NONE = "\N{EN DASH}"
-_OUTCOMES = {"stopped_early": "stopped early", "stopped_late": "stopped late", "wrong_content": "wrong content"}
+_OUTCOMES = ("stopped_early", "stopped_late", "wrong_content")
+MARKS = {1: "\N{BLACK UP-POINTING TRIANGLE}", -1: "\N{BLACK DOWN-POINTING TRIANGLE}", 0: "\N{WHITE CIRCLE}"}
+"""Before a difference: surely better, surely worse, not sure."""
+
 _VERDICTS = {1: "surely better", -1: "surely worse", 0: "no sure effect"}
 _SHOWN_WORST, _SHOWN_RANDOM = 4, 4
 _NUM_WORST = 20
@@ -39,21 +36,21 @@ def tabulate_cells(study: Study) -> Table:
     others = study.other_metrics
     columns += [f"{metric.partition('/')[0]} ({unit.score})" for metric in others]
     shown = [name for name in _OUTCOMES if kind == "tokens" and _is_known(study, f"{study.split}/{name}")]
-    columns += [f"{_OUTCOMES[name]} (%)" for name in shown]
-    columns += [f"exposure gap ({exposure.difference})", f"baseline ({unit.score})", "parameters", "fit time", "state"]
+    columns += ["stopped early / late / wrong content (%)"] if len(shown) == len(_OUTCOMES) else []
+    baselines = {_show(_find_cell_baseline(study, cell), unit) for cell in study.cells} - {NONE}
+    columns += [f"exposure gap ({exposure.difference})", *([f"baseline ({unit.score})"] if len(baselines) > 1 else [])]
+    columns += ["parameters", "fit time"]
     rows = []
     for cell in study.rank():
         row = [show_value(axis.levels[level]) for axis, level in zip(study.axes, cell.place, strict=True)]
-        row += [write_interval(cell, study.metric, unit), f"{len(cell.collect(study.metric))} of {len(study.seeds)}"]
+        row += [write_interval(cell, study.metric, unit), _write_seeds(study, cell)]
         row += [write_interval(cell, metric, unit) for metric in others]
-        row += [_show(cell.average(f"{study.split}/{name}"), find_unit("exact_match")) for name in shown]
-        row += [
-            _show(cell.average(f"{study.split}/exposure_gap"), exposure),
-            _show(_find_cell_baseline(study, cell), unit),
-            _show_count(cell.average("model/parameters")),
-            _show_seconds(cell.average("time/fit_seconds")),
-            _write_state(study, cell),
-        ]
+        if len(shown) == len(_OUTCOMES):
+            shares = (_show(cell.average(f"{study.split}/{name}"), find_unit("exact_match")) for name in shown)
+            row.append(" / ".join(shares))
+        row.append(_show(cell.average(f"{study.split}/exposure_gap"), exposure))
+        row += [_show(_find_cell_baseline(study, cell), unit)] if len(baselines) > 1 else []
+        row += [_show_count(cell.average("model/parameters")), _show_seconds(cell.average("time/fit_seconds"))]
         rows.append(tuple(row))
     return Table(columns=tuple(columns), rows=tuple(rows))
 
@@ -61,7 +58,7 @@ def tabulate_cells(study: Study) -> Table:
 def write_interval(cell: Cell, metric: str, unit: Unit) -> str:
     """Write the mean of a cell with its interval, without the unit."""
     estimate = cell.estimate(metric)
-    return write_estimate(estimate, unit._replace(score="", difference="")) if estimate.count else NONE
+    return write_estimate(estimate, unit._replace(score="", difference="")) if estimate.num_values else NONE
 
 
 def _is_known(study: Study, metric: str) -> bool:
@@ -88,12 +85,26 @@ def _find_cell_baseline(study: Study, cell: Cell) -> float:
     return (max if study.higher_is_better else min)(known, default=float("nan"))
 
 
-def _write_state(study: Study, cell: Cell) -> str:
+def _write_seeds(study: Study, cell: Cell) -> str:
     counts: dict[str, int] = {}
     for other, _, status, _ in study.list_unfinished():
         if other is cell:
             counts[status.lower()] = counts.get(status.lower(), 0) + 1
-    return ", ".join(f"{count} {status}" for status, count in counts.items()) or "complete"
+    told = ", ".join(f"{count} {status}" for status, count in counts.items())
+    return f"{len(cell.collect(study.metric))} of {len(study.seeds)}" + (f" ({told})" if told else "")
+
+
+def tabulate_answer(study: Study) -> Table:
+    """Tabulate the main effects on every held-out split side by side, each marked; no rows where there is one cell."""
+    unit = find_unit(study.metric_name)
+    by_split = [(m, choose_findings(study, write_findings(study, m)[0])) for m in (study.metric, *study.other_metrics)]
+    named = f", {unit.difference}" if unit.difference else ""
+    columns = ("step", *(f"{unit.label}, {metric.partition('/')[0]}{named}" for metric, _ in by_split))
+    rows = []
+    for own in zip(*(findings for _, findings in by_split), strict=True):
+        marked = (f"{MARKS[each.verdict]} {_show_difference(each.effect, unit)}" for each in own)
+        rows.append((own[0].label, *marked))
+    return Table(columns=columns, rows=tuple(rows))
 
 
 def tabulate_effects(study: Study, findings: Sequence[Finding]) -> Table:
@@ -103,7 +114,7 @@ def tabulate_effects(study: Study, findings: Sequence[Finding]) -> Table:
     columns = ("step", named, "corrected p", "verdict", "seeds", "cells")
     rows = tuple(
         (
-            finding.step,
+            finding.label,
             _show_difference(finding.effect, unit),
             _show_p(finding.effect.corrected_p),
             _VERDICTS[finding.verdict],

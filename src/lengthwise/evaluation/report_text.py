@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from lengthwise.evaluation.effects import (
+    LEVEL,
     Effect,
-    Estimate,
     compare_cells,
     measure_interactions,
     measure_main_effects,
 )
-from lengthwise.evaluation.metrics import find_metric
+from lengthwise.evaluation.report_numbers import Unit, find_unit, write_estimate, write_number, write_seconds
 from lengthwise.evaluation.study import Axis, Cell, Study, show_value
 
 _STEPS: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -46,37 +45,21 @@ _STEPS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 """Option -> how a choice of it begins, and each level, in words."""
 
 
-class Unit(NamedTuple):
-    """How scores and differences of a metric are written.
-
-    Args:
-        label: name of the metric.
-        scale: what scores are multiplied by: 100 for shares.
-        score: unit of a score, such as `%`.
-        difference: unit of a difference, such as `points`.
-    """
-
-    label: str
-    scale: float
-    score: str
-    difference: str
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One thing that a study says of one step.
+    """One thing that a study says of one step, or of two.
 
     Args:
-        step: what is done.
+        step: what is done, in words.
+        label: the same, short.
         effect: what came of it.
         verdict: 1 surely better, -1 surely worse, 0 not sure.
-        text: the sentence.
     """
 
     step: str
+    label: str
     effect: Effect
     verdict: int
-    text: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,62 +67,21 @@ class Answer:
     """What a study says.
 
     Args:
-        lead: the sentences on the best cell, how sure it is, and at what cost.
-        findings: of each axis, for the first screen.
-        beyond: the same for targets beyond the trained lengths; empty where there are none.
-        interaction: the sentence on interactions.
+        effects: sentences, one for each axis: its largest sure effect, or that there is none; then interactions.
+        beyond: the same for targets longer than those trained on; empty where there are none.
+        choice: sentences on the best cell, how sure it is, and at what cost.
         cautions: what a reader must know before believing any of it.
     """
 
-    lead: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    beyond: tuple[Finding, ...]
-    interaction: str
+    effects: tuple[str, ...]
+    beyond: tuple[str, ...]
+    choice: tuple[str, ...]
     cautions: tuple[str, ...]
 
-
-def find_unit(metric: str) -> Unit:
-    """Return how a metric is written; its name without the split."""
-    known = find_metric(metric)
-    if known is None:
-        return Unit(metric.replace("_", " "), 1.0, "", "")
-    if known.unit.startswith("share"):
-        return Unit(known.label, 100.0, "%", "points")
-    return Unit(known.label, 1.0, known.unit, known.unit)
-
-
-def write_number(value: float, unit: Unit, *, like: float | None = None, sign: bool = False) -> str:
-    """Write a score or a difference, shares with one decimal, others with three digits.
-
-    Args:
-        value: unscaled.
-        unit: of the metric.
-        like: the number whose size decides the decimals; None: the value itself.
-        sign: whether a plus is written.
-    """
-    if not math.isfinite(value):
-        return "not known" if math.isnan(value) else str(value)
-    scaled, size = value * unit.scale, abs(value if like is None else like)
-    decimals = 1 if unit.scale == 100 else 3 if size == 0 else min(6, max(0, 2 - math.floor(math.log10(size))))
-    text = f"{scaled:+.{decimals}f}" if sign else f"{scaled:.{decimals}f}"
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def write_estimate(estimate: Estimate, unit: Unit, *, difference: bool = False) -> str:
-    """Write a mean with its interval and unit, such as `+4.1 [1.0, 7.2] points`.
-
-    Args:
-        estimate: unscaled.
-        unit: of the metric.
-        difference: whether it is one.
-    """
-    like = max(abs(estimate.mean), abs(estimate.low) if math.isfinite(estimate.low) else 0.0)
-    mean = write_number(estimate.mean, unit, like=like, sign=difference)
-    name = unit.difference if difference else unit.score
-    if not math.isfinite(estimate.low):
-        return f"{mean} {name}".strip()
-    low, high = (write_number(end, unit, like=like) for end in (estimate.low, estimate.high))
-    return f"{mean} [{low}, {high}] {name}".strip()
+    @property
+    def paragraphs(self) -> tuple[str, ...]:
+        """The sentences in the order in which they are read, without the cautions."""
+        return tuple(" ".join(part) for part in (self.effects, self.beyond, self.choice) if part)
 
 
 def write_step(axis: Axis, level: int, reference: int) -> str:
@@ -157,6 +99,11 @@ def write_step(axis: Axis, level: int, reference: int) -> str:
     return f"{begin}{words[after]} instead of {words[before]}"
 
 
+def label_step(axis: Axis, level: int, reference: int) -> str:
+    """Name a step shortly, as in `length: stop instead of fixed`; arguments as for `write_step`."""
+    return f"{axis.label}: {show_value(axis.levels[level])} instead of {show_value(axis.levels[reference])}"
+
+
 def write_findings(study: Study, metric: str) -> tuple[list[Finding], list[Finding]]:
     """Measure all main effects and interactions of a metric and say what they are.
 
@@ -167,34 +114,52 @@ def write_findings(study: Study, metric: str) -> tuple[list[Finding], list[Findi
     Returns:
         Those of the main effects and those of the interactions.
     """
+    if not study.is_grid:
+        return [], []
     values = study.tabulate(metric)
-    unit = find_unit(study.metric_name)
-    main = [_find(study, effect, unit) for effect in measure_main_effects(values)]
-    pairs = [_find(study, effect, unit) for effect in measure_interactions(values)]
+    main = [_find(study, effect) for effect in measure_main_effects(values)]
+    pairs = [_find(study, effect) for effect in measure_interactions(values)]
     return main, pairs
 
 
-def _find(study: Study, effect: Effect, unit: Unit) -> Finding:
+def _find(study: Study, effect: Effect) -> Finding:
     steps = [write_step(study.axes[each.axis], each.level, each.reference) for each in effect.contrasts]
-    mean = effect.estimate.mean
-    better = mean > 0 if study.higher_is_better else mean < 0
-    verdict = (1 if better else -1) if effect.is_sure and mean else 0
-    step = " \N{MULTIPLICATION SIGN} ".join(steps)
-    return Finding(step=step, effect=effect, verdict=verdict, text=_write_finding(step, effect, unit, verdict))
+    labels = [label_step(study.axes[each.axis], each.level, each.reference) for each in effect.contrasts]
+    better = effect.estimate.mean > 0 if study.higher_is_better else effect.estimate.mean < 0
+    verdict = (1 if better else -1) if effect.is_sure and effect.estimate.mean else 0
+    times = " \N{MULTIPLICATION SIGN} "
+    return Finding(step=times.join(steps), label=times.join(labels), effect=effect, verdict=verdict)
 
 
-def _write_finding(step: str, effect: Effect, unit: Unit, verdict: int) -> str:
-    begin = step[:1].upper() + step[1:] if "=" not in step else step
-    if not math.isfinite(effect.estimate.mean):
-        return f"{begin}: not known, no runs can be compared."
-    told = write_estimate(effect.estimate, unit, difference=True)
-    if not math.isfinite(effect.estimate.low):
-        return f"{begin} changes {unit.label} by {told}; one seed cannot tell how sure that is."
-    if verdict:
-        return f"{begin} changes {unit.label} by {told}: {'better' if verdict > 0 else 'worse'}, surely."
-    apart = effect.estimate.low > 0 or effect.estimate.high < 0
-    because = "; its interval leaves 0 out, but not after the correction for the number of comparisons" if apart else ""
-    return f"{begin}: no sure effect on {unit.label} ({told}{because})."
+def _write_axis(axis: Axis, findings: list[Finding], unit: Unit) -> str:
+    """Say in a sentence what an axis does: its largest sure effect, else that none is."""
+    known = [each for each in findings if math.isfinite(each.effect.estimate.mean)]
+    if not known:
+        return f"{axis.label}: not known, no runs can be compared."
+    largest = max(known, key=lambda each: (each.verdict != 0, abs(each.effect.estimate.mean)))
+    told = write_estimate(largest.effect.estimate, unit, difference=True)
+    if largest.verdict:
+        step = largest.step if "=" in largest.step else largest.step[:1].upper() + largest.step[1:]
+        return f"{step} changes {unit.label} by {told}, surely {'better' if largest.verdict > 0 else 'worse'}."
+    if not math.isfinite(largest.effect.estimate.low):
+        return f"{largest.step} changes {unit.label} by {told}; one seed cannot tell how surely."
+    apart = largest.effect.estimate.low > 0 or largest.effect.estimate.high < 0
+    because = ", not sure after the correction for the number of comparisons" if apart else ""
+    return f"No sure effect of {axis.label}: {told} for {largest.step}{because}."
+
+
+def _write_axes(study: Study, findings: list[Finding]) -> list[str]:
+    unit = find_unit(study.metric_name)
+    by_axis = {axis.option: [each for each in findings if study.axes[each.effect.contrasts[0].axis] is axis]
+               for axis in study.axes}  # fmt: skip
+    size = {option: max((_rank(each) for each in own), default=(False, 0.0)) for option, own in by_axis.items()}
+    ordered = sorted((axis for axis in study.axes if by_axis[axis.option]), key=lambda axis: size[axis.option])
+    return [_write_axis(axis, by_axis[axis.option], unit) for axis in reversed(ordered)]
+
+
+def _rank(finding: Finding) -> tuple[bool, float]:
+    mean = finding.effect.estimate.mean
+    return finding.verdict != 0, abs(mean) if math.isfinite(mean) else -1.0
 
 
 def choose_findings(study: Study, findings: list[Finding]) -> tuple[Finding, ...]:
@@ -232,27 +197,31 @@ def find_baseline(study: Study, metric: str) -> tuple[str, float]:
 def write_answer(study: Study) -> Answer:
     """Say what a study says."""
     main, pairs = write_findings(study, study.metric)
-    beyond: tuple[Finding, ...] = ()
+    beyond: list[str] = []
     for metric in study.other_metrics:
-        beyond += choose_findings(study, write_findings(study, metric)[0])
+        told = _write_axes(study, list(choose_findings(study, write_findings(study, metric)[0])))
+        if told:
+            beyond += ["On targets longer than those trained on:", *told]
+    if not has_values(study):
+        nothing = "No run has finished, so there is nothing to say yet."
+        return Answer(effects=(nothing,), beyond=(), choice=(), cautions=_write_cautions(study, []))
+    effects = _write_axes(study, list(choose_findings(study, main))) if main else []
+    interaction = _write_interaction(study, pairs)
     return Answer(
-        lead=_write_lead(study),
-        findings=choose_findings(study, main),
-        beyond=beyond,
-        interaction=_write_interaction(study, pairs),
+        effects=tuple([*effects, interaction] if interaction else effects),
+        beyond=tuple(beyond),
+        choice=_write_choice(study),
         cautions=_write_cautions(study, [*main, *pairs]),
     )
 
 
-def _write_lead(study: Study) -> tuple[str, ...]:
+def _write_choice(study: Study) -> tuple[str, ...]:
     ranked = study.rank()
     best, unit = ranked[0], find_unit(study.metric_name)
     found = best.estimate(study.metric)
-    if not found.count:
-        return ("No run has finished, so there is nothing to say yet.",)
     among = f"Best of {len(study.cells)} cells is {best.name}" if study.axes else "There is one cell"
     score = f"{unit.label} {write_estimate(found, unit)}"
-    sentences = [f"{among}: {score} on {study.split} ({_count(found.count, 'seed')})."]
+    sentences = [f"{among}: {score} on {study.split} ({_count(found.num_values, 'seed')})."]
     name, baseline = find_baseline(study, study.metric)
     if math.isfinite(baseline):
         told = f"{write_number(baseline, unit)} {unit.score}".strip()
@@ -268,13 +237,17 @@ def _write_lead(study: Study) -> tuple[str, ...]:
 
 
 def list_rivals(study: Study) -> list[tuple[Cell, Effect]]:
-    """Return the cells that are not surely worse than the best, with their difference from it, the best first."""
+    """Return the cells that cannot be told apart from the best, with their difference from it, the best first.
+
+    That one cell beats all others is sure at 5 % where each single comparison is (an intersection-union test, Berger
+    1982), so these comparisons are not corrected for their number.
+    """
     ranked = study.rank()
-    values = study.tabulate(study.metric).reshape(len(study.cells), -1)
+    values = study.tabulate_cells(study.metric)
     names = [cell.name for cell in study.cells]
     effects = dict(zip(names, compare_cells(values, study.cells.index(ranked[0])), strict=True))
     found = [(cell, effects[cell.name]) for cell in ranked[1:] if len(cell.collect(study.metric))]
-    return [(cell, effect) for cell, effect in found if effect is not None and not effect.is_sure]
+    return [(cell, effect) for cell, effect in found if effect is not None and not effect.estimate.p_value < 1 - LEVEL]
 
 
 def _write_rivals(study: Study, best: Cell, unit: Unit) -> str:
@@ -282,33 +255,30 @@ def _write_rivals(study: Study, best: Cell, unit: Unit) -> str:
     cost = f"It has {write_cost(best)}."
     if not rivals:
         return f"It is surely better than every other cell. {cost}"
-    if all(not math.isfinite(effect.estimate.low) for _, effect in rivals):
+    if not math.isfinite(rivals[0][1].estimate.low):
         return f"With one seed, no cell can be said to be surely better than another. {cost}"
-    cheapest, effect = min(rivals, key=lambda rival: rival[0].average("time/fit_seconds"))
-    count = f"{len(rivals)} other cells are" if len(rivals) > 1 else "One other cell is"
-    saves = cheapest.average("time/fit_seconds") < best.average("time/fit_seconds")
-    chosen = "cheapest of all" if saves else "cheapest of the others"
-    named = f" The {chosen}, {cheapest.name}," if len(rivals) > 1 else f" This one, {cheapest.name},"
+    cheapest, effect = min(rivals, key=lambda rival: _cheapest_first(rival[0]))
+    saves = _cheapest_first(cheapest) < _cheapest_first(best)
     told = write_estimate(effect.estimate, unit, difference=True)
-    return f"{count} not surely worse. {cost}{named} has {write_cost(cheapest)} ({told})."
+    if len(rivals) == 1:
+        return f"{cost} One other cannot be told apart from it: {cheapest.name} ({told}), {write_cost(cheapest)}."
+    chosen = "the cheapest is" if saves else "all cost more; the cheapest is"
+    return (
+        f"{cost} {len(rivals)} others cannot be told apart from it; {chosen} {cheapest.name} ({told}), "
+        f"{write_cost(cheapest)}."
+    )
+
+
+def _cheapest_first(cell: Cell) -> float:
+    seconds = cell.average("time/fit_seconds")
+    return math.inf if math.isnan(seconds) else seconds
 
 
 def write_cost(cell: Cell) -> str:
-    """Say what a cell costs, such as `4,456 parameters and trains in 12 s`."""
+    """Say what a cell costs, such as `4,456 parameters trained in 12 s`."""
     parameters, seconds = cell.average("model/parameters"), cell.average("time/fit_seconds")
-    told = "an unknown number of parameters" if math.isnan(parameters) else f"{parameters:,.0f} parameters"
-    return told if math.isnan(seconds) else f"{told} and trains in {write_seconds(seconds)}"
-
-
-def write_seconds(seconds: float) -> str:
-    """Write a duration: seconds up to two minutes, then minutes.
-
-    >>> write_seconds(4.26), write_seconds(61.0), write_seconds(600.0)
-    ('4.3 s', '61 s', '10 min')
-    """
-    if seconds >= 120:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    told = "an unknown size" if math.isnan(parameters) else f"{parameters:,.0f} parameters"
+    return told if math.isnan(seconds) else f"{told}, trained in {write_seconds(seconds)}"
 
 
 def _write_interaction(study: Study, pairs: list[Finding]) -> str:
@@ -317,12 +287,20 @@ def _write_interaction(study: Study, pairs: list[Finding]) -> str:
     unit = find_unit(study.metric_name)
     sure = sorted((each for each in pairs if each.effect.is_sure), key=lambda each: -abs(each.effect.estimate.mean))
     if not sure:
-        return f"No two-way interaction of {len(pairs)} is sure: no axis is seen to change the effect of another."
+        none = (
+            "The two-way interaction is not sure" if len(pairs) == 1 else f"None of {len(pairs)} interactions is sure"
+        )
+        known = [each for each in pairs if each.effect.estimate.p_value < 1 - LEVEL]
+        clearest = min(known, key=lambda each: each.effect.estimate.p_value, default=None)
+        if clearest is None:
+            return f"{none}: no axis is seen to change the effect of another."
+        told = write_estimate(clearest.effect.estimate, unit, difference=True)
+        return f"{none}; the clearest is {clearest.label} ({told})."
     first, second = (study.axes[each.axis] for each in sure[0].effect.contrasts)
     told = write_estimate(sure[0].effect.estimate, unit, difference=True)
     return (
-        f"{len(sure)} of {len(pairs)} two-way interactions are sure, so the effects above are averages over cells that "
-        f"differ. The largest is {first.label} with {second.label} ({sure[0].step}): {told} beyond the two alone."
+        f"{len(sure)} of {len(pairs)} two-way interactions are sure, so these effects are averages over cells that "
+        f"differ; the largest is of {first.label} with {second.label} ({sure[0].label}): {told} beyond the two alone."
     )
 
 
@@ -334,11 +312,14 @@ def _write_cautions(study: Study, findings: list[Finding]) -> tuple[str, ...]:
             cautions.append(
                 f"{axis.label} changes {names} together: this study cannot tell which of them makes the difference."
             )
+    if not study.is_grid:
+        names = ", ".join(axis.label for axis in study.axes)
+        cautions.append(f"The runs are no grid over {names}, so effects cannot be measured; cells are compared alone.")
     num_seeds = max((len(cell.finished) for cell in study.cells), default=0)
     if num_seeds == 1:
         cautions.append("One seed: no interval can be given, and nothing here is sure.")
     elif num_seeds == 2:
-        cautions.append("Two seeds: intervals are very wide (12.7 standard errors), so little can be sure.")
+        cautions.append("Two seeds: intervals are very wide (12.7 standard errors each way), so little can be sure.")
     unfinished = study.list_unfinished()
     if unfinished:
         counts: dict[str, int] = {}
@@ -360,4 +341,4 @@ def _count(number: int, name: str) -> str:
 
 def has_values(study: Study) -> bool:
     """Tell whether any run finished with a score."""
-    return bool(np.isfinite(study.tabulate(study.metric)).any())
+    return bool(np.isfinite(study.tabulate_cells(study.metric)).any())

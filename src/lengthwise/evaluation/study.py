@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from lengthwise.errors import LengthwiseError
 from lengthwise.evaluation.effects import Estimate, estimate_mean
+from lengthwise.evaluation.metrics import find_metric
 from lengthwise.evaluation.tables import Table
 
 Value = str | int | float | bool | None
@@ -24,6 +26,8 @@ _REFINING = ("model.sampling_", "training.plateau_")
 _HELD_OUT = ("test", "longer", "val")
 
 MISSING = "not run"
+_SMALL_GRID, _MOST_MISSING = 64, 4
+"""A larger table than this with so many combinations for each that was run is no grid."""
 
 
 class Course(NamedTuple):
@@ -130,8 +134,13 @@ class Cell:
         return values[np.isfinite(values)]
 
     def estimate(self, metric: str) -> Estimate:
-        """Return the mean of a metric over the seeds, with its interval."""
-        return estimate_mean(self.collect(metric))
+        """Return the mean of a metric over the seeds, with its interval, cut where the metric cannot go."""
+        found = estimate_mean(self.collect(metric))
+        known = find_metric(metric.partition("/")[2])
+        if known is None or not np.isfinite(found.low):
+            return found
+        top = 1.0 if known.unit.startswith("share") else found.high
+        return found._replace(low=max(0.0, found.low), high=min(top, found.high))
 
     def average(self, metric: str) -> float:
         """Return the mean of a metric over the seeds; NaN where there is none."""
@@ -146,11 +155,13 @@ class Study:
         names: of the studies.
         axes: in which the runs differ.
         seeds: all seeds that occur or were planned.
-        cells: every combination of levels, those without a run included, in the order of the axes.
+        cells: every combination of levels, those without a run included, in the order of the axes; of a study that is
+            no grid, those that were run.
         metric: name of the score by which cells are compared, such as `test/exact_match`.
         higher_is_better: whether more of it is better.
         runs: all runs, those that a later one stands for included.
         unstarted: option -> planned values, of options in which the runs do not differ yet, as text.
+        is_grid: whether most combinations of levels were run; not so after a search, whose effects cannot be measured.
     """
 
     names: tuple[str, ...]
@@ -161,6 +172,7 @@ class Study:
     higher_is_better: bool
     runs: tuple[StudyRun, ...]
     unstarted: Mapping[str, tuple[str, ...]]
+    is_grid: bool
 
     @property
     def title(self) -> str:
@@ -184,13 +196,16 @@ class Study:
         return tuple(name for name in names if name != self.metric and any(name in run.summary for run in self.runs))
 
     def tabulate(self, metric: str) -> NDArray[np.float64]:
-        """Return a metric as `(levels of axis 0, ..., seeds)`, NaN where there is none."""
-        shape = (*(len(axis.levels) for axis in self.axes), len(self.seeds))
-        values = np.full(shape, np.nan)
-        for cell in self.cells:
+        """Return a metric as `(levels of axis 0, ..., seeds)`, NaN where there is none; of a grid alone."""
+        return self.tabulate_cells(metric).reshape(*(len(axis.levels) for axis in self.axes), len(self.seeds))
+
+    def tabulate_cells(self, metric: str) -> NDArray[np.float64]:
+        """Return a metric as `(cells, seeds)`, NaN where there is none."""
+        values = np.full((len(self.cells), len(self.seeds)), np.nan)
+        for place, cell in enumerate(self.cells):
             for seed, run in cell.runs.items():
                 if run.status == "FINISHED":
-                    values[(*cell.place, self.seeds.index(seed))] = run.summary.get(metric, np.nan)
+                    values[place, self.seeds.index(seed)] = run.summary.get(metric, np.nan)
         return np.where(np.isfinite(values), values, np.nan)
 
     def rank(self) -> list[Cell]:
@@ -231,13 +246,13 @@ def build_study(
     metric, higher_is_better = _find_metric(ordered)
     axes = _find_axes(ordered, planned or {})
     seeds = _find_seeds(ordered, planned or {})
+    found = _sort_runs(ordered, axes)
+    size = math.prod(len(axis.levels) for axis in axes)
+    is_grid = size <= max(_SMALL_GRID, _MOST_MISSING * len(found))
+    places = itertools.product(*(range(len(axis.levels)) for axis in axes)) if is_grid else sorted(found)
     cells = []
-    for place in itertools.product(*(range(len(axis.levels)) for axis in axes)):
-        levels = {axis.option: axis.levels[level] for axis, level in zip(axes, place, strict=True)}
-        own = [run for run in ordered if all(run.params.get(option) == value for option, value in levels.items())]
-        latest: dict[int | None, StudyRun] = {}
-        for run in sorted(own, key=lambda run: (run.status == "FINISHED", run.started)):
-            latest[run.seed] = run
+    for place in places:
+        latest = found.get(place, {})
         by_seed = {seed: latest[seed] for seed in seeds if seed in latest}
         cells.append(Cell(place=place, name=_name_cell(axes, place), runs=by_seed))
     return Study(
@@ -249,7 +264,18 @@ def build_study(
         higher_is_better=higher_is_better,
         runs=tuple(ordered),
         unstarted=_find_unstarted(ordered, axes, planned or {}),
+        is_grid=is_grid,
     )
+
+
+def _sort_runs(runs: Sequence[StudyRun], axes: Sequence[Axis]) -> dict[tuple[int, ...], dict[int | None, StudyRun]]:
+    """Return the place of each cell that has runs -> seed -> the run that counts."""
+    levels = [{level: place for place, level in enumerate(axis.levels)} for axis in axes]
+    found: dict[tuple[int, ...], dict[int | None, StudyRun]] = {}
+    for run in sorted(runs, key=lambda run: (run.status == "FINISHED", run.started)):
+        place = tuple(known[run.params.get(axis.option)] for known, axis in zip(levels, axes, strict=True))
+        found.setdefault(place, {})[run.seed] = run
+    return found
 
 
 def show_value(value: Value) -> str:

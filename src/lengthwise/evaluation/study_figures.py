@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -167,7 +168,7 @@ def plot_numeric_axis(study: Study, axis: Axis, *, baseline: float) -> Figure:
 def can_plot_numeric_axis(study: Study, axis: Axis) -> bool:
     """Tell whether an axis is numeric with at least 3 levels, and the others make few enough lines to tell apart."""
     others = len(study.cells) // max(1, len(axis.levels))
-    return axis.is_numeric and len(axis.levels) >= 3 and others <= len(LINES)
+    return study.is_grid and axis.is_numeric and len(axis.levels) >= 3 and others <= len(LINES)
 
 
 @styled
@@ -204,19 +205,19 @@ def plot_courses(study: Study, metric: str) -> Figure:
 def plot_lengths(study: Study) -> Figure:
     """Draw the score by target length for every cell, the trained lengths shaded."""
     trained, longest = find_lengths(study)
+    shortest = min(low for cell in study.cells for low, _ in average_by_length(cell, study.metric_name))
 
     def draw(axes: Axes, cell: Cell, line: Line, label: str) -> None:
         points = average_by_length(cell, study.metric_name)
         middle = [(low + high) / 2 for low, high in points]
-        axes.plot(middle, list(points.values()), **line._asdict(), label=label, clip_on=False)
+        axes.plot(middle, list(points.values()), **line._asdict(), label=label)
 
     label, unit = _describe(study.metric_name)
     share = unit.startswith("share")
     figure = _plot_panels(study, draw, xlabel="target length (steps)", ylabel=label, share=share)
     for axes in figure.axes:
-        low = axes.get_xlim()[0]
-        axes.axvspan(low, trained + 0.5, color=SHADE, zorder=0, linewidth=0)
-        axes.set_xlim(low, longest + 0.6)
+        axes.axvspan(shortest - 0.6, trained + 0.5, color=SHADE, zorder=0, linewidth=0)
+        axes.set_xlim(shortest - 0.6, longest + 0.6)
         if not share:
             axes.set_ylim(bottom=0)
     return figure
@@ -261,7 +262,7 @@ def _read_lengths(table: Table) -> list[tuple[int, int, bool]]:
 
 def choose_line_axis(study: Study) -> int | None:
     """Choose the axis whose levels are lines of one panel: the one with most levels, rather not a numeric one."""
-    able = [place for place, axis in enumerate(study.axes) if len(axis.levels) <= len(LINES)]
+    able = [place for place, axis in enumerate(study.axes) if study.is_grid and len(axis.levels) <= len(LINES)]
     return max(able, key=lambda place: (not study.axes[place].is_numeric, len(study.axes[place].levels)), default=None)
 
 
@@ -282,7 +283,7 @@ def _plot_panels(
     study: Study, draw: Callable[[Axes, Cell, Line, str], None], *, xlabel: str, ylabel: str, share: bool
 ) -> Figure:
     panels, place = _list_panels(study), choose_line_axis(study)
-    num_columns = min(len(panels), 4 if len(panels) > 6 else 3)
+    num_columns = _choose_columns(study, len(panels))
     num_rows = -(-len(panels) // num_columns)
     figure = create_figure(max(5.6, min(2.9 * num_columns, 10.5)), 2.3 * num_rows + 0.7)
     grid = figure.subplots(num_rows, num_columns, squeeze=False, sharex=True, sharey=True)
@@ -305,8 +306,15 @@ def _plot_panels(
     return figure
 
 
+def _choose_columns(study: Study, num_panels: int) -> int:
+    """Choose a column for each level of the last axis that is not drawn as lines, where that fits."""
+    line = choose_line_axis(study)
+    others = [len(axis.levels) for place, axis in enumerate(study.axes) if place != line]
+    return others[-1] if len(others) > 1 and 2 <= others[-1] <= 4 else min(num_panels, 3)
+
+
 def _draw_legend(figure: Figure, axis: Axis | None) -> None:
-    entries: Mapping[str, object] = {
+    entries: Mapping[str, Artist] = {
         label: handle
         for axes in figure.axes
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)

@@ -1,6 +1,6 @@
-"""The trained model as a SavedModel that needs nothing but TensorFlow: vocabulary, encoder and decode loop in one graph.
+"""The trained model as a SavedModel that needs nothing but TensorFlow: vocabulary, encoder, decode loop in one graph.
 
-Strings go in and strings come out, by the endpoint `serving_default`, which TensorFlow Serving calls without being told.
+Strings go in and strings come out, by the endpoint `serving_default`, the one that TensorFlow Serving calls.
 """
 
 from __future__ import annotations
@@ -70,12 +70,13 @@ class _Endpoint(tf.Module):
     def _run(self, source: Tensor, length: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Decode sources, of which empty ones give empty sequences."""
         batch = tf.shape(length)[0]
-        # The encoder reads one step at least.
-        source = tf.pad(
-            source, [(0, 0), (0, tf.cast(tf.shape(source)[1] == 0, tf.int32))] + [(0, 0)] * (len(source.shape) - 2)
-        )
-        limit = tf.where(length > 0, self.timesteps, 0)
-        made = self._decode(source, tf.maximum(length, 1), limit, tf.range(batch))
+        # The encoder reads one row and one step at least.
+        missing = [tf.cast(size == 0, tf.int32) for size in (batch, tf.shape(source)[1])]
+        source = tf.pad(source, [(0, missing[0]), (0, missing[1]), *([(0, 0)] * (len(source.shape) - 2))])
+        read = tf.maximum(tf.pad(length, [(0, missing[0])]), 1)
+        limit = tf.pad(tf.where(length > 0, self.timesteps, 0), [(0, missing[0])])
+        made = self._decode(source, read, limit, tf.range(tf.shape(read)[0]))
+        made = type(made)(*(tensor[:batch] for tensor in made))
         values = made.values
         if self.is_reversed:
             values = tf.reverse_sequence(values, made.length, seq_axis=1)

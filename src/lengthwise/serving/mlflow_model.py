@@ -39,8 +39,8 @@ class PyfuncModel:
             model_input: a DataFrame with the column `source`, or an array `(examples, steps, features)`.
 
         Returns:
-            a DataFrame with the columns `prediction`, `log_probability` and `unknown_symbols`; or an array `(examples, steps, features)`
-            with NaN after the end of each example.
+            a DataFrame with the columns `prediction`, `log_probability` and `unknown_symbols`; or an array
+            `(examples, steps, features)` with NaN after the end of each example.
         """
         if self.predictor.is_tokens:
             return _predict_texts(self.predictor, model_input)

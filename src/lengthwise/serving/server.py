@@ -82,10 +82,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = _TIMEOUT_SECONDS
 
-    def do_GET(self) -> None:  # noqa: N802 - the library calls it by this name
+    def do_GET(self) -> None:
         self._answer(self._describe)
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self._answer(self._decode)
 
     def _answer(self, make: Any) -> None:

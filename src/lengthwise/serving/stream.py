@@ -15,12 +15,15 @@ BATCHES_PER_CHUNK = 32
 """Batches read ahead and sorted by length together: more make less padding, and take more memory."""
 
 
-def decode_lines(predictor: Predictor, lines: Iterable[str], report: Report | None = None) -> Iterator[Prediction]:
+def decode_lines(
+    predictor: Predictor, lines: Iterable[str], *, probabilities: bool = False, report: Report | None = None
+) -> Iterator[Prediction]:
     """Decode lines, one prediction a line, in their order.
 
     Args:
         predictor: of a model that reads text.
         lines: without their ends; read as far ahead as a chunk goes and no further.
+        probabilities: whether each step's distribution is returned too.
         report: told how many lines are done.
 
     Raises:
@@ -31,7 +34,7 @@ def decode_lines(predictor: Predictor, lines: Iterable[str], report: Report | No
     size = predictor.decoding.batch_size
     num_done, iterator = 0, iter(lines)
     while chunk := list(itertools.islice(iterator, size)):
-        yield from predictor.decode(chunk, first_row=num_done)
+        yield from predictor.decode(chunk, probabilities=probabilities, first_row=num_done)
         num_done += len(chunk)
         # The first answers come after one batch; then chunks grow.
         size = min(2 * size, BATCHES_PER_CHUNK * predictor.decoding.batch_size)

@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -33,37 +33,47 @@ Watch = Callable[[Job, Path], str | None]
 """Looks at a running job and its run directory; returns why it should be stopped, None where it should not."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepOptions:
+    """Where a sweep comes from.
+
+    Args:
+        command: the command as typed.
+        function: what a job does, as `module:function`.
+        repeat: whether to do everything anew, whatever has been done.
+        parent: name of the parent run to go on with; None: the newest sweep of the study that has one of the jobs,
+            else a new one.
+        varied: the options in which jobs differ; None: those in which the first do.
+    """
+
+    command: tuple[str, ...]
+    function: str = RUN_EXPERIMENT
+    repeat: bool = False
+    parent: str | None = None
+    varied: Sequence[str] | None = None
+
+
 class Sweep:
     """The jobs of one command; a context in which the parent run is open.
 
-    What earlier commands of the study have finished is not done again, and what was interrupted is gone on with. The
-    parent run is that of the newest sweep of the study that has one of the jobs, else a new one.
+    What earlier commands of the study have finished is not done again, and what was interrupted is gone on with.
 
     Args:
         jobs: the first jobs, at least one; their first says where the parent run is kept.
         executor: where jobs run.
-        command: the command as typed.
-        function: what a job does, as `module:function`.
-        repeat: whether to do everything anew, whatever has been done.
+        options: where the sweep comes from.
         console: where progress and the final table go.
     """
 
     def __init__(
-        self,
-        jobs: Sequence[Job],
-        executor: Executor,
-        *,
-        command: tuple[str, ...],
-        function: str = RUN_EXPERIMENT,
-        repeat: bool = False,
-        console: Console | None = None,
+        self, jobs: Sequence[Job], executor: Executor, options: SweepOptions, *, console: Console | None = None
     ) -> None:
-        self._executor, self._command, self._function, self._repeat = executor, command, function, repeat
+        self._executor, self._options = executor, options
         self._console = console or _open_console()
         self._first_jobs = tuple(jobs)
         self._study = find_study(jobs[0])
-        self._varied = find_varied(jobs)
-        self._history = None if repeat else History()
+        self._varied = find_varied(jobs) if options.varied is None else list(options.varied)
+        self._history = None if options.repeat else History()
         self._jobs: dict[str, Job] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._resumed: dict[str, Path] = {}
@@ -74,10 +84,10 @@ class Sweep:
     def __enter__(self) -> Sweep:
         with lock_study(self._study):
             reap(self._study.parent)
-            found = None if self._repeat else find_parent(self._study, self._first_jobs)
+            found = self._find_parent()
             tracking = self._first_jobs[0].options.tracking
             if found is None:
-                opened = start_run(_describe_parent(self._first_jobs, self._command), tracking)
+                opened = start_run(_describe_parent(self._first_jobs, self._options.command), tracking)
             else:
                 opened = resume_run(found, tracking)
             self._parent: Run = self._ending.enter_context(opened)
@@ -93,6 +103,13 @@ class Sweep:
         finally:
             self._ending.__exit__(kind, error, trace)
         self._print_account()
+
+    def _find_parent(self) -> Path | None:
+        if self._options.repeat:
+            return None
+        if self._options.parent is not None and (self._study / self._options.parent).is_dir():
+            return self._study / self._options.parent
+        return find_parent(self._study, self._first_jobs)
 
     @property
     def directory(self) -> Path:
@@ -210,7 +227,7 @@ class Sweep:
     def _assign(self, job: Job, size: PoolSize, monitor: _Monitor) -> Assignment:
         resumed = self._resumed.get(job.identity)
         launch = Launch(
-            command=self._command,
+            command=self._options.command,
             overrides=job.overrides,
             parent=self._parent.name,
             job_number=job.number,
@@ -219,7 +236,9 @@ class Sweep:
         )
         monitor.jobs[job.number] = job
         log = self._parent.path("jobs", f"{job.number:03d}.log")
-        return Assignment(number=job.number, function=self._function, options=job.options, launch=launch, log=log)
+        return Assignment(
+            number=job.number, function=self._options.function, options=job.options, launch=launch, log=log
+        )
 
     def account(self, job: Job, ending: Ending, attempts: int) -> Outcome:
         """Return what came of a job, with what its run directory says; a run that died is closed.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from lengthwise.tracking.upload import bring_up_to_date
 
 _TICK_SECONDS = 1.0
 _FIRST_TICK_SECONDS = 0.25
-_LONGEST_FIRST_WAIT_SECONDS = 15.0
+_LONGEST_FIRST_WAIT_SECONDS = 60.0
 _LONGEST_PAUSE_SECONDS = 60.0
 _MOST_FAILURES = 3
 _log = logging.getLogger(__name__)
@@ -36,13 +36,21 @@ class Mirror(threading.Thread):
         directory: the run's directory.
         tracking: where to.
         reaped: directories of dead runs that were closed; those that MLflow knows are closed there too.
+        has_results: set when the run has its results, so that its training no longer minds being disturbed.
     """
 
-    def __init__(self, directory: Path, tracking: MlflowOptions, reaped: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        tracking: MlflowOptions,
+        reaped: Sequence[Path] = (),
+        has_results: threading.Event | None = None,
+    ) -> None:
         super().__init__(name="lengthwise-mirror", daemon=True)
         self._directory = directory
         self._tracking = tracking
         self._reaped = [path for path in reaped if (path / STATE_NAME).exists()]
+        self._has_results = has_results or threading.Event()
         self._store: Store | None = None
         self._problem = "it is slow to answer"
         self._sent_bytes = -1
@@ -52,8 +60,7 @@ class Mirror(threading.Thread):
 
     def run(self) -> None:
         """Send what is new until `finish` is called and all is sent, or a last attempt has failed."""
-        with contextlib.suppress(OSError):  # the directory is gone, which sending will tell
-            self._await_first_entry()
+        self._await_start()
         pause = _TICK_SECONDS
         while not self._done.is_set():
             ending = self._ended.is_set()
@@ -71,10 +78,16 @@ class Mirror(threading.Thread):
             if not ending:
                 self._ended.wait(pause)
 
-    def _await_first_entry(self) -> None:
-        """Leave the interpreter to the imports and the building of the model; training itself works outside of it."""
+    def _await_start(self) -> None:
+        """Leave the interpreter to training until the run has results, or a minute has passed.
+
+        Importing MLflow and making a database take it for several seconds: a short run would be disturbed for a good
+        part of its time, for curves that nobody can look at before it ends. In a process that has MLflow they take none.
+        """
+        if "mlflow" in sys.modules:
+            return
         for _ in range(int(_LONGEST_FIRST_WAIT_SECONDS / _FIRST_TICK_SECONDS)):
-            if self._journal_bytes() or self._ended.wait(_FIRST_TICK_SECONDS):
+            if self._has_results.is_set() or self._ended.wait(_FIRST_TICK_SECONDS):
                 return
 
     def _journal_bytes(self) -> int:

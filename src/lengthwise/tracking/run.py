@@ -64,6 +64,7 @@ class Run:
         self._kept = {(entry.key, entry.step) for entry in kept}
         self._last_step = max((entry.step for entry in kept), default=0)
         self._latest = {entry.key: (entry.step, entry.value) for entry in kept}
+        self._has_results = threading.Event()
         self._heartbeat = Heartbeat(directory, self._journal)
         self._heartbeat.start()
 
@@ -111,6 +112,7 @@ class Run:
         figures = {_checked_name(key): float(value) for key, value in values.items()}
         self._manifest = replace(self._manifest, summary={**self._manifest.summary, **figures})
         write_manifest(self.directory, self._manifest)
+        self._has_results.set()
         step = self._last_step
         self.log({key: value for key, value in figures.items() if not self._is_logged(key, value)}, step=step)
 
@@ -217,7 +219,7 @@ def resume_run(directory: Path, tracking: TrackingOptions) -> Iterator[Run]:
 
 @contextlib.contextmanager
 def _keep_open(run: Run, tracking: TrackingOptions, reaped: Sequence[Path]) -> Iterator[Run]:
-    mirror = Mirror(run.directory, tracking, reaped) if isinstance(tracking, MlflowOptions) else None
+    mirror = Mirror(run.directory, tracking, reaped, run._has_results) if isinstance(tracking, MlflowOptions) else None
     status: Status = "FINISHED"
     failure = None
     try:

@@ -55,7 +55,7 @@ def test_an_option_as_it_is_described() -> None:
     assert carry.meaning == (
         "What of an LSTM's final state the encoder hands over: the hidden state, or the hidden and the cell state."
     )
-    assert found["hydra.launcher.retries"].section == "hydra/launcher=local"
+    assert found["hydra.launcher.max_memory_mb"].section == "hydra/launcher=local"
 
 
 def test_options_of_two_names_stand_under_both() -> None:

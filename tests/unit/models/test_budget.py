@@ -54,7 +54,7 @@ def test_no_other_width_comes_nearer(bidirectional: bool, budget: int) -> None:
     for kind in SPECS:
         corner = {"kind": kind, "bidirectional": bidirectional, "conditioning": "both"}
         found = resolve(corner, parameter_budget=budget)
-        widths = range(2, 200, 2) if bidirectional else range(1, 120)
+        widths = range(2, 400, 2) if bidirectional else range(1, 200)
         counts = {width: count_parameters(resolve(corner, width)) for width in widths}
         assert found.latent_dim == min(widths, key=lambda width: abs(counts[width] - budget))
 

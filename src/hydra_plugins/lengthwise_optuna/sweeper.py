@@ -1,0 +1,120 @@
+"""The sweeper `hydra/sweeper=optuna` as Hydra sees it; the work is done in `lengthwise.sweeps.search`.
+
+Imported by Hydra at every start: only Hydra's own modules are imported before there is something to search.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+
+from hydra_plugins.lengthwise_local.launcher import SweepLauncher
+
+if TYPE_CHECKING:
+    from lengthwise.config.options import OptunaSweeperOptions, RunOptions
+    from lengthwise.config.parse import RawConfig
+    from lengthwise.sweeps.search import Direction
+
+
+class OptunaSweeper(Sweeper):
+    """Searches for the best options with Optuna; the arguments are those of `OptunaSweeperOptions`."""
+
+    def __init__(
+        self,
+        num_trials: object,
+        sampler: object,
+        sampler_seed: object,
+        pruner: object,
+        warmup_epochs: object,
+        metric: object,
+        direction: object,
+    ) -> None:
+        self._raw = {
+            "num_trials": num_trials,
+            "sampler": sampler,
+            "sampler_seed": sampler_seed,
+            "pruner": pruner,
+            "warmup_epochs": warmup_epochs,
+            "metric": metric,
+            "direction": direction,
+        }
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: RawConfig) -> None:
+        """Take what Hydra gives, and refuse wrong options before anything else happens."""
+        from lengthwise.config.options import OptunaSweeperOptions
+        from lengthwise.config.parse import parse_plugin
+        from lengthwise.errors import ConfigError
+        from lengthwise.sweeps.search import import_optuna
+
+        self._options = parse_plugin(OptunaSweeperOptions, self._raw)
+        import_optuna()
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+        if not isinstance(launcher, SweepLauncher):
+            remedy = "Choose hydra/launcher=local"
+            raise ConfigError("hydra/sweeper=optuna", "needs a launcher of ours", received=None, remedy=remedy)
+        self._launcher, self._config = launcher, config
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Search, or go on with the search that the same command began.
+
+        Args:
+            arguments: overrides; those with several values span the space.
+        """
+        from lengthwise.errors import ConfigError
+        from lengthwise.sweeps.search import Trials, open_study, read_space, sign_search
+        from lengthwise.sweeps.sweep import find_study
+
+        space, fixed = read_space(OverridesParser.create().parse_overrides(arguments))
+        if not space:
+            remedy = "Give an option several values, as in latent_dim=choice(32,64)"
+            raise ConfigError("hydra/sweeper=optuna", "needs something to search", received=None, remedy=remedy)
+        example = self._launcher.plan(0, (*fixed, *(f"{key}={_take_one(each)}" for key, each in space.items())))
+        study = open_study(
+            find_study(example),
+            self._options,
+            signature=sign_search(space, fixed),
+            direction=_find_direction(self._options, example.options),
+        )
+        self._search(Trials(study, space, fixed, self._options))
+
+    def _search(self, trials: Any) -> None:
+        import itertools
+        import json
+
+        from lengthwise.sweeps.search import draw_jobs
+
+        num_left = trials.num_left
+        jobs = draw_jobs(trials, self._launcher.plan)
+        first = next(jobs, None)
+        if first is not None:
+            sweep = self._launcher.open_sweep([first], parent=trials.find_parent(), varied=trials.varied)
+            trials.set_parent(sweep.directory.name)
+            chained = itertools.chain([first], jobs)
+            sweep.search(chained, num_jobs=num_left, watch=trials.watch, settle=trials.settle)
+            (sweep.directory / "best.json").write_text(json.dumps(trials.describe_best(), indent=1), encoding="utf-8")
+        best = trials.describe_best()
+        if best is not None:
+            found = " ".join(f"{key}={value}" for key, value in best["options"].items())
+            print(f"Best of {len(trials.study.trials)} trials: {best['value']:.6g} with {found}")
+
+
+def _take_one(distribution: Any) -> Any:
+    """Return any value of a distribution, to compose an example with."""
+    return distribution.choices[0] if hasattr(distribution, "choices") else distribution.low
+
+
+def _find_direction(options: OptunaSweeperOptions, example: RunOptions) -> Direction:
+    from lengthwise.data.loading import load_dataset
+    from lengthwise.evaluation.assessment import PRIMARY_METRICS
+    from lengthwise.evaluation.metrics import describe_metric
+
+    if options.direction != "auto":
+        return options.direction
+    kind = load_dataset(example.dataset, example.timesteps).spec.kind
+    return "maximize" if describe_metric(PRIMARY_METRICS[kind]).higher_is_better else "minimize"

@@ -1,0 +1,80 @@
+"""How a report writes numbers: scores, differences with their intervals, durations."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from lengthwise.evaluation.effects import Estimate
+from lengthwise.evaluation.metrics import find_metric
+
+
+class Unit(NamedTuple):
+    """How scores and differences of a metric are written.
+
+    Args:
+        label: name of the metric.
+        scale: what scores are multiplied by: 100 for shares.
+        score: unit of a score, such as `%`.
+        difference: unit of a difference, such as `points`.
+    """
+
+    label: str
+    scale: float
+    score: str
+    difference: str
+
+
+def find_unit(metric: str) -> Unit:
+    """Return how a metric is written; its name without the split."""
+    known = find_metric(metric)
+    if known is None:
+        return Unit(metric.replace("_", " "), 1.0, "", "")
+    if known.unit.startswith("share"):
+        return Unit(known.label, 100.0, "%", "points")
+    return Unit(known.label, 1.0, known.unit, known.unit)
+
+
+def write_number(value: float, unit: Unit, *, like: float | None = None, sign: bool = False) -> str:
+    """Write a score or a difference, shares with one decimal, others with three digits.
+
+    Args:
+        value: unscaled.
+        unit: of the metric.
+        like: the number whose size decides the decimals; None: the value itself.
+        sign: whether a plus is written.
+    """
+    if not math.isfinite(value):
+        return "not known" if math.isnan(value) else str(value)
+    scaled, size = value * unit.scale, abs(value if like is None else like)
+    decimals = 1 if unit.scale == 100 else 3 if size == 0 else min(6, max(0, 2 - math.floor(math.log10(size))))
+    text = f"{scaled:+.{decimals}f}" if sign else f"{scaled:.{decimals}f}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def write_estimate(estimate: Estimate, unit: Unit, *, difference: bool = False) -> str:
+    """Write a mean with its interval and unit, such as `+4.1 [1.0, 7.2] points`.
+
+    Args:
+        estimate: unscaled.
+        unit: of the metric.
+        difference: whether it is one.
+    """
+    like = max(abs(estimate.mean), abs(estimate.low) if math.isfinite(estimate.low) else 0.0)
+    mean = write_number(estimate.mean, unit, like=like, sign=difference)
+    name = unit.difference if difference else unit.score
+    if not math.isfinite(estimate.low):
+        return f"{mean} {name}".strip()
+    low, high = (write_number(end, unit, like=like) for end in (estimate.low, estimate.high))
+    return f"{mean} [{low}, {high}] {name}".strip()
+
+
+def write_seconds(seconds: float) -> str:
+    """Write a duration: seconds up to two minutes, then minutes.
+
+    >>> write_seconds(4.26), write_seconds(61.0), write_seconds(600.0)
+    ('4.3 s', '61 s', '10 min')
+    """
+    if seconds >= 120:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
