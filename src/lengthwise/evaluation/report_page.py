@@ -113,8 +113,8 @@ figcaption,.small{font-size:.86rem;color:#555;max-width:60rem}
 pre{background:#f6f6f6;padding:.6rem .9rem;overflow-x:auto;font-size:.86rem;white-space:pre-wrap;overflow-wrap:anywhere}
 @media(max-width:40rem){body{padding:.8rem}
 dl{grid-template-columns:1fr}dt{margin-top:.4rem}}
-@media print{body{max-width:none;padding:0;font-size:10pt}.scroll{overflow:visible}table{font-size:7.5pt}
-th,td{padding:1pt 3pt;min-width:0}td.n{white-space:normal}h2{break-after:avoid}figure,tr{break-inside:avoid}
+@media print{body{max-width:none;padding:0;font-size:10pt}.scroll{overflow:visible}table{font-size:7pt}
+th,td{padding:1pt 3pt;min-width:0}h2{break-after:avoid}figure,tr{break-inside:avoid}
 td,.answer,.care{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """
 
