@@ -33,12 +33,8 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=12, help="jobs of the sweep")
     parser.add_argument("--epochs", type=int, default=5, help="passes over the training data of each")
-    parser.add_argument(
-        "--threads", type=int, default=0, help="TensorFlow's threads of a job; 0: its share of the cores"
-    )
-    parser.add_argument(
-        "--work", type=Path, default=None, help="where runs are kept; a temporary directory if not given"
-    )
+    parser.add_argument("--threads", type=int, default=0, help="of TensorFlow in a job; 0: its share of the cores")
+    parser.add_argument("--work", type=Path, default=None, help="where runs are kept; else a temporary directory")
     parser.add_argument("--only", nargs="+", choices=list(WAYS), default=list(WAYS), help="ways to time")
     return parser.parse_args()
 

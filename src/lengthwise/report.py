@@ -206,7 +206,7 @@ def read_header(study: str) -> dict[str, str]:
         if text.startswith("@package"):
             continue
         word, colon, rest = text.partition(": ")
-        if colon and word[:1].isupper() and word.replace(" ", "").isalpha() and word.count(" ") < 2:
+        if colon and word[:1].isupper() and word.replace(" ", "").isalpha() and word.count(" ") < 5:
             name, text = word, rest
         header[name] = f"{header.get(name, '')} {text}".strip()
     return header
@@ -222,7 +222,7 @@ def _list_facts(study: Study, manifests: Sequence[Manifest], header: Mapping[str
     facts["Time"] = _describe_time(study, manifests)
     facts["Code"] = _describe_code(manifests)
     newest = max(manifests, key=lambda manifest: manifest.started)
-    facts |= {name: text for name, text in header.items() if name.startswith("Expected")}
+    facts |= {name: text for name, text in header.items() if name.startswith(("Expected", "Not "))}
     facts["Versions"] = ", ".join(f"{name} {version}" for name, version in newest.versions.items())
     return {name: text for name, text in facts.items() if text}
 

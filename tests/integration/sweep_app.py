@@ -18,10 +18,11 @@ from lengthwise.tracking.record import RunRecord
 from lengthwise.tracking.run import resume_run, start_run
 from lengthwise.train import main
 
-RAISES, EXITS, DIES, HANGS, REFUSES, WAITS, GROWS = 101, 102, 103, 104, 105, 106, 107
+RAISES, EXITS, DIES, HANGS, REFUSES, WAITS, GROWS, LEARNS = 101, 102, 103, 104, 105, 106, 107, 108
 """Seeds under which the job goes wrong, each in its own way; any other: it returns `latent_dim + seed`.
 
-WAITS makes one step and hangs, and makes the next once it is resumed; GROWS keeps 300 MB of its process."""
+WAITS makes one step and hangs, and makes the next once it is resumed; GROWS keeps 300 MB of its process;
+LEARNS logs its value after each of `training.epochs` steps."""
 
 KEPT: list[bytes] = []
 
@@ -38,6 +39,9 @@ def run_job(options: RunOptions, launch: Launch) -> float:
         if options.seed == WAITS:
             run.log({"train/loss": 1.0}, step=1 if launch.resume is None else 2)
             time.sleep(600 if launch.resume is None else 0)
+        for step in range(1, options.training.epochs + 1) if options.seed == LEARNS else ():
+            run.log({"val/loss": float(options.latent_dim)}, step=step)
+            time.sleep(0.3)
         value = float(options.latent_dim + options.seed)
         run.set_summary({"val/loss": value})
         return value

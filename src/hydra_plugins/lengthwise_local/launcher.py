@@ -34,9 +34,15 @@ class FailedJob(JobReturn):
 
 
 class SweepLauncher(Launcher):
-    """Runs jobs as one sweep with one parent run, wherever they run; skips what is done, goes on with the rest."""
+    """Runs jobs as one sweep with one parent run, wherever they run; skips what is done, goes on with the rest.
 
-    _sweep: Sweep | None = None
+    Args:
+        raw: whatever Hydra read from the launcher's file and the command line; the gate says which of it is taken.
+    """
+
+    def __init__(self, **raw: object) -> None:
+        self._raw = raw
+        self._sweep: Sweep | None = None
 
     @abstractmethod
     def make_executor(self) -> tuple[Executor, bool]:
@@ -117,24 +123,6 @@ class SweepLauncher(Launcher):
 
 class LocalLauncher(SweepLauncher):
     """Runs the jobs of a sweep in warm processes of this machine; the arguments are those of `LocalLauncherOptions`."""
-
-    def __init__(
-        self,
-        num_workers: object,
-        max_jobs_per_worker: object,
-        max_memory_mb: object,
-        timeout_minutes: object,
-        retries: object,
-        finished: object,
-    ) -> None:
-        self._raw = {
-            "num_workers": num_workers,
-            "max_jobs_per_worker": max_jobs_per_worker,
-            "max_memory_mb": max_memory_mb,
-            "timeout_minutes": timeout_minutes,
-            "retries": retries,
-            "finished": finished,
-        }
 
     def make_executor(self) -> tuple[Executor, bool]:
         """Check the launcher's options; return where jobs run, and whether all are run anew."""

@@ -21,27 +21,14 @@ if TYPE_CHECKING:
 
 
 class OptunaSweeper(Sweeper):
-    """Searches for the best options with Optuna; the arguments are those of `OptunaSweeperOptions`."""
+    """Searches for the best options with Optuna.
 
-    def __init__(
-        self,
-        num_trials: object,
-        sampler: object,
-        sampler_seed: object,
-        pruner: object,
-        warmup_epochs: object,
-        metric: object,
-        direction: object,
-    ) -> None:
-        self._raw = {
-            "num_trials": num_trials,
-            "sampler": sampler,
-            "sampler_seed": sampler_seed,
-            "pruner": pruner,
-            "warmup_epochs": warmup_epochs,
-            "metric": metric,
-            "direction": direction,
-        }
+    Args:
+        raw: whatever Hydra read from the sweeper's file and the command line; the gate says which of it is taken.
+    """
+
+    def __init__(self, **raw: object) -> None:
+        self._raw = raw
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: RawConfig) -> None:
         """Take what Hydra gives, and refuse wrong options before anything else happens."""

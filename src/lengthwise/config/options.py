@@ -546,6 +546,41 @@ class RayLauncherOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SlurmLauncherOptions:
+    """How the jobs of a sweep are given to Slurm, each as a job of its own; extra `slurm`."""
+
+    cluster: Literal["slurm", "local"]
+    """Where jobs run; `local`: as processes of this machine, to try the rest out."""
+
+    folder: Annotated[str, FilePath("a directory that every host sees; relative: to the project's root")]
+    """Where the jobs' descriptions and Slurm's own logs are kept."""
+
+    num_workers: Annotated[int, Between(1, 100_000, "jobs")] | Literal["auto"]
+    """Jobs queued or running at once; `auto`: up to a hundred."""
+
+    cores: Annotated[int, Between(1, 1_024, "cores")]
+    """Cores of each job."""
+
+    memory_gb: Annotated[float, Between(0, 100_000, "GB", low_open=True)]
+    """Memory of each job."""
+
+    timeout_minutes: Annotated[float, Between(0, 1_000_000, "minutes", low_open=True)]
+    """Longest that a job may take before it is stopped and counted as failed."""
+
+    partition: Name | None
+    """Slurm's partition; null: its default."""
+
+    account: Name | None
+    """Slurm's account; null: the user's default."""
+
+    retries: Annotated[int, Between(0, 100, "times")]
+    """As for `hydra/launcher=local`; a job whose host is lost or taken away is queued again."""
+
+    finished: Finished
+    """As for `hydra/launcher=local`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OptunaSweeperOptions:
     """How Optuna chooses the jobs of a search; extra `optuna`."""
 
@@ -577,6 +612,7 @@ class OptunaSweeperOptions:
 PLUGIN_OPTIONS: Mapping[type, str] = {
     LocalLauncherOptions: "hydra/launcher=local",
     RayLauncherOptions: "hydra/launcher=ray",
+    SlurmLauncherOptions: "hydra/launcher=slurm",
     OptunaSweeperOptions: "hydra/sweeper=optuna",
 }
 """The options of Hydra's plugins that are ours, and the choice that each belongs to."""

@@ -95,6 +95,9 @@ def decode_beam(
     first = (tf.constant(0), start, state, (tf.fill((batch,), True), alive, tuple(ended)), steps)
     *_, rows, steps = tf.while_loop(goes_on, body, first)
     best = _Ended(*(tensor[:, :num_best] for tensor in rows[2]))
+    # A row that only fills up was searched for a step, as all are, and has nothing to show for it.
+    limit = ending.limit[:, None]
+    best = best._replace(length=tf.minimum(best.length, limit), stopped=best.stopped & (limit > 0))
     values = _trace_back(best, *(array.stack() for array in steps))
     return Hypotheses(
         values, best.length, best.stopped, tf.cast(best.log_probability, tf.float32), tf.cast(best.score, tf.float32)

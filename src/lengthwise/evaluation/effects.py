@@ -18,6 +18,7 @@ so that in a study without effects 95 of 100 reports call nothing sure. The inte
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterable, Sequence
@@ -163,6 +164,8 @@ def choose_complete(present: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDAr
     Returns:
         The places of the rows and of the columns kept; both empty where nothing is present.
     """
+    if present.all():
+        return np.arange(present.shape[0]), np.arange(present.shape[1])
     order = np.argsort(-present.sum(axis=0), kind="stable")
     chosen, narrowest = (np.arange(0), np.arange(0)), math.inf
     for count in range(1, present.shape[1] + 1):
@@ -173,6 +176,7 @@ def choose_complete(present: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDAr
     return chosen
 
 
+@functools.cache
 def _quantile(freedom: int) -> float:
     from scipy.special import stdtrit
 

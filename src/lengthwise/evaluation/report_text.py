@@ -287,9 +287,8 @@ def _write_interaction(study: Study, pairs: list[Finding]) -> str:
     unit = find_unit(study.metric_name)
     sure = sorted((each for each in pairs if each.effect.is_sure), key=lambda each: -abs(each.effect.estimate.mean))
     if not sure:
-        none = (
-            "The two-way interaction is not sure" if len(pairs) == 1 else f"None of {len(pairs)} interactions is sure"
-        )
+        many = f"None of the {len(pairs)} two-way interactions is sure"
+        none = many if len(pairs) > 1 else "The two-way interaction is not sure"
         known = [each for each in pairs if each.effect.estimate.p_value < 1 - LEVEL]
         clearest = min(known, key=lambda each: each.effect.estimate.p_value, default=None)
         if clearest is None:
@@ -325,7 +324,7 @@ def _write_cautions(study: Study, findings: list[Finding]) -> tuple[str, ...]:
         counts: dict[str, int] = {}
         for _, _, status, _ in unfinished:
             counts[status.lower()] = counts.get(status.lower(), 0) + 1
-        told = ", ".join(f"{count} {status}" for status, count in counts.items())
+        told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
         total = len(study.cells) * len(study.seeds)
         cautions.append(f"Of {total} runs in the grid {total - len(unfinished)} can be used: {told}.")
     for option, values in study.unstarted.items():

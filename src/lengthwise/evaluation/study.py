@@ -242,7 +242,7 @@ def build_study(
     """
     if not runs:
         raise LengthwiseError(f"There are no runs in study {' + '.join(names)}. `lengthwise runs` lists what there is.")
-    ordered = sorted(runs, key=lambda run: (run.started, run.name))
+    ordered = sorted(runs, key=lambda run: run.started)
     metric, higher_is_better = _find_metric(ordered)
     axes = _find_axes(ordered, planned or {})
     seeds = _find_seeds(ordered, planned or {})
@@ -353,9 +353,10 @@ def _follows(column: Levels, owners: Sequence[Levels]) -> bool:
 
 
 def _build_axis(option: str, columns: Mapping[str, Levels], together: Sequence[str], planned: Sequence[str]) -> Axis:
-    levels: list[Value] = list(dict.fromkeys(columns[option]))
-    seen = {str(level) for level in levels}
-    levels += [_read_like(levels[0], text) for text in planned if text not in seen]
+    seen = {str(level): level for level in columns[option]}
+    example = next(iter(seen.values()))
+    order = dict.fromkeys([*planned, *seen])  # as the sweep has them, whichever were run first
+    levels: list[Value] = [seen[text] if text in seen else _read_like(example, text) for text in order]
     if all(isinstance(level, int | float) for level in levels):
         levels.sort(key=lambda level: float(level or 0))
     values = {name: dict(zip(columns[option], columns[name], strict=True)) for name in together}

@@ -52,6 +52,7 @@ class Executor(Protocol):
 class _Attempt:
     assignment: Assignment
     count: int
+    began: float = 0.0
 
 
 class LocalExecutor:
@@ -102,7 +103,6 @@ class _Pool:
         self._retries, self._workers, self._monitor = options.retries, workers, monitor
         self._timeout = None if options.timeout_minutes is None else 60 * options.timeout_minutes
         self._running: dict[Future[Ending], _Attempt] = {}
-        self._started: dict[Future[Ending], float] = {}
         self._stopped: dict[int, str] = {}
         self._pool = ProcessPool(
             max_workers=workers,
@@ -137,12 +137,12 @@ class _Pool:
 
     def _schedule(self, attempt: _Attempt) -> None:
         future = self._pool.schedule(perform_job, args=(attempt.assignment,), timeout=self._timeout)
-        self._running[future] = attempt
+        self._running[future] = replace(attempt, began=time.monotonic())
 
     def _take(self, future: Future[Ending]) -> _Attempt | None:
         """Take the result of an attempt; returns the attempt where the pool broke under it."""
         attempt = self._running.pop(future)
-        seconds = time.monotonic() - self._started.pop(future, time.monotonic())
+        seconds = time.monotonic() - attempt.began
         ending = self._read(future, attempt.assignment.number, seconds)
         if ending is None:
             return attempt
@@ -155,9 +155,7 @@ class _Pool:
         return None
 
     def _look_after(self) -> None:
-        now = time.monotonic()
-        self._started |= {f: now for f in self._running if f.running() and f not in self._started}
-        numbers = {self._running[future].assignment.number: future for future in self._started}
+        numbers = {attempt.assignment.number: future for future, attempt in self._running.items()}
         for number, reason in self._monitor.tick(numbers).items():
             self._stopped[number] = reason
             numbers[number].cancel()

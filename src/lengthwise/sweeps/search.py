@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,10 +17,11 @@ from lengthwise.sweeps.plan import Job, Outcome
 from lengthwise.tracking.journal import JOURNAL_NAME, read_journal
 
 if TYPE_CHECKING:
-    from optuna import Study, Trial
     from optuna.distributions import BaseDistribution
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial, Trial
 
 Direction = Literal["minimize", "maximize"]
 
@@ -46,7 +47,7 @@ class Trials:
         options: OptunaSweeperOptions,
     ) -> None:
         self.study, self._space, self._fixed, self._options = study, space, fixed, options
-        self._open: dict[str, Trial] = {}
+        self._open: dict[str, list[Trial]] = {}
         self._watched: dict[str, int] = {}
         falls = options.metric.rpartition("/")[2]
         smaller = "loss" in falls or "error" in falls
@@ -60,7 +61,11 @@ class Trials:
     @property
     def num_left(self) -> int:
         """Trials that are still to be run, those included that an earlier command began."""
-        return max(0, self._options.num_trials - sum(trial.state.is_finished() for trial in self.study.trials))
+        return max(0, self._options.num_trials - sum(trial.state.is_finished() for trial in self._trials))
+
+    @property
+    def _trials(self) -> list[FrozenTrial]:
+        return list(self.study.get_trials(deepcopy=False))
 
     def draw(self) -> Iterator[tuple[Trial, tuple[str, ...]]]:
         """Yield trials with their overrides: first those that an earlier command began, then new ones."""
@@ -68,7 +73,7 @@ class Trials:
 
         for frozen in self.study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
             yield self._describe(optuna.trial.Trial(self.study, frozen._trial_id))
-        while len(self.study.trials) < self._options.num_trials:
+        while len(self._trials) < self._options.num_trials:
             yield self._describe(self.study.ask(dict(self._space)))
 
     def _describe(self, trial: Trial) -> tuple[Trial, tuple[str, ...]]:
@@ -81,7 +86,7 @@ class Trials:
             trial: Optuna's.
             job: planned from its overrides.
         """
-        self._open[job.identity] = trial
+        self._open.setdefault(job.identity, []).append(trial)
 
     def refuse(self, trial: Trial) -> None:
         """Count a trial as failed whose values do not go together.
@@ -100,13 +105,13 @@ class Trials:
             job: the job.
             directory: of its run.
         """
-        trial = self._open.get(job.identity)
-        if trial is None:
+        if job.identity not in self._open:
             return None
+        trial = self._open[job.identity][0]
         entries, self._watched[job.identity] = read_journal(
             directory / JOURNAL_NAME, start=self._watched.get(job.identity, 0)
         )
-        known = self.study.trials[trial.number].intermediate_values
+        known = self._trials[trial.number].intermediate_values
         for entry in entries:
             if entry.key == self._options.metric and entry.step not in known:
                 trial.report(self._sign * entry.value, entry.step)
@@ -122,16 +127,14 @@ class Trials:
         """
         import optuna
 
-        trial = self._open.pop(outcome.job.identity, None)
-        if trial is None:
-            return
         states = optuna.trial.TrialState
-        if outcome.ending.status == "PRUNED":
-            self.study.tell(trial, state=states.PRUNED)
-        elif outcome.failed or outcome.ending.value is None:
-            self.study.tell(trial, state=states.FAIL)
-        else:
-            self.study.tell(trial, outcome.ending.value)
+        for trial in self._open.pop(outcome.job.identity, ()):
+            if outcome.ending.status == "PRUNED":
+                self.study.tell(trial, state=states.PRUNED)
+            elif outcome.failed or outcome.ending.value is None:
+                self.study.tell(trial, state=states.FAIL)
+            else:
+                self.study.tell(trial, outcome.ending.value)
 
     def find_parent(self) -> str | None:
         """Return the name of the search's parent run; None before it has one."""
@@ -152,7 +155,7 @@ class Trials:
         return {"value": best.value, "trial": best.number, "options": best.params, "fixed": list(self._fixed)}
 
 
-def draw_jobs(trials: Trials, plan: Any) -> Iterator[Job]:
+def draw_jobs(trials: Trials, plan: Callable[[int, tuple[str, ...]], Job]) -> Iterator[Job]:
     """Plan a job for each trial; trials whose values do not go together count as failed.
 
     Args:
@@ -196,14 +199,16 @@ def open_study(directory: Path, options: OptunaSweeperOptions, *, signature: str
     logging.getLogger("optuna").propagate = False
     digest = hashlib.sha256(f"{signature} {direction}".encode()).hexdigest()[:8]
     directory.mkdir(parents=True, exist_ok=True)
-    return optuna.create_study(
+    study: Study = optuna.create_study(
         storage=optuna.storages.JournalStorage(JournalFileBackend(str(directory / f"search-{digest}.jsonl"))),
-        sampler=_make_sampler(options),
         pruner=_make_pruner(options),
         study_name=digest,
         direction=direction,
         load_if_exists=True,
     )
+    # A search that goes on must not choose once more what it chose first.
+    study.sampler = _make_sampler(options, options.sampler_seed + len(study.get_trials(deepcopy=False)))
+    return study
 
 
 def import_optuna() -> Any:
@@ -220,13 +225,13 @@ def import_optuna() -> Any:
     return optuna
 
 
-def _make_sampler(options: OptunaSweeperOptions) -> BaseSampler:
+def _make_sampler(options: OptunaSweeperOptions, seed: int) -> BaseSampler:
     from optuna import samplers
 
     if options.sampler == "random":
-        return samplers.RandomSampler(seed=options.sampler_seed)
+        return samplers.RandomSampler(seed=seed)
     # The liar keeps workers that choose at the same time from choosing the same.
-    return samplers.TPESampler(seed=options.sampler_seed, constant_liar=True)
+    return samplers.TPESampler(seed=seed, constant_liar=True)
 
 
 def _make_pruner(options: OptunaSweeperOptions) -> BasePruner:
@@ -288,7 +293,8 @@ def sign_search(space: Mapping[str, BaseDistribution], fixed: Sequence[str]) -> 
     """Return the text that searches of the same space and fixed options share.
 
     Args:
-        space, fixed: of `read_space`.
+        space: of `read_space`.
+        fixed: of `read_space`.
     """
     from optuna.distributions import distribution_to_json
 

@@ -151,11 +151,13 @@ class Sweep:
         self._execute(self._draw(jobs, settle), num_jobs, watch=watch, settle=settle)
 
     def _draw(self, jobs: Iterable[Job], settle: Callable[[Outcome], None]) -> Iterator[Job]:
+        running = set()
         for drawn in jobs:
             (job,) = self._enter([drawn])
             if self._settle_before(job):
                 settle(self._outcomes[job.identity])
-            else:
+            elif job.identity not in running:
+                running.add(job.identity)
                 yield job
 
     def _execute(
@@ -289,6 +291,9 @@ class Sweep:
         if directory is None:
             return assignment
         reap(find_study(job).parent)
+        if read_manifest(directory).status == "RUNNING":  # on a host that is lost, where nobody can tell yet
+            self._runs[directory] = None
+            return assignment
         self._resumed[job.identity] = directory
         return replace(assignment, launch=replace(assignment.launch, resume=str(directory)))
 

@@ -14,7 +14,12 @@ from lengthwise.config.parse import flatten_options, parse_config, parse_plugin
 from lengthwise.config.places import conf_dir
 
 FILES = sorted(path.relative_to(conf_dir()) for path in conf_dir().rglob("*") if path.is_file())
-NEEDED = {"dataset/pairs.yaml": ["dataset.path=x"], "dataset/series.yaml": ["dataset.path=x", "timesteps=24"]}
+NEEDED = {
+    "dataset/pairs.yaml": ["dataset.path=x"],
+    "dataset/series.yaml": ["dataset.path=x", "timesteps=24"],
+    "experiment/compare.yaml": ["dataset.path=x"],
+    "experiment/keras_seq2seq.yaml": ["dataset.path=x"],
+}
 ON_TOKENS = ("model", "decoding")
 """Groups some of whose choices mean nothing on the features of the default dataset."""
 PLUGINS = {choice: plugin for plugin, choice in PLUGIN_OPTIONS.items()}

@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lengthwise.composition import change_decoding
 from lengthwise.data.vocabulary import STOP, UNKNOWN
@@ -47,7 +48,7 @@ def test_numbers_come_back_in_the_unit_of_the_data(numbers: Predictor) -> None:
     models = numbers.artifact.models
     state = models.encoder({"source": NUMBERS.encode(source)[None], "source_length": np.array([6], np.int32)})
     step = models.decoder(
-        {"previous": np.zeros((1, 3), np.float32)} | {name: value for name, value in state.items() if name != "latent"}
+        {"previous": tf.zeros((1, 3))} | {name: value for name, value in state.items() if name != "latent"}
     )
     assert isinstance(made.value, np.ndarray)
     np.testing.assert_allclose(made.value[0], np.asarray(step["values"])[0] * NUMBERS.scale + NUMBERS.shift, rtol=1e-4)

@@ -1,0 +1,31 @@
+"""The launcher `hydra/launcher=ray` as Hydra sees it; the work is done in `lengthwise.sweeps`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hydra_plugins.lengthwise_local.launcher import SweepLauncher
+
+if TYPE_CHECKING:
+    from lengthwise.sweeps.pool import Executor
+
+
+class RayLauncher(SweepLauncher):
+    """Runs the jobs of a sweep on a Ray cluster; the arguments are those of `RayLauncherOptions`."""
+
+    def make_executor(self) -> tuple[Executor, bool]:
+        """Check the launcher's options; return where jobs run, and whether all are run anew."""
+        from lengthwise.config.options import RayLauncherOptions
+        from lengthwise.config.parse import parse_plugin
+        from lengthwise.sweeps.ray_cluster import RayCluster
+        from lengthwise.sweeps.remote import RemoteExecutor
+
+        options = parse_plugin(RayLauncherOptions, self._raw)
+        executor = RemoteExecutor(
+            RayCluster(options.address, cores=options.cores),
+            num_workers=None if options.num_workers == "auto" else options.num_workers,
+            cores=options.cores,
+            timeout_minutes=options.timeout_minutes,
+            retries=options.retries,
+        )
+        return executor, options.finished == "repeat"

@@ -1,0 +1,1 @@
+"""Where Hydra looks for the launcher `hydra/launcher=slurm`."""

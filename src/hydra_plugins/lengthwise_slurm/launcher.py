@@ -1,0 +1,32 @@
+"""The launcher `hydra/launcher=slurm` as Hydra sees it; the work is done in `lengthwise.sweeps`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hydra_plugins.lengthwise_local.launcher import SweepLauncher
+
+if TYPE_CHECKING:
+    from lengthwise.sweeps.pool import Executor
+
+
+class SlurmLauncher(SweepLauncher):
+    """Runs the jobs of a sweep on Slurm; the arguments are those of `SlurmLauncherOptions`."""
+
+    def make_executor(self) -> tuple[Executor, bool]:
+        """Check the launcher's options; return where jobs run, and whether all are run anew."""
+        from lengthwise.config.options import SlurmLauncherOptions
+        from lengthwise.config.parse import parse_plugin
+        from lengthwise.config.places import project_root
+        from lengthwise.sweeps.remote import RemoteExecutor
+        from lengthwise.sweeps.slurm_cluster import SlurmCluster
+
+        options = parse_plugin(SlurmLauncherOptions, self._raw)
+        executor = RemoteExecutor(
+            SlurmCluster(options, project_root() / options.folder),
+            num_workers=None if options.num_workers == "auto" else options.num_workers,
+            cores=options.cores,
+            timeout_minutes=options.timeout_minutes,
+            retries=options.retries,
+        )
+        return executor, options.finished == "repeat"

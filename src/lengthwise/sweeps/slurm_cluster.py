@@ -1,0 +1,83 @@
+"""Jobs as Slurm jobs, by submitit; without Slurm, as processes of this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lengthwise.config.options import SlurmLauncherOptions
+from lengthwise.errors import ConfigError
+from lengthwise.sweeps.plan import Ending
+from lengthwise.sweeps.work import Assignment, perform_job
+
+_MOST_QUEUED = 100
+_SPARE_MINUTES = 2
+"""Slurm's own limit lies behind ours, so that a job is stopped by us, in order."""
+
+
+class SlurmCluster:
+    """A Slurm cluster; a handle is submitit's job.
+
+    Args:
+        options: of the launcher.
+        folder: where submitit keeps what it sends; every host must see it.
+
+    Raises:
+        ConfigError: submitit is not installed, or there is no Slurm here.
+    """
+
+    def __init__(self, options: SlurmLauncherOptions, folder: Path) -> None:
+        try:
+            import submitit
+        except ImportError as error:
+            remedy = "Install it: pip install 'lengthwise[slurm]'"
+            raise ConfigError("hydra/launcher=slurm", "needs submitit", received=None, remedy=remedy) from error
+        try:
+            self._executor: Any = submitit.AutoExecutor(folder=str(folder), cluster=options.cluster)
+        except RuntimeError as error:
+            remedy = "Run it where `srun` is, or try it with hydra.launcher.cluster=local"
+            name = "hydra.launcher.cluster"
+            raise ConfigError(name, "must be there", received=options.cluster, remedy=remedy) from error
+        self._executor.update_parameters(
+            name="lengthwise",
+            timeout_min=int(options.timeout_minutes + _SPARE_MINUTES),
+            cpus_per_task=options.cores,
+            mem_gb=options.memory_gb,
+        )
+        if options.cluster == "slurm":
+            given = {"slurm_partition": options.partition, "slurm_account": options.account}
+            self._executor.update_parameters(**{key: value for key, value in given.items() if value is not None})
+
+    def count_places(self) -> int:
+        """Return how many jobs are queued at once: Slurm decides when they run."""
+        return _MOST_QUEUED
+
+    def submit(self, assignment: Assignment) -> Any:
+        """Queue a job; returns its handle."""
+        return self._executor.submit(perform_job, assignment)
+
+    def has_begun(self, handle: Any) -> bool:
+        """Tell whether a job has left the queue."""
+        return str(handle.state).upper() == "RUNNING"
+
+    def poll(self, handle: Any) -> Ending | None:
+        """Return how a job ended; None while it has not."""
+        if not handle.done():
+            return None
+        error = handle.exception()  # perform_job raises nothing, so this is the death of its process
+        if error is None:
+            ending: Ending = handle.result()
+            return ending
+        state = str(handle.state).lower()
+        reason = f"its process or host was lost (Slurm job {handle.job_id}, {state})"
+        return Ending(status="KILLED", seconds=0.0, reason=reason, passing=True)
+
+    def stop(self, handles: Sequence[Any], patience_seconds: float) -> None:
+        """Cancel jobs: they get SIGTERM, and in the end SIGKILL; waits for that as long as given."""
+        for handle in handles:
+            handle.cancel(check=False)
+        deadline = time.monotonic() + patience_seconds
+        while not all(handle.done() for handle in handles) and time.monotonic() < deadline:
+            time.sleep(0.2)

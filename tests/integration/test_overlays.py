@@ -1,0 +1,85 @@
+"""Every study of conf/experiment/ composes with each of its jobs, and its first job runs."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lengthwise.composition import compose_options
+from lengthwise.config.places import conf_dir
+from lengthwise.experiment import run_experiment
+from lengthwise.launch import Launch
+from lengthwise.report import read_header
+from lengthwise.tracking.listing import list_runs
+
+STUDIES = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
+OWN_FILE = ("compare", "keras_seq2seq", "g2p")
+"""Studies that read a file of the user's, or can."""
+
+DATASET = "override /dataset"
+SMALL = {
+    "copy": ["dataset.num_train=64", "dataset.num_validation=8", "dataset.num_test=8"],
+    "addition": ["dataset.num_train=64", "dataset.num_validation=8", "dataset.num_test=8"],
+}
+
+
+def read_overlay(study: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((conf_dir() / "experiment" / f"{study}.yaml").read_text(encoding="utf-8"))
+    return content
+
+
+def list_jobs(study: str) -> list[list[str]]:
+    """Return the overrides of each job of a study's sweep."""
+    params = read_overlay(study)["hydra"]["sweeper"]["params"]
+    levels = [[f"{key}={value}" for value in str(values).split(",")] for key, values in params.items()]
+    return [list(job) for job in itertools.product(*levels)]
+
+
+def give_file(study: str, directory: Path) -> list[str]:
+    """Write the file that a study reads, and return the override that names it."""
+    if study not in OWN_FILE:
+        return []
+    path = directory / "own.txt"
+    line = "word{0}  W ER{0} D" if study == "g2p" else "ab{0}\tba{0}"
+    texts = ["".join(letters) for letters in itertools.product("ABCD", repeat=3)]
+    path.write_text("".join(line.format(text) + "\n" for text in texts), encoding="utf-8")
+    return [f"dataset.path={path}"]
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_an_overlay_says_what_it_is_for(study: str) -> None:
+    header = read_header(study)
+    assert "?" in header["Question"]
+    assert f"experiment={study}" in header["Command"]
+    assert re.search(r"\d+ minutes|\d+ hours", header["Expected"])
+    overlay = read_overlay(study)
+    assert overlay["study"] == study
+    assert overlay["hydra"]["mode"] == "MULTIRUN"
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_job_of_an_overlay_passes_the_gate(study: str, tmp_path: Path) -> None:
+    given = give_file(study, tmp_path)
+    jobs = list_jobs(study)
+    seen = {repr(compose_options([f"experiment={study}", *given, *job])) for job in (jobs[0], jobs[-1])}
+    assert len(seen) == 2
+    assert sum("seed=" in part for part in jobs[0]) == 1
+    assert len({part for job in jobs for part in job if part.startswith("seed=")}) >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_first_job_of_an_overlay_runs_for_one_step(study: str, tmp_path: Path) -> None:
+    (dataset,) = (entry[DATASET] for entry in read_overlay(study)["defaults"] if DATASET in entry)
+    overrides = [f"experiment={study}", *list_jobs(study)[0], *give_file(study, tmp_path), *SMALL.get(dataset, [])]
+    overrides += [f"output_dir={tmp_path}", "tracking=directory", "training.epochs=1", "training.batches_per_epoch=1"]
+    value = run_experiment(compose_options(overrides), Launch(command=("test",), overrides=tuple(overrides)))
+    (run,) = list_runs(tmp_path, study)
+    assert run.status == "FINISHED"
+    assert value is not None
+    assert any(name.startswith("test/") for name in run.summary)

@@ -1,0 +1,140 @@
+"""`lengthwise report`, from run directories to files."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from pathlib import Path
+
+import pytest
+
+from lengthwise.cli import run_command
+from lengthwise.composition import compose_options
+from lengthwise.config.parse import dump_options, flatten_options
+from lengthwise.errors import LengthwiseError
+from lengthwise.report import read_header, report_studies, report_sweep
+from lengthwise.tracking.manifest import DatasetRecord, PrimaryMetric
+from lengthwise.tracking.record import RunRecord
+from lengthwise.tracking.run import start_run
+
+FEEDBACKS, LENGTHS, SEEDS = ("none", "teacher"), ("fixed", "stop"), (0, 1, 2)
+COMMAND = ("python", "train.py", "experiment=cube", "output_dir=/somewhere", "tracking=directory")
+
+
+def write_run(output_dir: Path, feedback: str, length: str, seed: int, parent: str) -> str:
+    """Write a run as an experiment does; `feedback=teacher, length=fixed, seed=2` breaks off."""
+    options = compose_options(
+        [
+            "dataset=copy",
+            "tracking=directory",
+            "study=cube",
+            f"output_dir={output_dir}",
+            f"seed={seed}",
+            f"model.feedback={feedback}",
+            f"model.length={length}",
+        ]
+    )
+    record = RunRecord(
+        output_dir=output_dir,
+        study="cube",
+        label="repeat-copy",
+        config_text=dump_options(options),
+        params=flatten_options(options),
+        tags={},
+        command=COMMAND,
+        dataset=DatasetRecord(name="copy", sha256="ab" * 32, split_sizes={"train": 10, "test": 5}),
+        parent=parent,
+        seed=seed,
+        primary_metric=PrimaryMetric(name="test/exact_match", greater_is_better=True),
+    )
+    name = ""
+    try:
+        with start_run(record, options.tracking) as run:
+            name = run.name
+            if (feedback, length, seed) == ("teacher", "fixed", 2):
+                raise ValueError("the loss is no longer finite")
+            for epoch in (1, 2):
+                run.log({"val/loss": 1 / epoch}, step=epoch)
+            score = 0.5 + 0.3 * (feedback == "teacher") + 0.01 * seed
+            run.set_summary({"test/exact_match": score, "longer/exact_match": 0.1, "model/parameters": 1000})
+            columns = ["target_length", "beyond_trained", "examples", "exact_match"]
+            run.write_json("samples/test_by_length.json", {"columns": columns, "data": [["1-2", False, 5, score]]})
+            longer = {"columns": columns, "data": [["3", True, 5, 0.1], ["4", True, 5, None]]}
+            run.write_json("samples/longer_by_length.json", longer)
+            samples = {"columns": ["example", "source", "prediction"], "data": [[3, "ab", "<i>a"]]}
+            run.write_json("samples/test_samples.json", samples)
+    except ValueError:
+        pass
+    return name
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a sweep of which one run failed and one, feedback=teacher, length=stop, seed=2, was never started."""
+    output_dir = tmp_path_factory.mktemp("outputs")
+    options = compose_options(["dataset=copy", "tracking=directory"])
+    params = flatten_options(options) | {"model.feedback": "none, teacher", "model.length": "fixed, stop"}
+    record = RunRecord(
+        output_dir=output_dir,
+        study="cube",
+        label="sweep",
+        config_text="{}",
+        params=params | {"seed": "0, 1, 2"},
+        tags={},
+        command=COMMAND,
+        dataset=None,
+        parent=None,
+        seed=None,
+        kind="sweep",
+    )
+    with start_run(record, options.tracking) as parent:
+        jobs = list(itertools.product(FEEDBACKS, LENGTHS, SEEDS))[:-1]
+        names = [write_run(output_dir, *job, parent.name) for job in jobs]
+        rows = "".join(f"{number},{name}\n" for number, name in enumerate(names))
+        parent.write_text("sweep.csv", f"job,run\n{rows}{len(names)},\n")
+        return parent.directory
+
+
+def test_a_study_is_reported_by_one_command(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "experiments" / "cube"
+    output_dir = sweep.parent.parent
+    assert run_command(["report", "cube", f"output_dir={output_dir}", "--output", str(place)]) == 0
+    printed = capsys.readouterr().out
+    assert "changes exact match by +30.0 [30.0, 30.0] points, surely better" in " ".join(printed.split())
+    assert printed.splitlines()[-1] == f"report  {place / 'report.html'}"
+    assert {path.name for path in place.iterdir()} == {"README.md", "report.html", "results.csv", "figures"}
+    assert (place / "figures" / "effects_longer.png").read_bytes().startswith(b"\x89PNG")
+    with (place / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["status"] for row in rows].count("FINISHED") == 10
+    text = (place / "README.md").read_text()
+    for part in ("Of 12 runs in the grid 10 can be used: 1 failed, 1 not run", "ValueError: the loss is no longer"):
+        assert part in text
+    assert "    python train.py experiment=cube\n" in text, "without the directories of this machine"
+    assert str(tmp_path) not in text
+    assert text.splitlines()[2].startswith("Which of the axes decides")
+
+
+def test_a_sweep_has_its_report_beside_its_account(sweep: Path) -> None:
+    written = report_sweep(sweep)
+    assert written.html == sweep / "report" / "report.html"
+    assert "&lt;i&gt;a" in written.html.read_text()
+
+
+def test_a_study_that_is_not_there_is_named(sweep: Path) -> None:
+    output_dir = sweep.parent.parent
+    with pytest.raises(LengthwiseError, match=r"no runs of a study 'other'.*Studies there: cube"):
+        report_studies(output_dir, ["cube", "other"])
+
+
+@pytest.mark.parametrize("arguments", [["report"], ["report", "nothing", "output_dir=/nowhere"]])
+def test_a_report_of_nothing_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(arguments) == 2
+    assert capsys.readouterr().err.startswith(("Name a study", "There are no runs"))
+
+
+def test_the_head_of_an_overlay_is_read() -> None:
+    header = read_header("latent_sweep")
+    assert header["Question"].endswith("?")
+    assert header["Command"] == "python train.py experiment=latent_sweep"
+    assert read_header("no-such-study") == {}

@@ -1,0 +1,237 @@
+"""One trained run, used in every way a user would, each in a process of its own: the same strings everywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+NUM_INPUTS = 1_000
+TRAIN = "dataset=addition dataset.num_train=3000 dataset.num_validation=100 dataset.num_test=100 model=stateful latent_dim=24"
+LENGTHWISE = [sys.executable, "-c", "from lengthwise.cli import main; main()"]
+
+
+class Trained(NamedTuple):
+    home: Path
+    run: Path
+    texts: list[str]
+    wanted: list[str]
+
+    @property
+    def places(self) -> list[str]:
+        return [f"output_dir={self.home}/outputs", f"tracking.uri=sqlite:///{self.home}/mlflow.db"]
+
+
+def run_python(home: Path, *command: str, **more: Any) -> str:
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=600, **more)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def run_script(home: Path, script: str) -> Any:
+    return json.loads(run_python(home, sys.executable, "-c", script).splitlines()[-1])
+
+
+def use(trained: Trained, *words: str, **more: Any) -> str:
+    return run_python(trained.home, *LENGTHWISE, *words, *trained.places, **more)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Train in a process of its own, which also tells what the fitted model itself makes of the texts."""
+    home = tmp_path_factory.mktemp("served")
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice(list("0123456789+x "), rng.integers(0, 9))) for _ in range(NUM_INPUTS)]
+    (home / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
+    script = f"""
+import json, sys
+from lengthwise import execution, train
+from lengthwise.serving.artifact import Artifact
+from lengthwise.serving.predictor import Predictor
+save = execution._save_model
+def save_and_decode(run, models, options, dataset):
+    save(run, models, options, dataset)
+    fitted = Artifact(options=options, models=models, source_codec=dataset.source_codec, target_codec=dataset.target_codec)
+    texts = json.load(open({str(home / "texts.json")!r}))
+    made = [prediction.value for prediction in Predictor(fitted).decode(texts)]
+    json.dump(made, open({str(home / "wanted.json")!r}, "w"))
+execution._save_model = save_and_decode
+sys.argv[1:] = {
+        [
+            *TRAIN.split(),
+            "training=quick",
+            "training.epochs=2",
+            "study=served",
+            f"output_dir={home}/outputs",
+            f"tracking.uri=sqlite:///{home}/mlflow.db",
+        ]!r
+    }
+train.main()
+"""
+    run_python(home, sys.executable, "-c", script)
+    wanted = json.loads((home / "wanted.json").read_text(encoding="utf-8"))
+    assert len(set(wanted)) > 20, "a model that makes one answer to all would prove nothing"
+    (run,) = (home / "outputs" / "served").iterdir()
+    return Trained(home, run, texts, wanted)
+
+
+def test_loaded_in_another_process(trained: Trained) -> None:
+    script = f"""
+import json, lengthwise, sys
+assert "tensorflow" not in sys.modules
+predictor = lengthwise.load("best:served", *{trained.places!r})
+print(json.dumps([made.value for made in predictor.decode(json.load(open("texts.json")))]))
+"""
+    assert run_script(trained.home, script) == trained.wanted
+
+
+@pytest.mark.parametrize("name", ["latest", "id", "directory"])
+def test_decoded_on_the_command_line(trained: Trained, name: str) -> None:
+    reference = {"latest": "latest", "id": trained.run.name[-6:-2], "directory": str(trained.run)}[name]
+    (trained.home / "texts.txt").write_text("".join(f"{text}\n" for text in trained.texts), encoding="utf-8")
+    made = use(trained, "decode", reference, "--file", "texts.txt").split("\n")
+    assert made == [*trained.wanted, ""]
+    lines = use(trained, "decode", reference, "--file", "-", "--json", input="12+3\n\n").splitlines()
+    told = [json.loads(line) for line in lines]
+    assert [each["stopped"] for each in told][1]
+    assert told[1]["prediction"] == ""
+    assert told[0]["log_probability"] < 0
+
+
+def test_through_pyfunc_in_another_process(trained: Trained) -> None:
+    script = f"""
+import json, mlflow.pyfunc, pandas
+model = mlflow.pyfunc.load_model({str(trained.run / "model")!r})
+print(json.dumps(model.predict(pandas.DataFrame({{"source": json.load(open("texts.json"))}}))["prediction"].tolist()))
+"""
+    assert run_script(trained.home, script) == trained.wanted
+
+
+def test_registered_and_loaded_by_its_alias(trained: Trained) -> None:
+    told = use(trained, "register", "latest", "adder", "--alias", "champion")
+    assert told.split() == ["models:/adder/1", "models:/adder@champion"]
+    assert use(trained, "register", "latest", "adder") == "models:/adder/1\n", "once is enough"
+    made = use(trained, "decode", "models:/adder@champion", *trained.texts[:5])
+    assert made.split("\n") == [*trained.wanted[:5], ""]
+
+
+def test_exported_and_loaded_with_tensorflow_alone(trained: Trained) -> None:
+    use(trained, "export", "latest", "exported/1")
+    script = """
+import json, sys, tensorflow as tf
+endpoint = tf.saved_model.load("exported/1").signatures["serving_default"]
+made = endpoint(source=tf.constant(json.load(open("texts.json"))))["prediction"].numpy()
+assert not any(name.startswith(("lengthwise", "keras")) for name in sys.modules if "tensorflow" not in name)
+print(json.dumps([text.decode() for text in made]))
+"""
+    assert run_script(trained.home, script.replace('("lengthwise", "keras")', '("lengthwise",)')) == trained.wanted
+
+
+@contextmanager
+def start_server(home: Path, command: list[str], url: str) -> Iterator[None]:
+    log = (home / "server.log").open("w")
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+    server = subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        for _ in range(600):
+            time.sleep(0.2)
+            assert server.poll() is None, (home / "server.log").read_text(encoding="utf-8")[-3000:]
+            try:
+                urllib.request.urlopen(url, timeout=5).read()
+                break
+            except OSError:
+                continue
+        yield
+    finally:
+        os.killpg(server.pid, signal.SIGINT)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+        log.close()
+
+
+def find_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def post(url: str, content: Any) -> Any:
+    request = urllib.request.Request(url, json.dumps(content).encode(), {"Content-Type": "application/json"})
+    return json.loads(urllib.request.urlopen(request, timeout=120).read())
+
+
+def test_served_over_http(trained: Trained) -> None:
+    port = find_port()
+    command = [*LENGTHWISE, "serve", "latest", "--port", str(port), *trained.places]
+    with start_server(trained.home, command, f"http://127.0.0.1:{port}/"):
+        made = post(f"http://127.0.0.1:{port}/decode", {"sources": trained.texts})
+    assert [each["prediction"] for each in made["predictions"]] == trained.wanted
+
+
+def test_served_by_mlflow(trained: Trained) -> None:
+    port = find_port()
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local", "--port", str(port)]
+    command += ["--host", "127.0.0.1", "--model-uri", str(trained.run / "model")]
+    with start_server(trained.home, command, f"http://127.0.0.1:{port}/ping"):
+        content = {"dataframe_split": {"columns": ["source"], "data": [[text] for text in trained.texts]}}
+        made = post(f"http://127.0.0.1:{port}/invocations", content)
+    assert [each["prediction"] for each in made["predictions"]] == trained.wanted
+
+
+def test_scored_again_under_other_rules(trained: Trained) -> None:
+    before = json.loads((trained.run / "manifest.json").read_text(encoding="utf-8"))
+    for change in (["decoding=beam", "decoding.length=oracle"], ["decoding=beam", "decoding.width=2"]):
+        use(trained, "evaluate", "latest", *change)
+    after = json.loads((trained.run / "manifest.json").read_text(encoding="utf-8"))
+    added = after.pop("summary")
+    kept = before.pop("summary")
+    assert after == before, "status, times and all else stay"
+    assert {key: added[key] for key in kept} == kept
+    assert "test/beam_oracle/exact_match" in added
+    assert "longer/beam_model_width-2/exact_match" in added
+    assert added["test/beam_oracle/length_error"] == 0
+    script = f"""
+import json
+from mlflow import MlflowClient
+client = MlflowClient("sqlite:///{trained.home}/mlflow.db")
+(run,) = client.search_runs([client.get_experiment_by_name("served").experiment_id])
+print(json.dumps([run.info.status, run.data.metrics["test/beam_oracle/exact_match"]]))
+"""
+    assert run_script(trained.home, script) == ["FINISHED", added["test/beam_oracle/exact_match"]]
+
+
+def test_an_interrupt_ends_a_long_file_at_a_whole_line(trained: Trained) -> None:
+    lines = trained.home / "many.txt"
+    lines.write_text("12+345\n" * 1_000_000, encoding="utf-8")
+    output = trained.home / "made.txt"
+    with output.open("w") as file:
+        command = [*LENGTHWISE, "decode", "latest", "--file", str(lines), *trained.places]
+        process = subprocess.Popen(command, cwd=trained.home, stdout=file, stderr=subprocess.PIPE, text=True)
+        while output.stat().st_size < 100_000:
+            time.sleep(0.1)
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    made = output.read_text(encoding="utf-8")
+    assert made.endswith("\n")
+    assert len(set(made.split())) == 1

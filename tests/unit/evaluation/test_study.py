@@ -1,0 +1,121 @@
+"""How runs are sorted into a grid: axes, what follows them, cells, what is missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lengthwise.errors import LengthwiseError
+from lengthwise.evaluation.study import MISSING, build_study
+from unit.evaluation.study_runs import make_grid, make_run
+
+AXES = {"model.feedback": ("none", "teacher"), "model.length": ("fixed", "stop")}
+
+
+def score(feedback: str, length: str, seed: int) -> float:
+    return 0.3 + 0.2 * (feedback == "teacher") + 0.1 * (length == "stop") + 0.01 * seed
+
+
+def test_axes_are_the_options_that_vary_but_the_seed() -> None:
+    study = build_study(["try"], make_grid(AXES, score))
+    assert [(axis.option, axis.label, axis.levels) for axis in study.axes] == [
+        ("model.feedback", "feedback", ("none", "teacher")),
+        ("model.length", "length", ("fixed", "stop")),
+    ]
+    assert study.seeds == (0, 1, 2)
+    values = study.tabulate("test/exact_match")
+    assert values.shape == (2, 2, 3)
+    assert values[1, 0, 2] == pytest.approx(score("teacher", "fixed", 2))
+    assert study.rank()[0].name == "feedback=teacher, length=stop"
+
+
+def test_a_preset_stands_for_what_it_changes() -> None:
+    presets = {"repeat": ("repeat", "none", "fixed"), "stateful": ("initial_state", "teacher", "stop")}
+    runs = []
+    for name, (conditioning, feedback, length) in presets.items():
+        own = {"model.name": name, "model.conditioning": conditioning, "model.feedback": feedback}
+        for latent_dim in (8, 16):
+            runs.append(make_run({**own, "model.length": length, "latent_dim": latent_dim}, 0, 0.5))
+    latent, model = build_study(["try"], runs).axes
+    assert (latent.option, latent.is_numeric) == ("latent_dim", True)
+    assert (model.option, model.label) == ("model.name", "model")
+    assert model.confounded == ("model.conditioning", "model.feedback", "model.length")
+    assert model.together["model.length"] == ("fixed", "stop")
+
+
+def test_an_option_that_refines_a_level_is_not_confounded_with_it() -> None:
+    runs = [make_run({}, 0, 0.5), make_run({"model.feedback": "scheduled", "model.sampling_rate": 0.5}, 0, 0.6)]
+    (axis,) = build_study(["try"], runs).axes
+    assert axis.option == "model.feedback"
+    assert "model.sampling_rate" in axis.together
+    assert axis.confounded == ()
+
+
+def test_numbers_are_in_order_and_other_levels_as_they_came() -> None:
+    runs = make_grid({"latent_dim": (32, 4, 8), "model.length": ("stop", "fixed")}, lambda *_: 0.5)
+    study = build_study(["try"], runs)
+    assert [axis.levels for axis in study.axes] == [(4, 8, 32), ("stop", "fixed")]
+    study = build_study(["try"], runs, planned={"model.length": ["fixed", "oracle", "stop"]})
+    assert study.axes[1].levels == ("fixed", "oracle", "stop")
+
+
+def test_whatever_did_not_finish_is_listed() -> None:
+    runs = make_grid(AXES, score)
+    lost = runs.pop()
+    runs[0] = make_run({"model.feedback": "none", "model.length": "fixed"}, 0, None, status="FAILED")
+    runs[1] = make_run({"model.feedback": "none", "model.length": "fixed"}, 1, float("nan"))
+    found = build_study(["try"], runs).list_unfinished()
+    assert [(cell.name, seed, status) for cell, seed, status, _ in found] == [
+        ("feedback=none, length=fixed", 0, "FAILED"),
+        ("feedback=none, length=fixed", 1, "FINISHED"),
+        ("feedback=teacher, length=stop", lost.seed, MISSING),
+    ]
+    assert np.isnan(build_study(["try"], runs).tabulate("test/exact_match")[0, 0, :2]).all()
+
+
+def test_what_a_sweep_planned_is_missed() -> None:
+    runs = make_grid(AXES, score, seeds=(0, 1))
+    planned = {"model.length": ["fixed", "stop", "oracle"], "seed": ["0", "1", "2"], "latent_dim": ["8", "16"]}
+    study = build_study(["try"], runs, planned=planned)
+    assert study.axes[1].levels == ("fixed", "stop", "oracle")
+    assert study.seeds == (0, 1, 2)
+    assert len(study.list_unfinished()) == 2 * 3 * 3 - len(runs)
+    assert study.unstarted == {"latent_dim": ("16",)}
+
+
+def test_of_two_runs_of_a_cell_and_seed_the_one_that_finished_counts() -> None:
+    early = make_run({}, 0, 0.4, name="early")
+    late = make_run({}, 0, 0.6, name="late", started="2026-01-02T00:00:00.000+00:00")
+    broken = make_run({}, 0, None, status="FAILED", name="broken", started="2026-01-03T00:00:00.000+00:00")
+    (cell,) = build_study(["try"], [late, broken, early]).cells
+    assert cell.runs[0].name == "late"
+
+
+def test_an_interval_ends_where_the_score_does() -> None:
+    runs = [make_run({}, seed, value) for seed, value in enumerate((1.0, 0.99, 0.9))]
+    (cell,) = build_study(["try"], runs).cells
+    assert cell.estimate("test/exact_match").high == 1
+    assert cell.estimate("time/fit_seconds").mean == 5
+
+
+def test_a_search_is_no_grid() -> None:
+    params = [{"latent_dim": place, "training.learning_rate": 0.001 * place} for place in range(1, 31)]
+    runs = [make_run({**own, "training.batch_size": (place * 7) % 31}, 0, 0.5) for place, own in enumerate(params)]
+    assert build_study(["try"], runs).is_grid  # one axis, which the others follow
+    draws = np.random.default_rng(0).integers(1, 1000, size=(30, 2))
+    runs = [make_run({"latent_dim": int(a), "training.batch_size": int(b)}, 0, 0.5) for a, b in [*draws, draws[0] + 1]]
+    runs += [make_run({"latent_dim": int(draws[0][0]), "training.batch_size": int(draws[1][1])}, 0, 0.5)]
+    runs += [make_run({"latent_dim": int(draws[2][0]), "training.batch_size": int(draws[0][1])}, 0, 0.5)]
+    study = build_study(["try"], runs)
+    assert not study.is_grid
+    assert len(study.cells) == len(runs)
+
+
+def test_runs_that_cannot_be_compared_are_refused() -> None:
+    with pytest.raises(LengthwiseError, match="no runs in study try"):
+        build_study(["try"], [])
+    other = make_run({}, 1, 0.5, metric="test/mean_absolute_error", higher_is_better=False)
+    with pytest.raises(LengthwiseError, match="different scores"):
+        build_study(["try"], [make_run({}, 0, 0.5), other])
+    with pytest.raises(LengthwiseError, match="None of the runs"):
+        build_study(["try"], [make_run({}, 0, 0.5, metric=None)])
