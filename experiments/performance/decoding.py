@@ -250,7 +250,7 @@ def check_strings(models: Models, count: int) -> int:
     """Compare greedy decoding with the tutorial's loop, sequences ending at their stop: how many differ."""
     # The stop is made likely, since every step of that loop takes its time.
     bias = models.training.decoder.head.bias
-    bias.assign(np.eye(1, SPEC.target_size, STOP, dtype=np.float32)[0] * 1.5)
+    bias.assign(np.eye(1, SPEC.target_size, STOP, dtype=np.float32)[0] * 2.5)
     rng = np.random.default_rng(1)
     for variable in models.training.trainable_variables:
         if variable is not bias:

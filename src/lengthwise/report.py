@@ -118,6 +118,7 @@ def _write(names: Sequence[str], sources: Sequence[_Source], destination: Path) 
 def _read_run(source: _Source) -> StudyRun:
     directory, manifest = source
     primary = manifest.primary_metric
+    figure = directory / "figures" / "reconstructions.png"
     entries, _ = read_journal(directory / JOURNAL_NAME)
     points: dict[str, list[tuple[int, float]]] = {}
     for entry in entries:
@@ -140,6 +141,7 @@ def _read_run(source: _Source) -> StudyRun:
         courses={key: Course(*zip(*sorted(dict(values).items()), strict=True)) for key, values in points.items()},
         by_length=_read_tables(directory, "by_length"),
         samples=_read_tables(directory, "samples"),
+        reconstructions=figure if figure.is_file() else None,
     )
 
 
@@ -287,5 +289,7 @@ def _list_commands(study: Study, manifests: Sequence[Manifest]) -> tuple[str, ..
             words = [word for word in manifest.command if not word.startswith(_PLACES)]
             commands.append(shlex.join(words))
     commits = {m.git.commit for m in manifests if m.git is not None and m.git.commit is not None}
-    checkout = [f"git checkout {commits.pop()}"] if len(commits) == 1 else []
+    is_dirty = any(manifest.git is not None and manifest.git.dirty for manifest in manifests)
+    changed = "   # and the changes in the runs' git.diff" if is_dirty else ""
+    checkout = [f"git checkout {commits.pop()}{changed}"] if len(commits) == 1 else []
     return (*checkout, *dict.fromkeys(commands), f"lengthwise report {' '.join(study.names)}")

@@ -220,3 +220,40 @@ def test_batches_lose_no_job_to_another(
     assert read_status(tmp_path) == expected
     (parent,) = read_manifests(tmp_path, "sweep")
     assert parent["summary"] == {"jobs/total": 5, "jobs/finished": 3, "jobs/failed": 2}
+
+
+def read_curves(directory: Path, study: str) -> dict[int, dict[tuple[str, int], float]]:
+    """All that the runs of a study have logged, by seed, apart from seconds."""
+    found = {}
+    for path in directory.glob(f"out/{study}/*/metrics.jsonl"):
+        manifest = json.loads((path.parent / "manifest.json").read_text())
+        entries = [json.loads(line) for line in path.read_text().splitlines()]
+        curve = {(e["key"], e["step"]): e["value"] for e in entries if "seconds" not in e["key"]}
+        if manifest["kind"] == "run":
+            assert len(curve) == sum("seconds" not in entry["key"] for entry in entries), "a point was logged twice"
+            found[manifest["seed"]] = curve
+    return found
+
+
+@pytest.mark.timeout(600)
+def test_real_runs_of_a_killed_sweep_end_as_if_nothing_had_been(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "APP", Path(__file__).parents[2] / "train.py")
+    size = ("training=quick", "training.epochs=6", "latent_dim=8", "hydra.launcher.num_workers=1")
+    command = ("-m", "seed=1,2", *size, "training.checkpoint_seconds=0")
+    first = start(*command, "study=killed")
+    await_that(lambda: any(("val/loss", 3) in curve for curve in read_curves(tmp_path, "killed").values()), 200)
+    first.send_signal(signal.SIGKILL)
+    finish(first)
+    await_that(lambda: "RUNNING" not in read_status(tmp_path).values(), 30)
+    (interrupted,) = read_manifests(tmp_path)
+    assert interrupted["status"] == "KILLED"
+    status, output, _ = finish(start(*command, "study=killed"))
+    assert status == 0
+    assert "1 interrupted before" in output
+    assert interrupted["name"] in {manifest["name"] for manifest in read_manifests(tmp_path)}
+    assert finish(start(*command, "study=whole"))[0] == 0
+    curves = read_curves(tmp_path, "killed")
+    assert sorted(curves) == [1, 2]
+    assert curves == read_curves(tmp_path, "whole")

@@ -5,6 +5,7 @@ Imported by Hydra at every start: only Hydra's own modules are imported before t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -24,11 +25,12 @@ class OptunaSweeper(Sweeper):
     """Searches for the best options with Optuna.
 
     Args:
+        params: what a study's overlay sweeps over, here the space to search.
         raw: whatever Hydra read from the sweeper's file and the command line; the gate says which of it is taken.
     """
 
-    def __init__(self, **raw: object) -> None:
-        self._raw = raw
+    def __init__(self, params: Mapping[str, object] | None = None, **raw: object) -> None:
+        self._params, self._raw = params or {}, raw
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: RawConfig) -> None:
         """Take what Hydra gives, and refuse wrong options before anything else happens."""
@@ -54,10 +56,11 @@ class OptunaSweeper(Sweeper):
             arguments: overrides; those with several values span the space.
         """
         from lengthwise.errors import ConfigError
+        from lengthwise.sweeps.parent import find_study
         from lengthwise.sweeps.search import Trials, open_study, read_space, sign_search
-        from lengthwise.sweeps.sweep import find_study
 
-        space, fixed = read_space(OverridesParser.create().parse_overrides(arguments))
+        given = [*(f"{key}={value}" for key, value in self._params.items()), *arguments]
+        space, fixed = read_space(OverridesParser.create().parse_overrides(given))
         if not space:
             remedy = "Give an option several values, as in latent_dim=choice(32,64)"
             raise ConfigError("hydra/sweeper=optuna", "needs something to search", received=None, remedy=remedy)

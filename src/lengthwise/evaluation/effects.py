@@ -213,6 +213,21 @@ def measure_interactions(values: NDArray[np.float64]) -> list[Effect]:
     return _correct(effects)
 
 
+def measure_at_levels(values: NDArray[np.float64], axis: int) -> list[list[Effect]]:
+    """Measure the main effects of the other axes apart for each level of one.
+
+    Args:
+        values: as for the main effects, of two axes at least.
+        axis: place of the axis whose levels are kept apart.
+
+    Returns:
+        For each of its levels the effects, numbered as if it were not there; all of them corrected as one family.
+    """
+    by_level = [measure_main_effects(np.take(values, level, axis=axis)) for level in range(values.shape[axis])]
+    corrected = iter(_correct(itertools.chain.from_iterable(by_level)))
+    return [[next(corrected) for _ in effects] for effects in by_level]
+
+
 def compare_cells(values: NDArray[np.float64], best: int) -> list[Effect | None]:
     """Compare every cell with one, over the seeds that both have.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -17,7 +18,7 @@ from lengthwise.evaluation.report_tables import (
     tabulate_published,
     tabulate_unfinished,
 )
-from lengthwise.evaluation.report_text import Finding, find_baseline, has_values, write_findings
+from lengthwise.evaluation.report_text import Finding, find_baseline, has_values, write_findings, write_levels
 from lengthwise.evaluation.study import Study
 from lengthwise.evaluation.study_figures import (
     MOST_PANELS,
@@ -50,7 +51,7 @@ def build_sections(study: Study, directory: Path) -> tuple[Section, ...]:
     if has_values(study):
         sections += [_build_effects(study, metric, directory) for metric in (study.metric, *study.other_metrics)]
         sections.append(_build_figures(study, directory))
-        sections.append(_build_samples(study))
+        sections.append(_build_samples(study, directory))
     sections += [_build_published(study), _build_unfinished(study)]
     return tuple(section for section in sections if section.tables or section.pictures)
 
@@ -74,6 +75,8 @@ def _build_effects(study: Study, metric: str, directory: Path) -> Section:
         named = "Interactions: what two steps do beyond what each does alone"
         named += f" (the {len(shown)} clearest of {len(pairs)})" if len(shown) < len(pairs) else ""
         tables[named] = tabulate_effects(study, shown)
+    for level, findings in write_levels(study, metric).items():
+        tables[f"At {level}"] = tabulate_effects(study, findings)
     known = [finding for finding in main if math.isfinite(finding.effect.estimate.mean)]
     pictures: tuple[Picture, ...] = ()
     if known:
@@ -115,7 +118,11 @@ def _build_figures(study: Study, directory: Path) -> Section:
     course = _choose_course(study)
     if course is not None:
         cut = f" The first {MOST_PANELS} panels." if len(study.cells) > 7 * MOST_PANELS else ""
-        meaning = "" if course != "val/loss" else " Losses of models that stop differently are not the same sum."
+        meaning = (
+            " Not decoded freely."
+            if course != "val/loss"
+            else " Losses of models that stop differently are not the same sum."
+        )
         caption = (
             f"Course of {course} while training: mean over the seeds, shaded from lowest to highest.{meaning}{cut}"
         )
@@ -134,16 +141,23 @@ def _choose_course(study: Study) -> str | None:
     return next((name for name in _COURSES if all(name in run.courses for run in finished)), None)
 
 
-def _build_samples(study: Study) -> Section:
+def _build_samples(study: Study, directory: Path) -> Section:
     scored = [cell for cell in study.rank() if len(cell.collect(study.metric))]
     chosen = {"best": scored[0], **({"worst": scored[-1]} if len(scored) > 1 else {})}
     tables: dict[str, Table] = {}
+    pictures = []
     for name, cell in chosen.items():
+        drawn = next((run.reconstructions for run in cell.finished if run.reconstructions is not None), None)
+        if drawn is not None:
+            path = directory / f"reconstructions_{name}.png"
+            shutil.copyfile(drawn, path)
+            caption = f"Originals and reconstructions of the {name} cell, {cell.name}."
+            pictures.append(Picture(name=path.stem, caption=caption, png=path.read_bytes()))
         table = choose_samples(study, cell)
         if table is not None:
             tables[f"The {name} cell: {cell.name}"] = table
     text = f"Split {study.split}, decoded by the cell's first seed: where it errs most, then some drawn at random."
-    return Section(title="Decoded examples", text=text, tables=tables)
+    return Section(title="Decoded examples", text=text, tables=tables, pictures=tuple(pictures))
 
 
 def _build_published(study: Study) -> Section:

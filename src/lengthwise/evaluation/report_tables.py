@@ -11,7 +11,7 @@ from lengthwise.evaluation.assessment import EXPOSURE_METRICS, PRIMARY_METRICS
 from lengthwise.evaluation.effects import Effect
 from lengthwise.evaluation.published import Distance
 from lengthwise.evaluation.report_numbers import Unit, find_unit, write_estimate, write_number, write_seconds
-from lengthwise.evaluation.report_text import Finding, choose_findings, write_findings
+from lengthwise.evaluation.report_text import VERDICTS, Finding, choose_findings, write_findings
 from lengthwise.evaluation.study import Cell, Study, StudyRun, show_value
 from lengthwise.evaluation.tables import Cell as Entry
 from lengthwise.evaluation.tables import Table
@@ -21,7 +21,6 @@ _OUTCOMES = ("stopped_early", "stopped_late", "wrong_content")
 MARKS = {1: "\N{BLACK UP-POINTING TRIANGLE}", -1: "\N{BLACK DOWN-POINTING TRIANGLE}", 0: "\N{WHITE CIRCLE}"}
 """Before a difference: surely better, surely worse, not sure."""
 
-_VERDICTS = {1: "surely better", -1: "surely worse", 0: "no sure effect"}
 _SHOWN_WORST, _SHOWN_RANDOM = 4, 4
 _NUM_WORST = 20
 """So many samples of a run are its worst, the others drawn at random."""
@@ -117,7 +116,7 @@ def tabulate_effects(study: Study, findings: Sequence[Finding]) -> Table:
             finding.label,
             _show_difference(finding.effect, unit),
             _show_p(finding.effect.corrected_p),
-            _VERDICTS[finding.verdict],
+            VERDICTS[finding.verdict],
             f"{finding.effect.seeds_used} of {finding.effect.seeds_total}",
             "linear model"
             if finding.effect.method == "linear model"

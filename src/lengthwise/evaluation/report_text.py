@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from lengthwise.evaluation.effects import (
     LEVEL,
     Effect,
     compare_cells,
+    measure_at_levels,
     measure_interactions,
     measure_main_effects,
 )
@@ -43,6 +44,8 @@ _STEPS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     ),
 }
 """Option -> how a choice of it begins, and each level, in words."""
+
+VERDICTS = {1: "surely better", -1: "surely worse", 0: "no sure effect"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,9 +125,46 @@ def write_findings(study: Study, metric: str) -> tuple[list[Finding], list[Findi
     return main, pairs
 
 
-def _find(study: Study, effect: Effect) -> Finding:
-    steps = [write_step(study.axes[each.axis], each.level, each.reference) for each in effect.contrasts]
-    labels = [label_step(study.axes[each.axis], each.level, each.reference) for each in effect.contrasts]
+def write_levels(study: Study, metric: str) -> dict[str, list[Finding]]:
+    """Measure the effects of the other axes at each level of the first numeric one, such as each `latent_dim`.
+
+    Args:
+        study: the study.
+        metric: `split/metric`.
+
+    Returns:
+        The level in words, such as `latent_dim=8` -> the findings; empty where there is no such axis, or no other.
+    """
+    numeric = next((place for place, axis in enumerate(study.axes) if axis.is_numeric), None)
+    if numeric is None or len(study.axes) < 2 or not study.is_grid:
+        return {}
+    axis = study.axes[numeric]
+    others = [each for each in study.axes if each is not axis]
+    found = measure_at_levels(study.tabulate(metric), numeric)
+    return {
+        f"{axis.label}={show_value(level)}": [_find(study, effect, others) for effect in effects]
+        for level, effects in zip(axis.levels, found, strict=True)
+    }
+
+
+def _write_levels(study: Study) -> list[str]:
+    """Say of each step where it is surely better and where surely worse, in the order of the numeric axis' levels."""
+    by_level = write_levels(study, study.metric)
+    sentences = []
+    for steps in zip(*by_level.values(), strict=True):
+        where: dict[int, list[str]] = {1: [], -1: [], 0: []}
+        for level, finding in zip(by_level, steps, strict=True):
+            where[finding.verdict].append(level.partition("=")[2])
+        told = [f"{VERDICTS[verdict]} at {', '.join(levels)}" for verdict, levels in where.items() if levels]
+        axis = next(iter(by_level)).partition("=")[0]
+        sentences.append(f"By {axis}, {steps[0].step}: {'; '.join(told)}.")
+    return sentences
+
+
+def _find(study: Study, effect: Effect, axes: Sequence[Axis] | None = None) -> Finding:
+    own = study.axes if axes is None else axes
+    steps = [write_step(own[each.axis], each.level, each.reference) for each in effect.contrasts]
+    labels = [label_step(own[each.axis], each.level, each.reference) for each in effect.contrasts]
     better = effect.estimate.mean > 0 if study.higher_is_better else effect.estimate.mean < 0
     verdict = (1 if better else -1) if effect.is_sure and effect.estimate.mean else 0
     times = " \N{MULTIPLICATION SIGN} "
@@ -208,7 +248,7 @@ def write_answer(study: Study) -> Answer:
     effects = _write_axes(study, list(choose_findings(study, main))) if main else []
     interaction = _write_interaction(study, pairs)
     return Answer(
-        effects=tuple([*effects, interaction] if interaction else effects),
+        effects=(*effects, *_write_levels(study), *([interaction] if interaction else [])),
         beyond=tuple(beyond),
         choice=_write_choice(study),
         cautions=_write_cautions(study, [*main, *pairs]),

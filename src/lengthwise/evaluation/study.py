@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +59,7 @@ class StudyRun:
         courses: `split/metric` -> its course.
         by_length: split -> scores by target length.
         samples: split -> decoded examples.
+        reconstructions: its figure of originals beside what was made of them; None where it has none.
     """
 
     name: str
@@ -76,6 +78,7 @@ class StudyRun:
     courses: Mapping[str, Course]
     by_length: Mapping[str, Table]
     samples: Mapping[str, Table]
+    reconstructions: Path | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

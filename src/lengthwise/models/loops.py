@@ -72,7 +72,7 @@ class Parts:
         self._batch = batch
         # MapDefun has no kernel for a GPU; there the whole batch is one part, called as a function.
         self._is_whole = bool(tf.config.list_physical_devices("GPU"))
-        # Not of the number of threads: so the order of sums, and with it the last bits, is the same on all machines.
+        # Whatever the number of threads, so that it does not change the order in which the parts are summed.
         size = batch * units
         count = tf.maximum(size // PART_SIZE, tf.minimum(2 * size // PART_SIZE, 2))
         self._count = tf.clip_by_value(count, 1, tf.maximum(batch, 1))

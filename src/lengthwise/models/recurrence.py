@@ -1,4 +1,4 @@
-"""Recurrences on a CPU: the numbers of Keras' recurrent layers, in about half the time.
+"""Recurrences on a CPU: the numbers of Keras' recurrent layers, made for speed there.
 
 The weights stay in standard Keras layers; here are only functions of tensors. There are no masks: sequences are padded
 on the right, so that no real step depends on padding, and the state after a row's last real step can be gathered.

@@ -32,6 +32,7 @@ class RayCluster:
             raise ConfigError("hydra/launcher=ray", "needs Ray", received=None, remedy=remedy) from error
         self._ray: Any = ray
         self._cores = cores
+        self._open: list[Any] = []
         kept = signal.getsignal(signal.SIGTERM)  # Ray puts its own in its place
         try:
             ray.init(address=address, log_to_driver=False, logging_level="error", ignore_reinit_error=True)
@@ -50,17 +51,20 @@ class RayCluster:
 
     def submit(self, assignment: Assignment) -> Any:
         """Start a job, or queue it; returns its handle."""
-        return self._task.remote(assignment)
+        handle = self._task.remote(assignment)
+        self._open.append(handle)
+        return handle
 
-    def has_begun(self, handle: Any) -> bool:
-        """True: no more jobs are submitted than there is room for."""
-        return True
+    def has_begun(self, handle: Any, /) -> bool:
+        """Tell whether a job has left the queue, which grows when a host is lost; Ray takes the oldest first."""
+        return handle in self._open[: self.count_places()]
 
     def poll(self, handle: Any) -> Ending | None:
         """Return how a job ended; None while it has not."""
         done, _ = self._ray.wait([handle], timeout=0)
         if not done:
             return None
+        self._open.remove(handle)
         try:
             ending: Ending = self._ray.get(handle)
         except self._ray.exceptions.RayError as error:  # of this task alone
@@ -70,6 +74,7 @@ class RayCluster:
 
     def stop(self, handles: Sequence[Any], patience_seconds: float) -> None:
         """Interrupt jobs, whose runs then close themselves; end those that have not within the time."""
+        self._open = [handle for handle in self._open if handle not in handles]
         for handle in handles:
             self._ray.cancel(handle, force=False)
         if handles:

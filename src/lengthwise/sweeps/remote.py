@@ -23,7 +23,7 @@ class Cluster(Protocol):
     def submit(self, assignment: Assignment) -> Any:
         """Start a job, or queue it; returns its handle."""
 
-    def has_begun(self, handle: Any) -> bool:
+    def has_begun(self, handle: Any, /) -> bool:
         """Tell whether a job has left the queue."""
 
     def poll(self, handle: Any) -> Ending | None:

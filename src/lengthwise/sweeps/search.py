@@ -61,7 +61,8 @@ class Trials:
     @property
     def num_left(self) -> int:
         """Trials that are still to be run, those included that an earlier command began."""
-        return max(0, self._options.num_trials - sum(trial.state.is_finished() for trial in self._trials))
+        num_ended = sum(bool(trial.state.is_finished()) for trial in self._trials)
+        return max(0, self._options.num_trials - num_ended)
 
     @property
     def _trials(self) -> list[FrozenTrial]:
@@ -111,9 +112,10 @@ class Trials:
         entries, self._watched[job.identity] = read_journal(
             directory / JOURNAL_NAME, start=self._watched.get(job.identity, 0)
         )
-        known = self._trials[trial.number].intermediate_values
+        known = set(self._trials[trial.number].intermediate_values)
         for entry in entries:
             if entry.key == self._options.metric and entry.step not in known:
+                known.add(entry.step)
                 trial.report(self._sign * entry.value, entry.step)
                 if trial.should_prune():
                     return f"{entry.key}={entry.value:.4g} after epoch {entry.step} is behind the other trials"
@@ -255,14 +257,16 @@ def read_space(overrides: Sequence[Override]) -> tuple[dict[str, BaseDistributio
         Distributions by the option's name, and the other overrides as text.
     """
     space: dict[str, BaseDistribution] = {}
-    fixed: list[str] = []
+    fixed: dict[str, str] = {}
     for override in overrides:
         key = override.get_key_element()
+        space.pop(key, None)
+        fixed.pop(key, None)  # the last one counts: the command's before the study's
         if override.is_sweep_override():
             space[key] = _read_distribution(override)
         else:
-            fixed.append(f"{key}={override.get_value_element_as_str()}")
-    return space, fixed
+            fixed[key] = f"{key}={override.get_value_element_as_str()}"
+    return space, list(fixed.values())
 
 
 def _read_distribution(override: Override) -> BaseDistribution:
@@ -298,5 +302,5 @@ def sign_search(space: Mapping[str, BaseDistribution], fixed: Sequence[str]) -> 
     """
     from optuna.distributions import distribution_to_json
 
-    searched = {key: distribution_to_json(each) for key, each in space.items()}  # type: ignore[no-untyped-call]
+    searched = {key: distribution_to_json(each) for key, each in space.items()}
     return json.dumps([searched, sorted(fixed)], sort_keys=True)

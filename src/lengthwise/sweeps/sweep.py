@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,21 +12,20 @@ from types import TracebackType
 
 from rich.console import Console
 
-from lengthwise.config.parse import Scalar, flatten_options
 from lengthwise.config.places import project_root
 from lengthwise.errors import RunError
 from lengthwise.launch import JOB_TAG, RUN_EXPERIMENT, Launch
 from lengthwise.sweeps.history import Earlier, History, find_parent, find_score, lock_study
 from lengthwise.sweeps.ledger import Ledger
+from lengthwise.sweeps.parent import describe_parent, find_study
 from lengthwise.sweeps.plan import Ending, Job, Outcome
 from lengthwise.sweeps.pool import Executor, PoolSize
 from lengthwise.sweeps.progress import SweepProgress
 from lengthwise.sweeps.table import find_varied, make_row, make_screen_table, write_csv, write_markdown
-from lengthwise.sweeps.work import Assignment
+from lengthwise.sweeps.work import SECONDS_TO_CLOSE, Assignment
 from lengthwise.tracking.heartbeat import reap
 from lengthwise.tracking.manifest import Manifest, read_manifest
 from lengthwise.tracking.provenance import read_git
-from lengthwise.tracking.record import RunRecord
 from lengthwise.tracking.run import Run, resume_run, start_run
 
 Watch = Callable[[Job, Path], str | None]
@@ -87,7 +86,7 @@ class Sweep:
             found = self._find_parent()
             tracking = self._first_jobs[0].options.tracking
             if found is None:
-                opened = start_run(_describe_parent(self._first_jobs, self._options.command), tracking)
+                opened = start_run(describe_parent(self._first_jobs, self._options.command), tracking)
             else:
                 opened = resume_run(found, tracking)
             self._parent: Run = self._ending.enter_context(opened)
@@ -290,12 +289,22 @@ class Sweep:
         directory = self.find_run(job)
         if directory is None:
             return assignment
-        reap(find_study(job).parent)
-        if read_manifest(directory).status == "RUNNING":  # on a host that is lost, where nobody can tell yet
+        if not self._await_close(directory):  # on a host that is lost, of which nobody can tell yet
             self._runs[directory] = None
             return assignment
         self._resumed[job.identity] = directory
         return replace(assignment, launch=replace(assignment.launch, resume=str(directory)))
+
+    def _await_close(self, directory: Path) -> bool:
+        """Close a run whose process has died, or wait until it has closed itself; returns whether it is closed."""
+        deadline = time.monotonic() + SECONDS_TO_CLOSE
+        while True:
+            reap(self._study.parent)
+            if read_manifest(directory).status != "RUNNING":
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.2)
 
     def _write_account(self) -> None:
         rows = self._ledger.rows
@@ -368,40 +377,3 @@ def _recall(job: Job, earlier: Earlier, value: float | None) -> Outcome:
     value = earlier.value if value is None else value
     ending = Ending(status="FINISHED", seconds=earlier.seconds, value=value)
     return Outcome(job=job, ending=ending, attempts=0, run=earlier.directory.name, score=earlier.score)
-
-
-def find_study(job: Job) -> Path:
-    """Return the directory that a job's run directory is made in, absolute.
-
-    Args:
-        job: the job.
-    """
-    return project_root() / job.options.output_dir / job.options.study
-
-
-def _describe_parent(jobs: Sequence[Job], command: tuple[str, ...]) -> RunRecord:
-    return RunRecord(
-        output_dir=find_study(jobs[0]).parent,
-        study=jobs[0].options.study,
-        label="sweep",
-        config_text=json.dumps({"jobs": [list(job.overrides) for job in jobs]}, indent=1),  # JSON is YAML
-        params=_merge_params(jobs),
-        tags={"lengthwise.num_jobs": str(len(jobs))},
-        command=command,
-        dataset=None,
-        parent=None,
-        seed=None,
-        kind="sweep",
-    )
-
-
-def _merge_params(jobs: Sequence[Job]) -> dict[str, Scalar]:
-    """Return each option with its value where all jobs agree, else with the values it takes, as `32, 64`."""
-    taken: dict[str, dict[Scalar, None]] = {}
-    for job in jobs:
-        for key, value in flatten_options(job.options).items():
-            taken.setdefault(key, {})[value] = None
-    return {
-        key: next(iter(values)) if len(values) == 1 else ", ".join(str(value) for value in values)
-        for key, values in taken.items()
-    }

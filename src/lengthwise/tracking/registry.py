@@ -66,15 +66,21 @@ def _find_version(directory: Path, store: Store, name: str) -> int | None:
 def _create_version(directory: Path, store: Store, name: str) -> int:
     state = read_state(directory, store.shown_uri)
     _ensure_name(store.client, name)
-    source = f"models:/{state.model_id}" if state.model_id else f"runs:/{state.run_id}/model"
     version = store.client.create_model_version(
         name,
-        source,
+        _find_source(store.client, str(state.run_id), state.model_id),
         run_id=state.run_id,
         tags={"lengthwise.run": read_manifest(directory).name},
         model_id=state.model_id or None,
     )
     return int(version.version)
+
+
+def _find_source(client: MlflowClient, run_id: str, model_id: str | None) -> str:
+    """Return the model's address; one as `models:/ID` would be looked up in MLflow's global store, not in this one."""
+    if model_id:
+        return str(client.get_logged_model(model_id).artifact_location)
+    return f"{client.get_run(run_id).info.artifact_uri}/model"
 
 
 def _ensure_name(client: MlflowClient, name: str) -> None:

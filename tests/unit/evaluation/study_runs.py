@@ -58,6 +58,7 @@ def make_run(
         "courses": {"val/loss": Course([1, 2], [1.0, 0.5])},
         "by_length": {"test": LENGTHS},
         "samples": {"test": SAMPLES},
+        "reconstructions": None,
     }
     return StudyRun(**{**values, **changes})
 

@@ -14,6 +14,7 @@ from lengthwise.evaluation.effects import (
     compare_cells,
     correct_holm,
     estimate_mean,
+    measure_at_levels,
     measure_interactions,
     measure_main_effects,
 )
@@ -166,6 +167,16 @@ def test_one_seed_is_never_sure() -> None:
     (effect,) = measure_main_effects(values)
     assert effect.estimate.mean == 1
     assert not effect.is_sure
+
+
+def test_effects_at_each_level_are_those_of_its_part_corrected_together() -> None:
+    values = np.random.default_rng(10).normal(size=(3, 2, 4))
+    found = measure_at_levels(values, 0)
+    assert [len(effects) for effects in found] == [1, 1, 1]
+    for level in range(3):
+        assert found[level][0].estimate == estimate_mean(values[level, 1] - values[level, 0])
+    alone = [effects[0].estimate.p_value for effects in found]
+    assert [effects[0].corrected_p for effects in found] == correct_holm(alone)
 
 
 def test_cells_are_compared_with_the_best_over_shared_seeds() -> None:

@@ -111,6 +111,16 @@ def test_the_choice_names_the_best_cell_its_rivals_and_their_cost() -> None:
     assert "One other cannot be told apart from it: conditioning=" in choice
 
 
+def test_of_a_numeric_axis_each_level_is_told() -> None:
+    def cross(latent_dim: int, length: str, seed: int) -> float:
+        gain = {4: -0.1, 8: 0.0, 16: 0.1}[latent_dim] * (length == "stop")
+        return 0.5 + gain + 0.001 * (seed - 1) * (1 if length == "stop" else -1)
+
+    study = build_study(["try"], make_grid({"latent_dim": (4, 8, 16), "model.length": ("fixed", "stop")}, cross))
+    told = "By latent_dim, stopping by a learnt end instead of padding to a fixed length: "
+    assert f"{told}surely better at 16; surely worse at 4; no sure effect at 8." in read_answer(study)
+
+
 def test_a_study_that_beats_no_baseline_says_so() -> None:
     runs = make_grid({"model.length": ("fixed", "stop")}, lambda length, seed: 0.05 + 0.01 * seed)
     assert "No cell beats what is reached without learning: 10.0 % (majority)" in read_answer(
@@ -194,6 +204,19 @@ def test_the_text_names_the_figures_that_were_written(tmp_path: Path) -> None:
     assert files == {"effects_test.png", "by_latent_dim.png", "cells.png", "by_length.png", "courses.png"}
     assert all(f"(figures/{name})" in text for name in files)
     assert "latent_dim: 16 instead of 4" in text
+
+
+def test_reconstructions_of_the_best_and_the_worst_cell_are_shown(tmp_path: Path) -> None:
+    figures = tmp_path / "figures"
+    figures.mkdir()
+    runs = []
+    for length, value in (("fixed", 0.2), ("stop", 0.6)):
+        drawn = tmp_path / f"{length}.png"
+        drawn.write_bytes(length.encode())
+        runs.append(make_run({"model.length": length}, 0, value, reconstructions=drawn))
+    report(runs, figures)
+    assert (figures / "reconstructions_best.png").read_bytes() == b"stop"
+    assert (figures / "reconstructions_worst.png").read_bytes() == b"fixed"
 
 
 def test_results_hold_every_run_with_every_number() -> None:

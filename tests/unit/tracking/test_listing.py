@@ -102,3 +102,26 @@ def test_a_thousand_runs_are_listed_in_a_second(runs: Path, tmp_path: Path) -> N
     began = time.perf_counter()
     assert len(list_runs(tmp_path / "many")) == 1000
     assert time.perf_counter() - began < 1.0
+
+
+def change_manifest(directory: Path, **changes: object) -> None:
+    path = directory / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_the_best_of_a_study_by_its_primary_metric(runs: Path) -> None:
+    first, second = (find_run(runs, number).directory for number in ("aaa111", "aab222"))
+    assert find_run(runs, "best:one").id == "aab222", "of equal ones the newest"
+    change_manifest(first, summary={"test/exact_match": 0.7})
+    assert find_run(runs, "best:one").id == "aaa111"
+    error = {"name": "test/error_rate", "greater_is_better": False}
+    change_manifest(first, summary={"test/error_rate": 0.7}, primary_metric=error)
+    change_manifest(second, summary={"test/error_rate": 0.2}, primary_metric=error)
+    assert find_run(runs, "best:one").id == "aab222"
+    change_manifest(second, summary={"test/error_rate": "nan"})
+    assert find_run(runs, "best:one").id == "aaa111"
+    change_manifest(first, status="FAILED")
+    for reference in ("best:one", "best:none", "best:", "best:*"):
+        with pytest.raises(RunError):
+            find_run(runs, reference)
+    assert find_run(runs, "best:two").id == "bbb333", "the sweep is no candidate"

@@ -1,0 +1,55 @@
+"""The parent run of a sweep: where it is kept, and what is known of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from lengthwise.config.parse import Scalar, flatten_options
+from lengthwise.config.places import project_root
+from lengthwise.sweeps.plan import Job
+from lengthwise.tracking.record import RunRecord
+
+
+def find_study(job: Job) -> Path:
+    """Return the directory that a job's run directory is made in, absolute.
+
+    Args:
+        job: the job.
+    """
+    return project_root() / job.options.output_dir / job.options.study
+
+
+def describe_parent(jobs: Sequence[Job], command: tuple[str, ...]) -> RunRecord:
+    """Return what is known of a sweep's parent run before it starts.
+
+    Args:
+        jobs: the first of the sweep.
+        command: the command as typed.
+    """
+    return RunRecord(
+        output_dir=find_study(jobs[0]).parent,
+        study=jobs[0].options.study,
+        label="sweep",
+        config_text=json.dumps({"jobs": [list(job.overrides) for job in jobs]}, indent=1),  # JSON is YAML
+        params=_merge_params(jobs),
+        tags={"lengthwise.num_jobs": str(len(jobs))},
+        command=command,
+        dataset=None,
+        parent=None,
+        seed=None,
+        kind="sweep",
+    )
+
+
+def _merge_params(jobs: Sequence[Job]) -> dict[str, Scalar]:
+    """Return each option with its value where all jobs agree, else with the values it takes, as `32, 64`."""
+    taken: dict[str, dict[Scalar, None]] = {}
+    for job in jobs:
+        for key, value in flatten_options(job.options).items():
+            taken.setdefault(key, {})[value] = None
+    return {
+        key: next(iter(values)) if len(values) == 1 else ", ".join(str(value) for value in values)
+        for key, values in taken.items()
+    }
