@@ -1,6 +1,6 @@
 """Can a corner learn at all? Eight sequences until they are decoded by heart.
 
-    python tests/overfitting.py > corners.md     every corner of the axes, with lstm and gru: a table, about 20 minutes
+python tests/overfitting.py > corners.md     every corner of the axes, with lstm and gru: a table, about 20 minutes
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from corners import AXES, list_corners
-from small_data import SPECS, build_options, draw_split
 
+from corners import AXES, list_corners
 from lengthwise.config.options import GreedyOptions
 from lengthwise.data.dataset import Split
 from lengthwise.decoding.decoding import build_decode_function, decode_split
@@ -23,6 +21,7 @@ from lengthwise.models.assembly import build_models
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 from lengthwise.training.losses import build_losses
 from lengthwise.training.teaching import prepare_lesson
+from small_data import SPECS, build_options, draw_split
 
 GREEDY = GreedyOptions(name="greedy", length="model", batch_size=8)
 LATENT_DIM = 48

@@ -218,32 +218,20 @@ def measure(cases: list[Case], rounds: int) -> list[list[float]]:
 
 
 def write_results(cases: list[Case], seconds: list[list[float]]) -> None:
-    """Print the table, and write it beside this file."""
-    rows = []
-    for case, values in zip(cases, seconds, strict=True):
-        low, middle, high = (1e3 * value for value in statistics.quantiles(values, n=4))
-        per_token = 1e3 * middle / (case.batch * case.steps)
-        rows.append([case.what, case.batch, case.steps, *(f"{value:.3f}" for value in (middle, low, high))])
-        rows[-1] += [f"{1e3 * case.batch / middle:.2f}", f"{per_token:.3f}"]
-        print(
-            f"{case.what:22} batch {case.batch:5} steps {case.steps:5}  {middle:10.2f} ms [{low:9.2f} {high:9.2f}]"
-            f"  {1e3 * case.batch / middle:10.2f} sequences/s  {per_token:9.2f} us/token"
-        )
+    """Write the table beside this file, and print it as Markdown."""
+    header = ["what", "batch", "steps", "median_ms", "lower_quartile_ms", "upper_quartile_ms"]
+    header += ["sequences_per_second", "us_per_token"]
+    print(f"| {' | '.join(header)} |\n|{'---|' * len(header)}")
     with (HERE / "decoding.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            [
-                "what",
-                "batch",
-                "steps",
-                "median_ms",
-                "lower_quartile_ms",
-                "upper_quartile_ms",
-                "sequences_per_second",
-                "us_per_token",
-            ]
-        )
-        writer.writerows(rows)
+        writer.writerow(header)
+        for case, values in zip(cases, seconds, strict=True):
+            low, middle, high = (1e3 * value for value in statistics.quantiles(values, n=4))
+            derived = (1e3 * case.batch / middle, 1e3 * middle / (case.batch * case.steps))
+            numbers = [f"{value:.4g}" for value in (middle, low, high, *derived)]
+            row = [case.what, str(case.batch), str(case.steps), *numbers]
+            writer.writerow(row)
+            print(f"| {' | '.join(row)} |")
 
 
 def check_strings(models: Models, count: int) -> int:

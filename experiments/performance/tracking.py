@@ -81,11 +81,9 @@ def main() -> None:
         writer.writerows({key: round(value, 3) for key, value in row.items()} for row in rows)
     medians = {mode: statistics.median(row[mode] for row in rows) for mode in MODES}
     overhead = [row["overhead_percent"] for row in rows]
-    print(
-        f"medians of {given.pairs}: "
-        + ", ".join(f"{mode} {value:.2f} s" for mode, value in medians.items())
-        + f"; overhead by pair: median {statistics.median(overhead):+.1f} %, from {min(overhead):+.1f} to {max(overhead):+.1f} %"
-    )
+    seconds = ", ".join(f"{mode} {value:.2f} s" for mode, value in medians.items())
+    spread = f"median {statistics.median(overhead):+.1f} %, from {min(overhead):+.1f} to {max(overhead):+.1f} %"
+    print(f"medians of {given.pairs}: {seconds}; overhead by pair: {spread}")
 
 
 def _measure_apart(mode: str, epochs: int) -> float:

@@ -62,7 +62,7 @@ def test_the_manual_lists_every_axis_with_its_default(manual: str) -> None:
     values = yaml.safe_load((conf_dir() / "config.yaml").read_text())
     axes = [f.name for f in read_fields(RunOptions) if not f.sections and f.name != "config_version"]
     for axis in axes:
-        assert f"\n  {axis}={values[axis]} " in manual
+        assert f"\n  {axis}={'null' if values[axis] is None else values[axis]} " in manual
 
 
 def test_flags_and_overrides_may_stand_in_any_order() -> None:

@@ -17,7 +17,7 @@ LAYERS = {
     "models": {"config", "data"},
     "training": {"config", "data", "models"},
     "decoding": {"config", "data", "models", "training"},
-    "evaluation": {"config", "data", "decoding"},
+    "evaluation": {"config", "data", "models", "decoding"},
     "tracking": {"config"},
     "serving": {"config", "data", "models", "decoding", "tracking"},
     "sweeps": {"config", "data", "tracking"},

@@ -226,15 +226,17 @@ class Decoder(keras.layers.Layer):
     def _run_hoisted(
         self, previous: Tensor, conditioning: Tensor | None, initial: list[States], training: bool
     ) -> Tensor:
+        first = self.recurrents[0]
         gates = self._project_conditioning(conditioning, tf.shape(previous)[0], training)
         if self.feedback_part is None:
-            top = self.recurrents[0].run(gates, initial[0], tf.shape(previous)[1])[0]
+            top = first.run(gates, initial[0], training=training, num_steps=tf.shape(previous)[1])[0]
         else:
-            told = self._project_feedback(previous, training=training)
-            top = self.recurrents[0].run(gates[:, None] + told, initial[0])[0]
+            row = self.wiring.conditioning_dim
+            told = self.feedback_part.feed(previous, first, first_row=row, constant=gates, training=training)
+            top = first.run(told, initial[0], training=training)[0]
         for recurrent, states in zip(self.recurrents[1:], initial[1:], strict=True):
-            gates = recurrent.add_bias(recurrent.project(self._drop(top, training)))
-            top = recurrent.run(gates, states)[0]
+            inputs = recurrent.leave_unprojected(self._drop(top, training))
+            top = recurrent.run(inputs, states, training=training)[0]
         return top
 
     def _run_standard(

@@ -95,11 +95,10 @@ class Encoder(keras.layers.Layer):
             outputs, finals = recurrent.run_standard(vectors, recurrent.zero_states(batch), mask)
         else:
             if is_first:
-                gates = self.input_part.project(values, recurrent, first_row=0, training=training)
+                inputs = self.input_part.feed(values, recurrent, first_row=0, constant=None, training=training)
             else:
-                gates = recurrent.project(values)
-            gates = recurrent.add_bias(gates)
-            all_states = recurrent.run(gates, recurrent.zero_states(batch))
+                inputs = recurrent.leave_unprojected(values)
+            all_states = recurrent.run(inputs, recurrent.zero_states(batch), training=training)
             outputs = all_states[0]
             finals = tuple(tf.gather(states, length - 1, batch_dims=1) for states in all_states)
         return (tf.reverse_sequence(outputs, length, seq_axis=1) if backward else outputs), finals

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import keras
 import tensorflow as tf
 
-from lengthwise.models.recurrence import run_recurrence, step_cell
+from lengthwise.models.recurrence import Unprojected, infer_recurrence, run_recurrence, step_cell
 from lengthwise.models.wiring import GATES
 
 Tensor: TypeAlias = tf.Tensor
@@ -39,6 +39,7 @@ class Recurrent(keras.layers.Layer):
 
     def __init__(self, cell: Literal["lstm", "gru", "rnn"], units: int, input_dim: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.supports_jit = False  # the loops of `recurrence` are operations that XLA does not have
         self.cell_kind: Literal["lstm", "gru", "rnn"] = cell
         self.units = units
         self.input_dim = input_dim
@@ -80,12 +81,27 @@ class Recurrent(keras.layers.Layer):
         """Return the gates `(batch, G)` of a layer without input."""
         return tf.broadcast_to(self._biases[0], (batch, GATES[self.cell_kind] * self.units))
 
-    def run(self, gates: Tensor, initial: States, num_steps: Tensor | None = None) -> States:
-        """Run all steps from projected input.
+    def leave_unprojected(self, values: Tensor, first_row: int = 0, constant: Tensor | None = None) -> Unprojected:
+        """Return input for `run` that is projected step by step, faster than all steps at once.
 
         Args:
-            gates: `(B, S, G)`, or `(B, G)` where the input is the same at every step; bias included.
+            values: `(B, S, width)`, the part of the input that changes.
+            first_row: the part's first row in the kernel.
+            constant: gates `(B, G)` of the rest of the input, bias included; None where there is no rest.
+        """
+        rows = self._read(self.layer.cell.kernel)[first_row : first_row + values.shape[-1]]
+        return Unprojected(values, rows, self._biases[0] if constant is None else constant)
+
+    def run(
+        self, inputs: Tensor | Unprojected, initial: States, *, training: bool, num_steps: Tensor | None = None
+    ) -> States:
+        """Run all steps.
+
+        Args:
+            inputs: gates `(B, S, G)`, or `(B, G)` where the input is the same at every step, bias included; or input
+                not projected yet.
             initial: states `(B, U)`.
+            training: whether gradients will be asked for; without them less is kept of each step.
             num_steps: S, a scalar, for an input that is the same at every step.
 
         Returns:
@@ -93,7 +109,8 @@ class Recurrent(keras.layers.Layer):
         """
         _, recurrent_bias = self._biases
         kernel = self._read(self.layer.cell.recurrent_kernel)
-        return run_recurrence(self.cell_kind, gates, kernel, recurrent_bias, initial, num_steps=num_steps)
+        run = run_recurrence if training else infer_recurrence
+        return run(self.cell_kind, inputs, kernel, recurrent_bias, initial, num_steps=num_steps)
 
     def run_standard(self, inputs: Tensor, initial: States, mask: Tensor | None) -> tuple[Tensor, States]:
         """Run the standard Keras layer on concatenated input `(B, S, D)`: outputs `(B, S, U)` and final states."""

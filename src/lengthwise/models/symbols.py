@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import keras
 import tensorflow as tf
 
+from lengthwise.models.recurrence import Unprojected
 from lengthwise.models.recurrent import Recurrent
 
 Tensor: TypeAlias = tf.Tensor
@@ -55,6 +56,23 @@ class InputPart(keras.layers.Layer):
                 return rows
             return rows * self._drop(tf.ones_like(rows[..., :1]), training)
         return recurrent.project(self.vectors(values, training), first_row)
+
+    def feed(
+        self, values: Tensor, recurrent: Recurrent, *, first_row: int, constant: Tensor | None, training: bool
+    ) -> Tensor | Unprojected:
+        """Return all steps of the input as `Recurrent.run` takes them fastest.
+
+        Args:
+            values: `(B, S)` symbols or `(B, S, F)` features.
+            recurrent: the layer that reads them.
+            first_row: their first row in its kernel.
+            constant: gates `(B, G)` of the rest of the input, bias included; None where there is no rest.
+            training: whether entries are dropped.
+        """
+        if not self.is_one_hot:
+            return recurrent.leave_unprojected(self.vectors(values, training), first_row, constant)
+        gates = self.project(values, recurrent, first_row=first_row, training=training)
+        return recurrent.add_bias(gates) if constant is None else gates + constant[:, None]
 
     def _drop(self, values: Tensor, training: bool) -> Tensor:
         return self.dropout(values, training=training) if self.dropout is not None else values

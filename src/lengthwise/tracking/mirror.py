@@ -82,7 +82,7 @@ class Mirror(threading.Thread):
         """Leave the interpreter to training until the run has results, or a minute has passed.
 
         Importing MLflow and making a database take it for several seconds: a short run would be disturbed for a good
-        part of its time, for curves that nobody can look at before it ends. In a process that has MLflow they take none.
+        part of its time, for curves that nobody can look at before it ends. A process that has MLflow need not wait.
         """
         if "mlflow" in sys.modules:
             return

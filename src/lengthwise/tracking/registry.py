@@ -107,9 +107,21 @@ def fetch_model(uri: str, tracking: MlflowOptions) -> Path:
     from mlflow.artifacts import download_artifacts
 
     try:
-        directory = Path(download_artifacts(artifact_uri=uri, tracking_uri=store.uri, registry_uri=store.uri))
+        location = _locate(store.client, uri.removeprefix("models:/"))
+        directory = Path(download_artifacts(artifact_uri=location, tracking_uri=store.uri))
     except Exception as error:
         raise RunError(f"MLflow has no model {uri!r}: {plain_text(error)}") from error
     if not (directory / "MLmodel").is_file():
         raise RunError(f"{uri!r} is no model in MLflow's format.")
     return directory
+
+
+def _locate(client: MlflowClient, reference: str) -> str:
+    """Return where the files of NAME@ALIAS, NAME/VERSION or an id are; MLflow would ask its global store."""
+    name, _, alias = reference.partition("@")
+    if alias:
+        return str(client.get_model_version_download_uri(name, client.get_model_version_by_alias(name, alias).version))
+    name, _, version = reference.partition("/")
+    if version:
+        return str(client.get_model_version_download_uri(name, version))
+    return str(client.get_logged_model(reference).artifact_location)

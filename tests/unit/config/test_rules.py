@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lengthwise.composition import compose_options
 from lengthwise.config.options import RunOptions
 from lengthwise.config.rules import RULES, check_rules
 from lengthwise.errors import ConfigError
@@ -67,6 +68,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("series", {"dataset.test_fraction": 0.95}, "dataset.validation_fraction"),
     ("series", {"timesteps": "auto"}, "timesteps"),
     ("digits", {"timesteps": 9}, "timesteps"),
+    ("digits", {"decoding": compose_options(["dataset=copy", "decoding=beam"]).decoding}, "decoding"),
+    ("series", {"decoding": compose_options(["dataset=copy", "decoding=sample"]).decoding}, "decoding"),
 ]
 
 ALLOWED: list[tuple[str, dict[str, Any]]] = [

@@ -158,13 +158,16 @@ def sample(tree: Tree, rows: list[int], limit: int, **changes: object) -> list[l
     return [values[:length].tolist() for values, length in pairs]
 
 
-@pytest.mark.parametrize("changes", [{}, {"top_k": 3, "temperature": 0.7}, {"top_p": 0.8}])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, *(pytest.param(c, marks=pytest.mark.slow) for c in ({"top_k": 3, "temperature": 0.7}, {"top_p": 0.8}))],
+)
 def test_a_row_is_the_same_in_any_company_and_any_order(changes: dict[str, object]) -> None:
     tree = Tree(5, 5, seed=8, num_rows=40)
     together = sample(tree, list(range(40)), 5, **changes)
     order = np.random.default_rng(1).permutation(40).tolist()
     assert sample(tree, order, 5, **changes) == [together[row] for row in order]
-    assert [sample(tree, [row], 5, **changes)[0] for row in range(40)] == together
+    assert [sample(tree, [row], 5, **changes)[0] for row in range(0, 40, 4)] == together[::4]
     assert sample(tree, list(range(40)), 5, **changes, seed=1) != together
 
 

@@ -83,13 +83,13 @@ def check_target_padding(corner: dict[str, Any]) -> None:
             np.testing.assert_allclose(tf.convert_to_tensor(other), tf.convert_to_tensor(gradient), atol=1e-6)
 
 
-@pytest.mark.parametrize("corner", ALL_PAIRS[:3], ids=name_corner)
+@pytest.mark.parametrize("corner", ALL_PAIRS[:1], ids=name_corner)
 def test_a_row_does_not_see_its_batch(corner: dict[str, Any]) -> None:
     check_row_alone(corner)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("corner", ALL_PAIRS[3:], ids=name_corner)
+@pytest.mark.parametrize("corner", ALL_PAIRS[1:], ids=name_corner)
 def test_no_row_sees_its_batch(corner: dict[str, Any]) -> None:
     check_row_alone(corner)
 

@@ -13,14 +13,16 @@ from lengthwise.serving.export import TextEndpoint, export_model
 from lengthwise.serving.predictor import Predictor, load_predictor
 from small_models import LETTERS, NUMBERS, WORDS, draw_texts, write_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("unit", "overrides"),
     [
         ("characters", []),
-        pytest.param("words", ["model.reverse_target=true", "model.attention=additive"], marks=pytest.mark.slow),
-        pytest.param("words", ["decoding=beam"], marks=pytest.mark.slow),
-        pytest.param("characters", ["decoding=sample", "model=repeat"], marks=pytest.mark.slow),
+        ("words", ["model.reverse_target=true", "model.attention=additive"]),
+        ("words", ["decoding=beam"]),
+        ("characters", ["decoding=sample", "model=repeat"]),
     ],
 )
 def test_a_saved_model_makes_the_strings_of_the_predictor(unit: str, overrides: list[str], tmp_path: Path) -> None:
@@ -54,7 +56,7 @@ def test_words_are_parted_as_python_parts_them(tmp_path: Path) -> None:
     assert [text.decode() for text in made] == [each.value for each in Predictor(artifact).decode(texts)]
 
 
-@pytest.mark.parametrize("rule", ["model", pytest.param("max", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rule", ["model", "max"])
 def test_numbers_too(rule: str, tmp_path: Path) -> None:
     artifact = load_artifact(write_model(tmp_path / "m", NUMBERS, NUMBERS, "dataset=digits"))
     predictor = Predictor(artifact, change_decoding(artifact.options, [f"decoding.length={rule}"]).decoding)

@@ -11,6 +11,8 @@ from lengthwise.serving.mlflow_model import write_mlflow_model
 from lengthwise.serving.predictor import Predictor, load_predictor
 from small_models import LETTERS, NUMBERS, WORDS, draw_texts, write_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def _mlflow_warns() -> object:

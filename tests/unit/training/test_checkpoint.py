@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import pytest
 from rich.console import Console
-from training_options import build_run
 
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.loading import load_dataset
@@ -27,6 +26,7 @@ from lengthwise.training.checkpoint import (
     save_checkpoint,
 )
 from lengthwise.training.trainer import TrainingResult, train_model
+from training_options import build_run
 
 STATEFUL = {"conditioning": "initial_state", "feedback": "teacher", "length": "stop", "carry": "hc", "head": "dense"}
 
@@ -185,6 +185,7 @@ def test_a_resumed_fit_ends_with_the_same_bits(dataset: Dataset, tmp_path: Path,
         np.testing.assert_array_equal(array, last[1].arrays[name])
 
 
+@pytest.mark.slow
 def test_a_fit_that_is_over_is_not_made_again(dataset: Dataset, tmp_path: Path) -> None:
     models, result = fit(dataset, tmp_path, {"training": {"epochs": 2}})
     again, resumed = fit(dataset, tmp_path, {"training": {"epochs": 2}}, kill_at=(1, 2))

@@ -57,7 +57,7 @@ def training(**changes: Any) -> dict[str, Any]:
     return {"epochs": 3, "batch_size": 16, "num_threads": 0, "schedule": "constant", **changes}
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("dropout", [pytest.param(0.0, marks=pytest.mark.slow), 0.3])
 def test_the_same_seed_gives_the_same_weights(dataset: Dataset, dropout: float) -> None:
     options = build_run(training=training(), **STATEFUL, dropout=dropout)
     first, second = fit(dataset, options)[0], fit(dataset, options)[0]
@@ -65,6 +65,7 @@ def test_the_same_seed_gives_the_same_weights(dataset: Dataset, dropout: float) 
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_weights(dataset: Dataset) -> None:
     first = fit(dataset, build_run(training=training(), **STATEFUL))[0]
     second = fit(dataset, build_run(training=training(), seed=1, **STATEFUL))[0]
@@ -98,6 +99,7 @@ def test_a_loss_that_explodes_raises(dataset: Dataset, tmp_path: Path) -> None:
         train_model(models, dataset.splits, options, report=lambda *_: None, checkpoints=tmp_path, console=CONSOLE)
 
 
+@pytest.mark.slow
 def test_a_cosine_ends_at_nothing(dataset: Dataset) -> None:
     _, result, _ = fit(dataset, build_run(training=training(schedule="cosine", learning_rate=0.01), **STATEFUL))
     rates = result.history["train/learning_rate"]
@@ -118,6 +120,7 @@ def test_other_precisions_train(dataset: Dataset, precision: str, cell: str) -> 
     assert result.history["train/loss"][-1] < result.history["train/loss"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["step", "sequence"])
 def test_scheduled_feedback_reaches_its_rate(dataset: Dataset, unit: str) -> None:
     model = {
