@@ -252,7 +252,9 @@ def is_ours(error: BaseException) -> bool:
     files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
     in_hydra = [place for place, file in enumerate(files) if f"{os.sep}hydra{os.sep}" in file]
     called = files[in_hydra[0] :] if in_hydra else files[-1:]
-    return any(file.startswith(_PACKAGE) for file in called) and not files[-1].endswith(f"{os.sep}composition.py")
+    composing = any(file.endswith(f"{os.sep}composer.py") for file in called)  # calls Hydra for a sweep's jobs
+    in_ours = any(file.startswith(_PACKAGE) for file in called)
+    return in_ours and not composing and not files[-1].endswith(f"{os.sep}composition.py")
 
 
 @contextlib.contextmanager

@@ -76,7 +76,8 @@ def _decode_file(predictor: Predictor, lines: TextIO, given: argparse.Namespace)
     console = Console(stderr=True, force_terminal=False if sys.stdout.isatty() else None)
     with show_progress(console, "decoding", None) as report:
         for prediction in decode_lines(predictor, read_lines(lines), probabilities=given.probabilities, report=report):
-            print(_write_line(prediction, as_json=given.json))
+            # In one piece, so that Ctrl-C leaves whole lines; `print` writes the end of a line apart.
+            sys.stdout.write(f"{_write_line(prediction, as_json=given.json)}\n")
     return 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -170,7 +169,10 @@ def test_files_of_ones_own_are_found_from_any_directory(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_experiment_is_the_whole_command(tmp_path: Path) -> None:
+def test_an_experiment_is_the_whole_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     (tmp_path / "mine" / "experiment").mkdir(parents=True)
     (tmp_path / "mine" / "experiment" / "seeds.yaml").write_text(
         "# @package _global_\n"
@@ -182,4 +184,4 @@ def test_an_experiment_is_the_whole_command(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "2 of 2 jobs finished" in done.stdout
     assert len(list((tmp_path / "out" / "seeds").glob("*-job-*"))) == 2
-    assert not list(Path(tempfile.gettempdir()).glob("lengthwise-*/multirun.yaml"))
+    assert not list(temporary.glob("lengthwise-*"))

@@ -41,6 +41,8 @@ record = RunRecord(
 )
 directory_only = DirectoryOptions(name="directory")
 tracking = MlflowOptions(name="mlflow", uri=uri, timeout_seconds=float(timeout)) if uri else directory_only
+if float(pause):
+    import mlflow  # so that the mirror begins at once, as it does a minute later in a process that has not
 with start_run(record, tracking) as run:
     for step in range(int(steps)):
         run.log({"train/loss": step / 7, "val/loss": step / 3}, step=step)
