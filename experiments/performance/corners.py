@@ -75,7 +75,8 @@ def build_plain_parallel(models: Models) -> Callable[[dict[str, Any]], tf.Tensor
 
     def forward(inputs: dict[str, Any]) -> tf.Tensor:
         _, *states = encoder(embed(inputs["source"], wiring.spec.source_size, source_embedding))
-        parts = [keras.layers.RepeatVector(STEPS)(states[0])] if wiring.repeats_latent else []
+        latent = tf.concat(states[: len(wiring.carried)], -1)
+        parts = [keras.layers.RepeatVector(STEPS)(latent)] if wiring.repeats_latent else []
         if part is not None:
             parts.append(embed(inputs["previous"], wiring.spec.target_size, part.embedding))
         fed = tf.concat(parts, -1) if parts else tf.zeros((BATCH, STEPS, 1))
@@ -146,9 +147,10 @@ def main() -> None:
     """Measure every corner, print the table, write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--corners", nargs="*", default=list(CORNERS), help="only these")
     given = parser.parse_args()
     rows = []
-    for name in CORNERS:
+    for name in given.corners:
         steps = dict(zip(("own", "plain"), prepare(name), strict=True))
         times: dict[str, list[float]] = {kind: [] for kind in steps}
         for round_number in range(given.rounds + 2):
