@@ -145,7 +145,7 @@ def test_a_summary_is_logged_once(record: MakeRecord, directory_only: DirectoryO
     assert math.isnan(summary["test/error"])
 
 
-@pytest.mark.parametrize("parts", [("..", "x"), ("/tmp/x",), ("a", "../../x"), (), (".",), ("a/../..",)])
+@pytest.mark.parametrize("parts", [("..", "x"), ("/elsewhere/x",), ("a", "../../x"), (), (".",), ("a/../..",)])
 def test_files_stay_in_the_directory(
     record: MakeRecord, directory_only: DirectoryOptions, parts: tuple[str, ...]
 ) -> None:
