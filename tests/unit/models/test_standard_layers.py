@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_data import SPECS, build_options, draw_split
 
 from lengthwise.models import decoder, encoder
 from lengthwise.models.assembly import build_models
 from lengthwise.models.wiring import resolve_wiring
 from lengthwise.training.teaching import prepare_lesson
+from small_data import SPECS, build_options, draw_split
 
 STACKED = {"encoder_layers": 2, "decoder_layers": 2, "bidirectional": True, "reverse_source": True}
 TAUGHT = {"conditioning": "both", "feedback": "teacher", "length": "stop", "head": "dense"}
