@@ -41,6 +41,11 @@ def is_meaningful(corner: dict[str, Any]) -> bool:
     )
 
 
+def name_corner(corner: dict[str, Any]) -> str:
+    """Name a corner's test by its values."""
+    return "-".join(str(value) for value in corner.values())
+
+
 def list_corners(axes: dict[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
     """Yield every meaningful combination."""
     for values in itertools.product(*axes.values()):

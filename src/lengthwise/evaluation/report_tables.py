@@ -80,8 +80,7 @@ def _find_cell_baseline(study: Study, cell: Cell) -> float:
     start = f"{study.split}/baseline_"
     names = {key for run in cell.finished for key in run.summary if key.startswith(start)}
     values = [cell.average(name) for name in names if name.endswith(f"_{study.metric_name}")]
-    perfect = 1.0 if study.higher_is_better else 0.0
-    known = [value for value in values if math.isfinite(value) and value != perfect]
+    known = [value for value in values if study.is_yardstick(value)]
     return (max if study.higher_is_better else min)(known, default=float("nan"))
 
 

@@ -219,17 +219,13 @@ def choose_findings(study: Study, findings: list[Finding]) -> tuple[Finding, ...
 
 
 def find_baseline(study: Study, metric: str) -> tuple[str, float]:
-    """Return the best baseline of a metric, its name and score; NaN where none is known.
-
-    One without any error is no yardstick but the task itself, as copying is of the dataset `copy`.
-    """
+    """Return the best baseline of a metric, its name and score; NaN where none is known."""
     split, _, name = metric.partition("/")
-    perfect = 1.0 if study.higher_is_better else 0.0
     start, end = f"{split}/baseline_", f"_{name}"
     found: dict[str, list[float]] = {}
     for run in study.runs:
         for key, value in run.summary.items():
-            if key.startswith(start) and key.endswith(end) and math.isfinite(value) and value != perfect:
+            if key.startswith(start) and key.endswith(end) and study.is_yardstick(value):
                 found.setdefault(key[len(start) : -len(end)], []).append(value)
     means = {key: sum(values) / len(values) for key, values in found.items()}
     if not means:

@@ -177,6 +177,13 @@ class Study:
     unstarted: Mapping[str, tuple[str, ...]]
     is_grid: bool
 
+    def is_yardstick(self, baseline: float) -> bool:
+        """Tell whether a baseline's score is one to compare with.
+
+        One without any error is no yardstick but the task itself, as copying is of the dataset `copy`.
+        """
+        return math.isfinite(baseline) and baseline != (1.0 if self.higher_is_better else 0.0)
+
     @property
     def title(self) -> str:
         """The names of the studies."""

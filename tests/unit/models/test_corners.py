@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from corners import AXES, CONTROLS, cover_pairs, list_corners
+from corners import AXES, CONTROLS, cover_pairs, list_corners, name_corner
 from lengthwise.models.assembly import build_models
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 from lengthwise.training.teaching import prepare_lesson
@@ -28,10 +28,6 @@ def _double_precision() -> Any:
     keras.utils.set_random_seed(1)
     yield
     keras.config.set_dtype_policy("float32")
-
-
-def name_corner(corner: dict[str, Any]) -> str:
-    return "-".join(str(value) for value in corner.values())
 
 
 def check_against_plain(corner: dict[str, Any]) -> None:

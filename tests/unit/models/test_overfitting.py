@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from corners import AXES, cover_pairs
+from corners import AXES, cover_pairs, name_corner
 from overfitting import overfit
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("corner", cover_pairs({**AXES, "cell": ("lstm", "gru")}), ids=lambda c: "-".join(c.values()))
+@pytest.mark.parametrize("corner", cover_pairs({**AXES, "cell": ("lstm", "gru")}), ids=name_corner)
 def test_a_corner_learns_eight_sequences_by_heart(corner: dict[str, Any]) -> None:
     assert overfit(corner).is_learnt

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from corners import AXES, CONTROLS, cover_pairs
+from corners import AXES, CONTROLS, cover_pairs, name_corner
 from lengthwise.config.options import GreedyOptions
 from lengthwise.data.batching import take_batch
 from lengthwise.decoding.decoding import build_decode_function, decode_split
@@ -21,10 +21,6 @@ from small_data import SPECS, build_options, draw_split
 
 ALL_PAIRS = cover_pairs(AXES | CONTROLS)
 GREEDY = GreedyOptions(name="greedy", length="model", batch_size=4)
-
-
-def name_corner(corner: dict[str, Any]) -> str:
-    return "-".join(str(value) for value in corner.values())
 
 
 def build(corner: dict[str, Any]) -> Models:
