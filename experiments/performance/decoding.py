@@ -42,6 +42,9 @@ HERE = Path(__file__).parent
 SPEC = DataSpec(kind="tokens", source_size=71, target_size=93, source_timesteps=16, timesteps=59)
 UNITS = 256
 LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
+REPEATS = 5
+"""Times that a case is timed in its turn."""
+
 Work = Callable[[], object]
 
 
@@ -178,7 +181,7 @@ class Torch:
 
 
 def list_cases(models: Models, torch: Torch | None) -> list[Case]:
-    """List everything to be timed; a work that returns a float has timed itself."""
+    """List everything to be timed."""
     functions = {
         name: build_decode_function(models, choose_options(name, "max")) for name in ("greedy", "sample", "beam 4")
     }
@@ -202,19 +205,27 @@ def list_cases(models: Models, torch: Torch | None) -> list[Case]:
 
 
 def measure(cases: list[Case], rounds: int) -> list[list[float]]:
-    """Do the cases in turn, so that what else the machine does hits them alike: seconds of each."""
+    """Do the cases in turn, so that what else the machine does hits them alike: seconds of each.
+
+    Whoever comes after another finds the caches full of the other's weights. So each case but the reference loop, which
+    takes seconds, is done once untimed in its turn, and then `REPEATS` times.
+    """
     seconds: list[list[float]] = [[] for _ in cases]
-    for turn in range(rounds + 2):
+    for turn in range(rounds + 1):
         for case, values in zip(cases, seconds, strict=True):
-            if case.what == "reference loop" and 0 < turn < 2:
-                continue  # seconds each; once is enough to warm up
-            began = time.perf_counter()
-            answer = case.work()
-            took = answer if isinstance(answer, float) else time.perf_counter() - began
-            if turn >= 2:
-                values.append(took)
-        print(f"round {turn - 1} of {rounds}" if turn >= 2 else "warming up", file=sys.stderr, flush=True)
+            repeats = 1 if case.what == "reference loop" else 1 + REPEATS
+            took = [time_once(case.work) for _ in range(repeats)]
+            if turn:
+                values += took if repeats == 1 else took[1:]
+        print(f"round {turn} of {rounds}" if turn else "warming up", file=sys.stderr, flush=True)
     return seconds
+
+
+def time_once(work: Work) -> float:
+    """Return the seconds of a work; one that returns a float has timed itself."""
+    began = time.perf_counter()
+    answer = work()
+    return answer if isinstance(answer, float) else time.perf_counter() - began
 
 
 def write_results(cases: list[Case], seconds: list[list[float]]) -> None:

@@ -92,5 +92,5 @@ def forbid_end(scores: Tensor, ending: Ending) -> Tensor:
     """Return the logits `(..., V)` with the end symbol's at minus infinity, where no row may end before its limit."""
     if ending.allowed or ending.symbol is None:
         return scores
-    is_end = tf.one_hot(ending.symbol, tf.shape(scores)[-1], on_value=True, off_value=False)
+    is_end = tf.one_hot(ending.symbol, scores.shape[-1], on_value=True, off_value=False)
     return tf.where(is_end, tf.constant(float("-inf"), scores.dtype), scores)

@@ -18,6 +18,9 @@ from lengthwise.decoding.contract import Ending, Nest, Sequences, StepFunction, 
 
 Tensor: TypeAlias = tf.Tensor
 
+STEPS_PER_ITERATION = 4
+"""Steps written out in the loop's body, since an iteration costs as much as several of a small step's operations."""
+
 
 class Emission(NamedTuple):
     """What a row emits at a step.
@@ -48,7 +51,7 @@ def run_steps(
     emit: Emit,
     kept: tuple[tf.TensorSpec, ...],
 ) -> tuple[Tensor, ...]:
-    """Make steps until every row has ended or reached its limit.
+    """Make steps until every row has ended or reached its limit, and a few more to end an iteration of the loop.
 
     Args:
         step: the model's step.
@@ -71,12 +74,23 @@ def run_steps(
         arrays = tuple(array.write(index, value) for array, value in zip(arrays, emission.kept, strict=True))
         return index + 1, emission.output, state, alive, arrays
 
-    def goes_on(index: Tensor, _previous: Tensor, _state: Nest, alive: Tensor, _arrays: Any) -> Tensor:
-        return tf.reduce_any(alive & (index < limit))
+    def repeat(count: int, values: tuple[Any, ...]) -> Any:
+        """Make `count` steps an iteration, as long as a living row has so many left."""
+
+        def goes_on(index: Tensor, _previous: Tensor, _state: Nest, alive: Tensor, _arrays: Any) -> Tensor:
+            return tf.reduce_any(alive & (index + count <= limit))
+
+        def advance(*values: Any) -> tuple[Any, ...]:
+            for _ in range(count):
+                values = body(*values)
+            return values
+
+        return tf.while_loop(goes_on, advance, values)
 
     # One step at least, even for rows that only fill up: a list of tensors of which none was written has no shape.
     limit, alive = tf.maximum(ending.limit, 1), tf.ones_like(ending.limit, tf.bool)
-    arrays = tf.while_loop(goes_on, body, (tf.constant(0), previous, state, alive, arrays))[-1]
+    values = repeat(STEPS_PER_ITERATION, (tf.constant(0), previous, state, alive, arrays))
+    arrays = repeat(1, values)[-1]
     return tuple(
         tf.transpose(array.stack(), (1, 0, *range(2, 1 + len(spec.shape))))
         for array, spec in zip(arrays, kept, strict=True)

@@ -10,7 +10,7 @@ from typing import TypeAlias, TypeVar
 
 import tensorflow as tf
 
-from lengthwise.models.loops import PART_SIZE, Parts
+from lengthwise.models.loops import Parts
 from lengthwise.models.recurrent import has_gpu
 
 Result = TypeVar("Result")
@@ -31,20 +31,13 @@ def run_in_parts(
     """
     if has_gpu():  # where the operation behind `Parts` has no kernel
         return loop(*rows, shared)
-    specs = tf.nest.map_structure(lambda tensor: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype), rows)
-    with tf.init_scope():  # else what the graph under construction knows of its inputs would enter the part's
-        traced = tf.function(loop, autograph=False).get_concrete_function(*specs, tf.TensorSpec((), shared.dtype))
     flat = tf.nest.flatten(rows)
-    batch = tf.shape(flat[0])[0]
-    parts = Parts(batch, values_per_row)
-    results = tf.cond(
-        batch * values_per_row < PART_SIZE,
-        # One part alone is called as a function, which takes half the time of a map over one.
-        lambda: tf.nest.flatten(traced(*rows, shared)),
-        lambda: [
-            parts.merge(result)
-            for result in parts.run(traced, [*map(parts.split, flat)], [shared, *traced.captured_inputs])
-        ],
-    )
-    merged: Result = tf.nest.pack_sequence_as(traced.structured_outputs, results)
+    specs = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in flat]
+    with tf.init_scope():  # else what the graph under construction knows of its inputs would enter the part's
+        traced = tf.function(
+            lambda *tensors: loop(*tf.nest.pack_sequence_as(rows, tensors[:-1]), tensors[-1]), autograph=False
+        ).get_concrete_function(*specs, tf.TensorSpec((), shared.dtype))
+    parts = Parts(tf.shape(flat[0])[0], values_per_row)
+    results = parts.run(traced, [*map(parts.split, flat)], [shared], training=False)
+    merged: Result = tf.nest.pack_sequence_as(traced.structured_outputs, [*map(parts.merge, results)])
     return merged

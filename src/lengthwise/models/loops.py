@@ -97,21 +97,40 @@ class Parts:
         """Sum what each part contributes."""
         return tensor if self._is_whole else tf.reduce_sum(tensor, axis=0)
 
-    def run(self, function: Any, of_parts: Sequence[tf.Tensor], shared: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """Run a traced function on every part: arguments split by part, then those that all parts share."""
+    def run(
+        self, function: Any, of_parts: Sequence[tf.Tensor], shared: Sequence[tf.Tensor], *, training: bool
+    ) -> list[tf.Tensor]:
+        """Run a traced function on every part: arguments split by part, then those that all parts share.
+
+        Args:
+            function: a concrete function of tensors, first those of the part.
+            of_parts: results of `split`.
+            shared: given whole to every part.
+            training: whether the sums must not depend on the number of threads, in any bit.
+        """
         if self._is_whole:
-            # Else a tape would have the loop inside keep what its own gradients would need.
-            arguments = [tf.stop_gradient(tensor) for tensor in (*of_parts, *shared)]
-            return list(tf.nest.flatten(function(*arguments)))
-        results = tf.raw_ops.MapDefun(
-            arguments=list(of_parts),
-            captured_inputs=list(shared),
-            output_types=[output.dtype for output in function.outputs],
-            output_shapes=[output.shape for output in function.outputs],
-            f=function,
-            max_intra_op_parallelism=1,
-        )
-        return list(results)
+            return _call(function, *of_parts, *shared)
+
+        def map_parts() -> list[tf.Tensor]:
+            return list(
+                tf.raw_ops.MapDefun(
+                    arguments=list(of_parts),
+                    captured_inputs=[*shared, *function.captured_inputs],
+                    output_types=[output.dtype for output in function.outputs],
+                    output_shapes=[output.shape for output in function.outputs],
+                    f=function,
+                    max_intra_op_parallelism=1,
+                )
+            )
+
+        def call_once() -> list[tf.Tensor]:
+            return [result[None] for result in _call(function, *(tensor[0] for tensor in of_parts), *shared)]
+
+        if training:
+            return map_parts()
+        # To hand one part alone to another thread takes longer than a short loop of few rows.
+        result: list[tf.Tensor] = tf.cond(tf.equal(self._count, 1), call_once, map_parts)
+        return result
 
 
 @cache
@@ -155,6 +174,11 @@ def trace_project_back(plan: Plan) -> Any:
     """Trace the function from the list of the way back, a state and the values' kernel to the values' gradients."""
     state, kernel = _spec(plan, None, plan.units), _spec(plan, plan.features, plan.width)
     return _trace(partial(_project_back, plan), tf.TensorSpec((), tf.variant), state, kernel)
+
+
+def _call(function: Any, *arguments: tf.Tensor) -> list[tf.Tensor]:
+    # A tape that saw the arguments would have the loop inside keep what its own gradients would need.
+    return list(tf.nest.flatten(function(*map(tf.stop_gradient, arguments))))
 
 
 def _spec(plan: Plan, *shape: int | None) -> tf.TensorSpec:

@@ -179,9 +179,12 @@ def _run(plan: Plan, num_steps: tf.Tensor, tensors: Tensors) -> tuple[Tensors, A
     parts = Parts(tf.shape(tensors[0])[0], plan.units)
     by_part = [parts.split(tensor) for tensor in tensors[: num_inputs + num_states]]
     shared = (num_steps, *tensors[num_inputs + num_states :])
-    outputs, *history = parts.run(trace_advance(plan), by_part, shared)
+    outputs, *history = parts.run(trace_advance(plan), by_part, shared, training=plan.keeps_activations)
     # Apart from the loop, so that a memory nobody asks for is never copied out of its list.
-    memories = (parts.run(trace_read(plan), [values], [])[0] for values in history[1:num_states])
+    memories = (
+        parts.run(trace_read(plan), [values], [], training=plan.keeps_activations)[0]
+        for values in history[1:num_states]
+    )
 
     def retreat(*gradients: tf.Tensor) -> Tensors:
         complete = plan._replace(keeps_activations=True)
@@ -190,15 +193,16 @@ def _run(plan: Plan, num_steps: tf.Tensor, tensors: Tensors) -> tuple[Tensors, A
         if plan.keeps_activations and is_within_reach:
             kept = history
         else:
-            _, *kept = parts.run(trace_advance(complete), by_part, shared)
+            _, *kept = parts.run(trace_advance(complete), by_part, shared, training=True)
         values = by_part[: num_inputs - 1]
         arguments = [*(parts.split(tensor) for tensor in gradients), *values, *kept]
-        results = parts.run(trace_retreat(complete), arguments, shared)
+        results = parts.run(trace_retreat(complete), arguments, shared, training=True)
         of_states, (of_projected, *of_weights) = results[:num_states], results[num_states:]
         of_inputs = [of_projected]
         if values:
             *of_weights, of_gates = of_weights
-            of_values = parts.run(trace_project_back(complete), [of_gates, by_part[num_inputs]], shared[-1:])
+            last = [of_gates, by_part[num_inputs]]
+            of_values = parts.run(trace_project_back(complete), last, shared[-1:], training=True)
             of_inputs = [*of_values, of_projected]
         by_row = (parts.merge(tensor) for tensor in (*of_inputs, *of_states))
         return (*by_row, *(parts.add_up(tensor) for tensor in of_weights))
