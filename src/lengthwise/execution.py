@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from lengthwise.config.options import MlflowOptions, RunOptions
-from lengthwise.data.dataset import Dataset
+from lengthwise.data.dataset import Dataset, Split
 from lengthwise.data.vocabulary import Vocabulary
 from lengthwise.decoding.decoding import (
     build_decode_function,
@@ -22,12 +22,13 @@ from lengthwise.decoding.decoding import (
     encode_split,
     predict_teacher_forced,
 )
+from lengthwise.decoding.inspection import attend_split, build_attend_function
 from lengthwise.decoding.predictions import Predictions
 from lengthwise.evaluation.assessment import PRIMARY_METRICS, Assessment, assess_split
 from lengthwise.launch import Launch
 from lengthwise.models.assembly import Models, build_models
 from lengthwise.models.wiring import Wiring, count_parameters
-from lengthwise.results import print_results, save_assessments, save_figures, save_wiring
+from lengthwise.results import print_results, save_assessments, save_attention, save_figures, save_wiring
 from lengthwise.serving.artifact import ARTIFACT_NAME, Artifact, save_artifact
 from lengthwise.tracking.run import Run
 from lengthwise.training.trainer import TrainingResult, prepare_backend, train_model
@@ -42,6 +43,8 @@ class Outcome:
         predictions: of each scored split.
         assessments: of each scored split.
         latents: of the validation split, `(examples, latent_dim)`.
+        attention: weights `(steps, source steps)` of some examples of the test split, by index; empty where the model
+            has no attention.
         evaluation_seconds: what decoding and scoring took.
     """
 
@@ -49,6 +52,7 @@ class Outcome:
     predictions: dict[str, Predictions]
     assessments: dict[str, Assessment]
     latents: NDArray[np.float32]
+    attention: dict[int, NDArray[np.float32]]
     evaluation_seconds: float
 
 
@@ -83,6 +87,7 @@ def execute_run(
     run.set_summary(_summarise(outcome, wiring))
     save_assessments(run, dataset, outcome.predictions, outcome.assessments, seed=options.seed)
     save_figures(run, dataset, training, outcome.predictions, outcome.assessments, latents=outcome.latents)
+    save_attention(run, dataset, outcome.predictions["test"], outcome.attention)
     _save_model(run, models, options, dataset)
     print_results(console, run, training, outcome.assessments)
     return outcome.assessments["val"].scores.summary[PRIMARY_METRICS[dataset.spec.kind]]
@@ -104,8 +109,20 @@ def _evaluate(models: Models, options: RunOptions, dataset: Dataset, training: T
         predictions=predictions,
         assessments=assessments,
         latents=latents,
+        attention=_attend(models, dataset.splits["test"], predictions["test"]),
         evaluation_seconds=time.perf_counter() - started,
     )
+
+
+def _attend(models: Models, split: Split, predictions: Predictions) -> dict[int, NDArray[np.float32]]:
+    """Return the attention of a short, a middling and a long example, by index."""
+    if models.wiring.attention == "none":
+        return {}
+    made = np.flatnonzero(predictions.length > 0)
+    order = made[np.argsort(split.source_length[made], kind="stable")]
+    chosen = np.unique(order[[(len(order) - 1) * share // 4 for share in (1, 2, 3)]]) if len(order) else order
+    weights = attend_split(build_attend_function(models), models.wiring, split, predictions, chosen)
+    return dict(zip(chosen.tolist(), weights, strict=True))
 
 
 def _summarise(outcome: Outcome, wiring: Wiring) -> dict[str, float]:

@@ -10,9 +10,17 @@ from rich.console import Console
 from rich.table import Table
 
 from lengthwise.data.dataset import Dataset
+from lengthwise.data.scaler import Scaler
+from lengthwise.data.vocabulary import Vocabulary
 from lengthwise.decoding.predictions import Predictions
 from lengthwise.evaluation.assessment import EXPOSURE_METRICS, PRIMARY_METRICS, Assessment
-from lengthwise.evaluation.figures import Curve, plot_learning_curves, plot_outcomes, plot_score_by_length
+from lengthwise.evaluation.figures import (
+    Curve,
+    plot_attention,
+    plot_learning_curves,
+    plot_outcomes,
+    plot_score_by_length,
+)
 from lengthwise.evaluation.metrics import describe_metric
 from lengthwise.evaluation.samples import select_samples, tabulate_samples
 from lengthwise.evaluation.sequence_figures import plot_latents, plot_reconstructions
@@ -97,6 +105,31 @@ def _save_reconstructions(run: Run, dataset: Dataset, predictions: Predictions) 
         titles=None if split.labels is None else [str(label) for label in split.labels[shown]],
     )
     save_figure(figure, run.path("figures", "reconstructions.png"))
+
+
+def save_attention(
+    run: Run, dataset: Dataset, predictions: Predictions, attention: Mapping[int, NDArray[np.float32]]
+) -> None:
+    """Draw and write where the decoder looked, for some examples of the test split, into `figures/`.
+
+    Args:
+        run: takes the figures.
+        dataset: whose codecs name the symbols.
+        predictions: of the test split.
+        attention: weights `(steps, source steps)` by the example's index; a last row may be that of the end.
+    """
+    split = dataset.splits["test"]
+    for number, (index, weights) in enumerate(attention.items(), start=1):
+        source = _name_steps(dataset.source_codec, split.source[index, : split.source_length[index]])
+        made = _name_steps(dataset.target_codec, predictions.values[index, : predictions.length[index]])
+        figure = plot_attention(weights, source=source, target=[*made, "end"][: len(weights)])
+        save_figure(figure, run.path("figures", f"attention_{number}.png"))
+
+
+def _name_steps(codec: Vocabulary | Scaler, values: NDArray[np.generic]) -> list[str]:
+    if isinstance(codec, Vocabulary):
+        return [codec.decode([symbol]) for symbol in values.tolist()]
+    return [str(step) for step in range(1, len(values) + 1)]
 
 
 def print_results(console: Console, run: Run, training: TrainingResult, assessments: Mapping[str, Assessment]) -> None:

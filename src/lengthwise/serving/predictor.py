@@ -23,7 +23,7 @@ from lengthwise.decoding.decoding import (
     encode_split,
     search_split,
 )
-from lengthwise.decoding.probabilities import build_measure_function, measure_split
+from lengthwise.decoding.inspection import build_measure_function, measure_split
 from lengthwise.errors import LengthwiseError
 from lengthwise.serving.artifact import Artifact, load_artifact
 
