@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from rich.console import Console
@@ -59,9 +60,13 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
             with silence_import():
                 from lengthwise.execution import execute_run
 
-            return execute_run(run, options, dataset=dataset, wiring=wiring, launch=launch, console=console)
-        finally:
-            run.write_text(LOG_NAME, console.export_text())
+            score = execute_run(run, options, dataset=dataset, wiring=wiring, launch=launch, console=console)
+        except BaseException:
+            with contextlib.suppress(OSError):  # what went wrong first is what is told
+                run.write_text(LOG_NAME, console.export_text())
+            raise
+        run.write_text(LOG_NAME, console.export_text())
+        return score
 
 
 def _find_stored(options: RunOptions, launch: Launch) -> Path | None:

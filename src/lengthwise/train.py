@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 """Exit statuses: an error, a mistake in what was asked for, Ctrl-C. SIGTERM ends with that of `Terminated`."""
 
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _PACKAGE = str(Path(__file__).parent)
 _FLAGS = ("help", "hydra_help", "resolve", "run", "multirun", "shell_completion")
 _VALUED_FLAGS = ("cfg", "package", "config_path", "config_name", "config_dir", "info")
@@ -151,6 +153,9 @@ def _run_command(function: str) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+            remedy = "What was finished is kept: make room, then go on with `python train.py resume=latest`"
+            return report(f"{error.filename or 'a file'}: {error.strerror}. {remedy}.", FAILED)
         if is_ours(error):
             traceback.print_exc()
             return FAILED

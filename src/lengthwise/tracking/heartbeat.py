@@ -16,6 +16,30 @@ from lengthwise.tracking.owner import is_gone
 
 HEARTBEAT_NAME = "heartbeat"
 _TOUCH_EVERY = 5
+_RESERVE_BYTES = 64 * 1024
+
+
+def place_heartbeat(directory: Path) -> None:
+    """Make the heartbeat file of a run that is to be open.
+
+    Its content is space on the disk, held for the traceback and the last manifest: where the disk fills up, the run can
+    still be closed as what it is.
+
+    Raises:
+        OSError: it cannot be written; names the file.
+    """
+    path = directory / HEARTBEAT_NAME
+    try:
+        # Random, since zeros are compressed away by some file systems.
+        path.write_bytes(os.urandom(_RESERVE_BYTES))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def free_reserve(directory: Path) -> None:
+    """Give the space that the heartbeat file holds back; the file stays until the run is closed."""
+    with contextlib.suppress(OSError):
+        os.truncate(directory / HEARTBEAT_NAME, 0)
 
 
 class Heartbeat(threading.Thread):

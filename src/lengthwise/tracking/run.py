@@ -23,7 +23,7 @@ from lengthwise.config.options import MlflowOptions, TrackingOptions
 from lengthwise.config.places import project_root
 from lengthwise.errors import ConfigError, RunError, Terminated
 from lengthwise.tracking.files import write_whole
-from lengthwise.tracking.heartbeat import HEARTBEAT_NAME, Heartbeat, reap
+from lengthwise.tracking.heartbeat import HEARTBEAT_NAME, Heartbeat, free_reserve, place_heartbeat, reap
 from lengthwise.tracking.journal import JOURNAL_NAME, Entry, Journal, read_journal
 from lengthwise.tracking.manifest import (
     Failure,
@@ -153,6 +153,7 @@ class Run:
             duration_seconds=round(ended - started, 3),
             failure=failure,
         )
+        free_reserve(self.directory)
         try:
             self._heartbeat.stop()
             self._journal.close()
@@ -207,7 +208,7 @@ def resume_run(directory: Path, tracking: TrackingOptions) -> Iterator[Run]:
             raise RunError(
                 f"{manifest.name} is still running, as process {owner.pid} on {owner.host}. Wait, or end it."
             )
-        (directory / HEARTBEAT_NAME).touch()
+        place_heartbeat(directory)
         manifest = replace(
             manifest, status="RUNNING", ended=None, duration_seconds=None, failure=None, owner=current_owner()
         )
@@ -264,7 +265,7 @@ def _open(record: RunRecord) -> Run:
         summary={},
         failure=None,
     )
-    (directory / HEARTBEAT_NAME).touch()
+    place_heartbeat(directory)
     write_manifest(directory, manifest)
     write_whole(directory / CONFIG_NAME, config)
     if diff:
@@ -301,6 +302,7 @@ def _ending(run: Run, error: BaseException) -> tuple[Status, Failure | None]:
     kind = "exit" if isinstance(error, SystemExit) else type(error).__name__
     text = "".join(traceback.format_exception(error))
     kept: str | None = TRACEBACK_NAME
+    free_reserve(run.directory)
     try:
         run.write_text(TRACEBACK_NAME, text)
     except OSError as problem:
