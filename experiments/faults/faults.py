@@ -31,6 +31,7 @@ from typing import NamedTuple
 
 from processes import (
     MIRRORED_AT_ONCE,
+    await_end,
     await_that,
     describe_result,
     find_runs,
@@ -119,16 +120,18 @@ def _kill_chain(work: Path, options: tuple[str, ...], seconds: float, rng: rando
             if not runs:
                 await_that(lambda: bool(find_runs(output_dir)), process)
             if kills % 3 == 2:
+                await_end(process, rng.uniform(0, 0.5 * seconds))
                 before = set(output_dir.glob("*/*/checkpoints/.epoch-*"))  # of the last kill
-                in_time = await_that(
-                    lambda before=before: bool(set(output_dir.glob("*/*/checkpoints/.epoch-*")) - before), process
+                writing += await_that(
+                    lambda before=before: bool(set(output_dir.glob("*/*/checkpoints/.epoch-*")) - before),
+                    process,
+                    tick=0.0005,
                 )
             else:
-                in_time = not await_that(lambda: False, process, seconds=rng.uniform(0.1, 0.8 * seconds))
+                await_end(process, rng.uniform(0, 0.8 * seconds))
             if process.poll() is None:
                 process.kill()
                 kills += 1
-                writing += kills % 3 == 0 and in_time
         status, errors = finish(process)
         if status == 0:
             return kills, writing, find_runs(output_dir)[0]
@@ -153,8 +156,7 @@ def stop_by_signal(work: Path, rng: random.Random) -> list[Count]:
             process = start_training(output_dir, *options, program=MIRRORED_AT_ONCE)
             await_that(lambda output_dir=output_dir: bool(find_runs(output_dir)), process)
             # The later half of a run is decoding, scoring, figures and the upload.
-            await_that(lambda: False, process, seconds=rng.uniform(0, 0.9 * seconds))
-            if process.poll() is not None:
+            if await_end(process, rng.uniform(0, 0.9 * seconds)):
                 wrong.append("ended before the signal")
                 continue
             sent = time.monotonic()

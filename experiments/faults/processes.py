@@ -65,14 +65,21 @@ def find_runs(output_dir: Path) -> list[Path]:
     return sorted(path.parent for path in output_dir.glob("*/*/manifest.json"))
 
 
-def await_that(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 300) -> bool:
+def await_that(
+    condition: Callable[[], bool], process: subprocess.Popen[str], *, seconds: float = 300, tick: float = 0.02
+) -> bool:
     """Wait until something is so; returns whether it came to that before the process ended."""
     deadline = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < deadline:
         if condition():
             return True
-        time.sleep(0.001)
+        time.sleep(tick)
     return False
+
+
+def await_end(process: subprocess.Popen[str], seconds: float) -> bool:
+    """Wait for some time; returns whether the process has ended."""
+    return await_that(lambda: False, process, seconds=seconds) or process.poll() is not None
 
 
 def is_timed(key: str) -> bool:

@@ -268,3 +268,33 @@ def test_a_full_disk_is_told_with_the_file(tmp_path: Path) -> None:
     manifest = json.loads((directory / "manifest.json").read_text())
     assert manifest["status"] == "FAILED"
     assert not [path for path in directory.rglob("*") if path.is_file() and path.stat().st_size == 0]
+
+
+@contextmanager
+def small_disk(directory: Path) -> Iterator[Path]:
+    """Mount a disk of a megabyte."""
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(directory)]
+    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a tmpfs takes more rights than this process has")
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "-l", str(directory)], check=True)
+
+
+@pytest.mark.fault
+def test_a_run_on_a_full_disk_is_closed_as_failed(tmp_path: Path) -> None:
+    code = PROGRAM.replace("    for step", "    Path(outputs, 'filler').write_bytes(b'1' * 800_000)\n    for step")
+    with small_disk(tmp_path / "disk") as disk:
+        command = [sys.executable, "-c", code, str(disk), "", "1", "100000", "0"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        (directory,) = directories(disk)
+        assert done.returncode == 1
+        assert f"No space left on device: '{directory}/metrics.jsonl'" in done.stderr
+        manifest = read_manifest(directory)
+        assert manifest.status == "FAILED"
+        assert manifest.failure is not None
+        assert "OSError" in (directory / "traceback.txt").read_text()
+        assert not (directory / "heartbeat").exists()
+        assert not [path for path in directory.rglob("*") if path.is_file() and path.stat().st_size == 0]

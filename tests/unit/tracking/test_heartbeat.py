@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lengthwise.config.options import DirectoryOptions
-from lengthwise.tracking.heartbeat import HEARTBEAT_NAME, reap
+from lengthwise.tracking.heartbeat import HEARTBEAT_NAME, free_reserve, reap
 from lengthwise.tracking.manifest import Manifest, read_manifest, seconds_of, write_manifest
 from lengthwise.tracking.owner import current_owner, is_gone
 from lengthwise.tracking.record import RunRecord
@@ -113,3 +113,17 @@ def test_the_heart_beats(
         while heartbeat.stat().st_mtime == 0 and time.monotonic() < deadline:
             time.sleep(0.02)
         assert time.time() - heartbeat.stat().st_mtime < 20
+
+
+def test_an_open_run_holds_space_for_its_end(
+    record: Callable[..., RunRecord], directory_only: DirectoryOptions
+) -> None:
+    with start_run(record(), directory_only) as run:
+        heartbeat = run.directory / HEARTBEAT_NAME
+        assert heartbeat.stat().st_size == 64 * 1024
+        free_reserve(run.directory)
+        assert heartbeat.exists()
+        assert heartbeat.stat().st_size == 0
+    assert not heartbeat.exists()
+    free_reserve(run.directory)  # does nothing
+    assert not heartbeat.exists()
