@@ -57,7 +57,8 @@ def find_run(output_dir: Path, reference: str) -> RunSummary:
     Args:
         output_dir: where run directories are.
         reference: `latest` (of the runs that are no sweeps); `best:STUDY`, the finished run of a study with the best
-            primary metric, of equal ones the newest; the path of a run directory; a name, or the part of it
+            primary metric, that of the validation split where there is one, since a choice by the test split would
+            spoil it; of equal ones the newest; the path of a run directory; a name, or the part of it
             after the time, as MLflow shows it; or the beginning of a name or of its last six digits.
 
     Raises:
@@ -83,7 +84,8 @@ def _find_best(output_dir: Path, study: str) -> RunSummary:
         metric = read_manifest(run.directory).primary_metric
         if run.kind != "run" or run.status != "FINISHED" or metric is None:
             continue
-        score = run.summary.get(metric.name, math.nan) * (1 if metric.greater_is_better else -1)
+        value = run.summary.get(f"val/{metric.name.rpartition('/')[2]}", run.summary.get(metric.name, math.nan))
+        score = value * (1 if metric.greater_is_better else -1)
         if not math.isnan(score) and (best is None or score > best[0]):
             best = score, run
     if best is None:

@@ -120,6 +120,9 @@ def test_the_best_of_a_study_by_its_primary_metric(runs: Path) -> None:
     assert find_run(runs, "best:one").id == "aab222"
     change_manifest(second, summary={"test/error_rate": "nan"})
     assert find_run(runs, "best:one").id == "aaa111"
+    change_manifest(second, summary={"test/error_rate": 0.9, "val/error_rate": 0.1})
+    assert find_run(runs, "best:one").id == "aab222", "chosen by the validation split"
+    change_manifest(second, summary={})
     change_manifest(first, status="FAILED")
     for reference in ("best:one", "best:none", "best:", "best:*"):
         with pytest.raises(RunError):
