@@ -20,7 +20,7 @@ from lengthwise.evaluation.report_tables import tabulate_answer, write_results
 from lengthwise.evaluation.report_text import write_answer
 from lengthwise.evaluation.study import Course, Study, StudyRun, Value, build_study, show_value
 from lengthwise.evaluation.tables import Table
-from lengthwise.tracking.files import write_whole
+from lengthwise.files import write_whole
 from lengthwise.tracking.journal import JOURNAL_NAME, read_journal
 from lengthwise.tracking.listing import list_runs
 from lengthwise.tracking.manifest import MANIFEST_NAME, Manifest, read_manifest

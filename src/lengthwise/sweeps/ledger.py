@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lengthwise.errors import RunError
+from lengthwise.files import write_whole
 from lengthwise.sweeps.plan import Job, Outcome
 from lengthwise.sweeps.table import Row, make_row
-from lengthwise.tracking.files import write_whole
 
 LEDGER_NAME = "jobs.json"
 

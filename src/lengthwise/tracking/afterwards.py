@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from lengthwise.config.options import MlflowOptions, TrackingOptions
 from lengthwise.errors import RunError
-from lengthwise.tracking.files import write_whole
+from lengthwise.files import write_whole
 from lengthwise.tracking.journal import JOURNAL_NAME, Entry, Journal, read_journal
 from lengthwise.tracking.manifest import read_manifest, write_manifest
 from lengthwise.tracking.mirror import plain_text

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lengthwise.errors import RunError
-from lengthwise.tracking.files import write_whole
+from lengthwise.files import write_whole
 from lengthwise.tracking.journal import encode_number
 from lengthwise.tracking.owner import Owner
 from lengthwise.tracking.provenance import GitState

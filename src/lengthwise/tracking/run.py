@@ -22,7 +22,7 @@ from typing import Any
 from lengthwise.config.options import MlflowOptions, TrackingOptions
 from lengthwise.config.places import project_root
 from lengthwise.errors import ConfigError, RunError, Terminated
-from lengthwise.tracking.files import write_whole
+from lengthwise.files import write_whole
 from lengthwise.tracking.heartbeat import HEARTBEAT_NAME, Heartbeat, free_reserve, place_heartbeat, reap
 from lengthwise.tracking.journal import JOURNAL_NAME, Entry, Journal, read_journal
 from lengthwise.tracking.manifest import (

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from lengthwise.config.places import project_root
 from lengthwise.errors import ConfigError, LengthwiseError
-from lengthwise.tracking.files import sync_directory
+from lengthwise.files import sync
 from lengthwise.tracking.manifest import PrimaryMetric
 from lengthwise.tracking.record import hide_password
 
@@ -103,7 +103,7 @@ def prepare_database(path: Path) -> None:
         for suffix in ("-wal", "-shm", "-journal"):  # of a database that was deleted: not to be taken for this one's
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         aside.replace(path)
-        sync_directory(path.parent)
+        sync(path.parent)
 
 
 def _exists(path: Path) -> bool:
@@ -123,8 +123,7 @@ def _write_ahead(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+    sync(path)
 
 
 class Store(NamedTuple):

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lengthwise.errors import RunError
+from lengthwise.files import sync
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
@@ -81,10 +82,10 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
         hashes = {name: _hash(aside / name) for name in (STATE_NAME, ARRAYS_NAME)}
         (aside / HASHES_NAME).write_text(json.dumps(hashes), encoding="utf-8")
         for name in (STATE_NAME, ARRAYS_NAME, HASHES_NAME, "."):
-            _sync(aside / name)
+            sync(aside / name)
         shutil.rmtree(target, ignore_errors=True)
         aside.replace(target)
-        _sync(directory)
+        sync(directory)
     except OSError as error:
         shutil.rmtree(aside, ignore_errors=True)
         raise OSError(error.errno, f"the checkpoint cannot be written: {error.strerror}", str(target)) from error
@@ -138,11 +139,3 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def _hash(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -24,17 +24,21 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
-        sync_directory(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         aside.unlink(missing_ok=True)
 
 
-def sync_directory(path: Path) -> None:
-    """Bring a directory's entries to the disk; does nothing where the system cannot."""
-    if os.name != "posix":
-        return
+def sync(path: Path) -> None:
+    """Bring what was written to a file, or a directory's entries, to the disk.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if path.is_dir() and os.name != "posix":
+        return  # directories cannot be opened there
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
