@@ -120,7 +120,7 @@ def _kill_chain(work: Path, options: tuple[str, ...], seconds: float, rng: rando
             if not runs:
                 await_that(lambda: bool(find_runs(output_dir)), process)
             if kills % 3 == 2:
-                await_end(process, rng.uniform(0, 0.5 * seconds))
+                await_end(process, rng.uniform(0, 0.3 * seconds))
                 before = set(output_dir.glob("*/*/checkpoints/.epoch-*"))  # of the last kill
                 writing += await_that(
                     lambda before=before: bool(set(output_dir.glob("*/*/checkpoints/.epoch-*")) - before),
@@ -128,7 +128,7 @@ def _kill_chain(work: Path, options: tuple[str, ...], seconds: float, rng: rando
                     tick=0.0005,
                 )
             else:
-                await_end(process, rng.uniform(0, 0.8 * seconds))
+                await_end(process, rng.uniform(0, 0.4 * seconds))
             if process.poll() is None:
                 process.kill()
                 kills += 1

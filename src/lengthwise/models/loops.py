@@ -142,10 +142,37 @@ def trace_advance(plan: Plan) -> Any:
         kernel and bias, and the kernel of values to be projected. It gives the outputs after every step
         `(rows, steps, units)` and the history: a list of each state, the initial one first, and of each activation.
     """
-    values, shared = _describe(plan)
-    projected = _spec(plan, None, None, plan.width) if plan.source == "projected" else _spec(plan, None, plan.width)
-    states = (_spec(plan, None, plan.units),) * plan.cell.num_states
-    return _trace(partial(_advance, plan), *values, projected, *states, *shared)
+    return _trace(partial(_advance, plan), *_sign_advance(plan))
+
+
+def infer(plan: Plan, *tensors: tf.Tensor) -> list[tf.Tensor]:
+    """Run the way forwards for all rows, where nothing but the states is wanted.
+
+    In a graph this is one call of a function that is traced once, however many graphs have it.
+
+    Args:
+        plan: of a loop that keeps no activations.
+        tensors: as the function of `trace_advance` takes them, of the whole batch.
+
+    Returns:
+        Every state after every step, `(batch, steps, units)` each.
+    """
+    return _call(_trace_infer(plan), *tensors)
+
+
+@cache
+def _trace_infer(plan: Plan) -> Any:
+    return _trace(partial(_infer, plan), *_sign_advance(plan))
+
+
+def _infer(plan: Plan, *tensors: tf.Tensor) -> Tensors:
+    num_states, num_of_rows = plan.cell.num_states, plan.num_inputs + plan.cell.num_states
+    parts = Parts(tf.shape(tensors[0])[0], plan.units)
+    by_part = [parts.split(tensor) for tensor in tensors[:num_of_rows]]
+    outputs, *history = parts.run(trace_advance(plan), by_part, tensors[num_of_rows:], training=False)
+    # Apart from the loop, so that a memory nobody asks for is never copied out of its list.
+    memories = (parts.run(trace_read(plan), [values], [], training=False)[0] for values in history[1:num_states])
+    return tuple(parts.merge(sequence) for sequence in (outputs, *memories))
 
 
 @cache
@@ -174,6 +201,13 @@ def trace_project_back(plan: Plan) -> Any:
     """Trace the function from the list of the way back, a state and the values' kernel to the values' gradients."""
     state, kernel = _spec(plan, None, plan.units), _spec(plan, plan.features, plan.width)
     return _trace(partial(_project_back, plan), tf.TensorSpec((), tf.variant), state, kernel)
+
+
+def _sign_advance(plan: Plan) -> Tensors:
+    values, shared = _describe(plan)
+    projected = _spec(plan, None, None, plan.width) if plan.source == "projected" else _spec(plan, None, plan.width)
+    states = (_spec(plan, None, plan.units),) * plan.cell.num_states
+    return (*values, projected, *states, *shared)
 
 
 def _call(function: Any, *arguments: tf.Tensor) -> list[tf.Tensor]:

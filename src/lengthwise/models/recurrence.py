@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from lengthwise.models.cells import CELLS, CellKind, Tensors
-from lengthwise.models.loops import Parts, Plan, trace_advance, trace_project_back, trace_read, trace_retreat
+from lengthwise.models.loops import Parts, Plan, infer, trace_advance, trace_project_back, trace_read, trace_retreat
 
 
 class Unprojected(NamedTuple):
@@ -177,22 +177,22 @@ def _run(plan: Plan, num_steps: tf.Tensor, tensors: Tensors) -> tuple[Tensors, A
     """Return all states and the function of their gradients that `tf.custom_gradient` asks for."""
     num_states, num_inputs = plan.cell.num_states, plan.num_inputs
     parts = Parts(tf.shape(tensors[0])[0], plan.units)
-    by_part = [parts.split(tensor) for tensor in tensors[: num_inputs + num_states]]
-    shared = (num_steps, *tensors[num_inputs + num_states :])
-    outputs, *history = parts.run(trace_advance(plan), by_part, shared, training=plan.keeps_activations)
-    # Apart from the loop, so that a memory nobody asks for is never copied out of its list.
-    memories = (
-        parts.run(trace_read(plan), [values], [], training=plan.keeps_activations)[0]
-        for values in history[1:num_states]
-    )
+    of_rows, shared = tensors[: num_inputs + num_states], (num_steps, *tensors[num_inputs + num_states :])
+    by_part = [parts.split(tensor) for tensor in of_rows]
+    history: list[tf.Tensor] = []
+    if plan.keeps_activations:
+        outputs, *history = parts.run(trace_advance(plan), by_part, shared, training=True)
+        # Apart from the loop, so that a memory nobody asks for is never copied out of its list.
+        memories = (parts.run(trace_read(plan), [values], [], training=True)[0] for values in history[1:num_states])
+        sequences = [parts.merge(sequence) for sequence in (outputs, *memories)]
+    else:
+        sequences = infer(plan, *of_rows, *shared)
 
     def retreat(*gradients: tf.Tensor) -> Tensors:
         complete = plan._replace(keeps_activations=True)
         # Where a SavedModel stores gradients, it traces them in another graph, which cannot reach the history's lists.
-        is_within_reach = tf.executing_eagerly() or history[0].graph is tf.compat.v1.get_default_graph()
-        if plan.keeps_activations and is_within_reach:
-            kept = history
-        else:
+        kept = history
+        if not history or not (tf.executing_eagerly() or history[0].graph is tf.compat.v1.get_default_graph()):
             _, *kept = parts.run(trace_advance(complete), by_part, shared, training=True)
         values = by_part[: num_inputs - 1]
         arguments = [*(parts.split(tensor) for tensor in gradients), *values, *kept]
@@ -207,4 +207,4 @@ def _run(plan: Plan, num_steps: tf.Tensor, tensors: Tensors) -> tuple[Tensors, A
         by_row = (parts.merge(tensor) for tensor in (*of_inputs, *of_states))
         return (*by_row, *(parts.add_up(tensor) for tensor in of_weights))
 
-    return tuple(parts.merge(sequence) for sequence in (outputs, *memories)), retreat
+    return tuple(sequences), retreat

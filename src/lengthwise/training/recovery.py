@@ -79,12 +79,11 @@ def collect_arrays(model: keras.Model, watch: ValidationWatch) -> Arrays:
 
 
 def restore_fit(model: keras.Model, watch: ValidationWatch, checkpoint: Checkpoint) -> None:
-    """Give a compiled model, its optimiser and its watch the values they had.
+    """Give a compiled model, its optimiser, which is built, and its watch the values they had.
 
     Raises:
         RunError: the checkpoint is of another model.
     """
-    model.optimizer.build(model.trainable_variables)
     _assign(model.variables, _pick(checkpoint.arrays, "model"))
     _assign(model.optimizer.variables, _pick(checkpoint.arrays, "optimizer"))
     watch.best_weights = _pick(checkpoint.arrays, "best")

@@ -98,6 +98,8 @@ def train_model(
         loss=build_losses(models.wiring),
         weighted_metrics=_build_metrics(models.wiring),
     )
+    # A training step that finds its variables made is traced once, and not a second time without their making.
+    model.optimizer.build(model.trainable_variables)
     watch = ValidationWatch(training)
     watch.set_model(model)
     if checkpoint is not None:
