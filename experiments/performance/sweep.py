@@ -1,6 +1,6 @@
 """Time one sweep three ways: the launcher of this project, Hydra's basic launcher, and a shell loop.
 
-Run: python experiments/performance/sweep.py [--jobs 12] [--epochs 5] [--work DIR] [--only local basic loop]
+Run: python experiments/performance/sweep.py [--jobs 12] [--epochs 1 5] [--work DIR] [--only local basic loop]
 
 The sweep is of small models on the handwritten digits, latent 16 to 128, each job's run kept in its directory alone.
 All ways do the same jobs with the same seed, one after the other on an otherwise idle machine. The metrics of each job
@@ -32,7 +32,7 @@ def read_options() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=12, help="jobs of the sweep")
-    parser.add_argument("--epochs", type=int, default=5, help="passes over the training data of each")
+    parser.add_argument("--epochs", type=int, nargs="+", default=[1, 5], help="passes over the training data of each")
     parser.add_argument("--threads", type=int, default=0, help="of TensorFlow in a job; 0: its share of the cores")
     parser.add_argument("--work", type=Path, default=None, help="where runs are kept; else a temporary directory")
     parser.add_argument("--only", nargs="+", choices=list(WAYS), default=list(WAYS), help="ways to time")
@@ -101,35 +101,46 @@ def compare_metrics(name: str, found: dict[int, dict[str, Any]], alone: dict[int
     return different
 
 
-def main() -> None:
-    """Time, compare, print, write."""
-    given = read_options()
+def time_ways(given: argparse.Namespace, epochs: int, work: Path) -> tuple[list[dict[str, Any]], int]:
+    """Time every way on jobs of some epochs: a row for each, and how many figures differ from those alone."""
     latents = list_latents(given.jobs)
-    options = [f"training.epochs={given.epochs}", f"training.num_threads={given.threads}"]
-    rows, metrics = [], {}
-    with tempfile.TemporaryDirectory() as scratch:
-        work = given.work or Path(scratch)
-        for name in given.only:
-            began = time.perf_counter()
-            WAYS[name](latents, options, (work / name).resolve())
-            seconds = time.perf_counter() - began
-            metrics[name] = read_metrics(work / name)
-            rows.append({"way": name, "jobs": len(latents), "cores": os.cpu_count(), "seconds": round(seconds, 1)})
-            print(f"{name:6} {seconds:7.1f} s for {len(metrics[name])} jobs", flush=True)
+    options = [f"training.epochs={epochs}", f"training.num_threads={given.threads}"]
+    rows: list[dict[str, Any]] = []
+    metrics = {}
+    for name in given.only:
+        output_dir = (work / f"{name}-{epochs}").resolve()
+        began = time.perf_counter()
+        WAYS[name](latents, options, output_dir)
+        seconds = time.perf_counter() - began
+        metrics[name] = read_metrics(output_dir)
+        figures = sum(map(len, metrics[name].values()))
+        rows.append({"way": name, "jobs": len(latents), "epochs": epochs, "figures": figures})
+        rows[-1] |= {
+            "seconds": round(seconds, 1),
+            "times_as_long": round(seconds / (rows[0].get("seconds") or seconds), 2),
+        }
+        print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
     different = 0
     if "loop" in metrics:
         different = sum(compare_metrics(name, metrics[name], metrics["loop"]) for name in given.only)
-    fastest = rows[0]["seconds"]
-    for row in rows:
-        row["times_as_long"] = round(row["seconds"] / fastest, 2)
-    count = sum(len(figures) for figures in metrics[given.only[-1]].values())
-    print(f"{different} of {count} figures of the jobs differ from those run alone")
+    return rows, different
+
+
+def main() -> None:
+    """Time, compare, print, write."""
+    given = read_options()
+    rows: list[dict[str, Any]] = []
+    different = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        for epochs in given.epochs:
+            found, wrong = time_ways(given, epochs, given.work or Path(scratch))
+            rows += found
+            different += wrong
+    print(f"{different} figures of the jobs differ from those run alone; {os.cpu_count()} cores")
     with Path(__file__).with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    for row in rows:
-        print("  ".join(f"{key} {value}" for key, value in row.items()))
     sys.exit(1 if different else 0)
 
 
