@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -12,6 +12,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from lengthwise.files import write_whole
 
 DOTS_PER_INCH = 150
 
@@ -105,14 +107,15 @@ def save_figure(figure: Figure, path: Path) -> None:
     Args:
         figure: not to be used again.
         path: the file; its directory exists.
+
+    Raises:
+        OSError: it cannot be written; names `path`.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    with mpl.rc_context(STYLE), partial.open("wb") as file:
-        figure.savefig(file, format="png")
-        file.flush()
-        os.fsync(file.fileno())
+    drawn = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(drawn, format="png")
     figure.clear()
-    partial.replace(path)
+    write_whole(path, drawn.getvalue())
 
 
 def escape_text(text: str, *, max_width: int = 40) -> str:
