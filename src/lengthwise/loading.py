@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from lengthwise.composition import change_decoding, compose_options
 from lengthwise.config.options import MlflowOptions, RunOptions
 from lengthwise.config.places import project_root
 from lengthwise.errors import ConfigError, RunError
+from lengthwise.silence import silence_import
 from lengthwise.tracking.listing import RunSummary, find_run
 
 if TYPE_CHECKING:
@@ -37,10 +37,9 @@ def load_run(run: str | Path, overrides: Sequence[str] = ()) -> Predictor:
     """
     places, changes = part_overrides(overrides)
     directory = find_model(str(run), places)
-    # TensorFlow's greetings are no news to anybody; and by now the run is there.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from lengthwise.serving.artifact import find_artifact, load_artifact
-    from lengthwise.serving.predictor import Predictor
+    with silence_import():  # by now the run is there
+        from lengthwise.serving.artifact import find_artifact, load_artifact
+        from lengthwise.serving.predictor import Predictor
 
     artifact = load_artifact(find_artifact(directory))
     decoding = change_decoding(artifact.options, changes).decoding if changes else None

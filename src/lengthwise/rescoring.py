@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +18,7 @@ from lengthwise.config.parse import parse_stored
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.loading import load_dataset
 from lengthwise.errors import RunError
+from lengthwise.silence import silence_import
 from lengthwise.tracking.afterwards import add_to_run
 from lengthwise.tracking.manifest import read_manifest
 
@@ -79,14 +79,13 @@ def label_decoding(options: RunOptions) -> str:
 
 
 def _score(directory: Path, options: RunOptions, dataset: Dataset, console: Console) -> dict[str, Mapping[str, float]]:
-    # TensorFlow's greetings are no news to anybody; and by now nothing can be refused any more.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from lengthwise.decoding.decoding import build_decode_function, decode_split
-    from lengthwise.evaluation.metrics import score_predictions
-    from lengthwise.evaluation.outcomes import classify_outcomes
-    from lengthwise.serving.artifact import find_artifact, load_artifact
-    from lengthwise.serving.progress import show_progress
-    from lengthwise.training.trainer import prepare_backend
+    with silence_import():  # by now nothing can be refused any more
+        from lengthwise.decoding.decoding import build_decode_function, decode_split
+        from lengthwise.evaluation.metrics import score_predictions
+        from lengthwise.evaluation.outcomes import classify_outcomes
+        from lengthwise.serving.artifact import find_artifact, load_artifact
+        from lengthwise.serving.progress import show_progress
+        from lengthwise.training.trainer import prepare_backend
 
     prepare_backend(options.training, options.seed)
     models = load_artifact(find_artifact(directory)).models
