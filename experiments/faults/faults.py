@@ -41,11 +41,12 @@ from processes import (
     list_empty_files,
     read_database,
     read_points,
-    read_status,
     read_whole_journal,
     start_training,
     sync,
 )
+
+from lengthwise.tracking.manifest import read_manifest
 
 SIDE_BY_SIDE = 2
 FIT = (
@@ -164,12 +165,12 @@ def stop_by_signal(work: Path, rng: random.Random) -> list[Count]:
             status, errors = finish(process)
             slowest = max(slowest, time.monotonic() - sent)
             (run,) = find_runs(output_dir)
-            found = read_status(run).status
+            found = read_manifest(run).status
             # A signal that comes when the run is closed already finds a process that has nothing to do but end.
             good = (status, found) == (code, "KILLED") or (found == "FINISHED" and status in (0, -number))
             if good and found == "KILLED":
                 good = finish(start_training(output_dir, f"resume={run.name}"))[0] == 0
-                good = good and read_status(run).status == "FINISHED"
+                good = good and read_manifest(run).status == "FINISHED"
             passed += good
             if not good:
                 wrong.append(f"status {status}, {found}: {errors[-300:]}")
@@ -220,8 +221,8 @@ def kill_first_use(work: Path, rng: random.Random) -> list[Count]:
     return [Count("kill -9 in a database's first use: the next run makes it", 20, passed, f"{cut} cut short")]
 
 
-WRITE = """
-import sys, time
+OPEN = """
+import os, sys, threading, time
 from pathlib import Path
 import mlflow
 from lengthwise.config.options import MlflowOptions
@@ -231,8 +232,13 @@ from lengthwise.tracking.run import start_run
 outputs, uri, seconds = sys.argv[1:]
 record = RunRecord(
     output_dir=Path(outputs), study="study", label="run", config_text="a: 1", params={"a": 1}, tags={},
-    command=("write",), dataset=None, parent=None, seed=0,
+    command=("fault",), dataset=None, parent=None, seed=0,
 )
+"""
+
+WRITE = (
+    OPEN
+    + """
 took, step = [], 0
 with start_run(record, MlflowOptions(name="mlflow", uri=uri, timeout_seconds=300.0)) as run:
     end = time.monotonic() + float(seconds)
@@ -245,6 +251,7 @@ with start_run(record, MlflowOptions(name="mlflow", uri=uri, timeout_seconds=300
 took.sort()
 print(step, took[int(0.99 * len(took))], took[-1])
 """
+)
 
 
 def write_together(work: Path, _rng: random.Random) -> list[Count]:
@@ -260,7 +267,7 @@ def write_together(work: Path, _rng: random.Random) -> list[Count]:
         for directory in find_runs(outputs):
             points = read_whole_journal(directory)
             total += len(points)
-            good += points == read_database(database, directory.name) and read_status(directory).status == "FINISHED"
+            good += points == read_database(database, directory.name) and read_manifest(directory).status == "FINISHED"
         errors = sum(bool(end[1]) or process.returncode != 0 for end, process in zip(ends, processes, strict=True))
         for printed, _ in ends:
             percentile = max(percentile, float(printed.split()[1]) if printed else math.inf)
@@ -323,15 +330,15 @@ def cut_off(work: Path, _rng: random.Random, rounds: int = 5) -> list[Count]:
     for turn in range(rounds):
         output_dir = work / f"none-{turn}"
         finish_well(start_training(output_dir, *options, "tracking=directory", program=MIRRORED_AT_ONCE))
-        seconds["none"].append(read_status(find_runs(output_dir)[0]).summary["time/fit_seconds"])
+        seconds["none"].append(read_manifest(find_runs(output_dir)[0]).summary["time/fit_seconds"])
         for kind in kinds:
             output_dir = work / f"{kind}-{turn}"
             with pretend_server(kind) as uri:
                 mirrored = (f"tracking.uri={uri}", "tracking.timeout_seconds=5")
                 status, errors = finish(start_training(output_dir, *options, *mirrored, program=MIRRORED_AT_ONCE))
             (run,) = find_runs(output_dir)
-            seconds[kind].append(read_status(run).summary["time/fit_seconds"])
-            if status or read_status(run).status != "FINISHED" or "lengthwise sync" not in errors:
+            seconds[kind].append(read_manifest(run).summary["time/fit_seconds"])
+            if status or read_manifest(run).status != "FINISHED" or "lengthwise sync" not in errors:
                 wrong[kind].append(f"status {status}: {errors[-200:]}")
             database = work / f"{kind}-{turn}.db"
             for _ in range(2):
@@ -352,19 +359,9 @@ def cut_off(work: Path, _rng: random.Random, rounds: int = 5) -> list[Count]:
     return [*counts, lose_server(work)]
 
 
-TIME_MIRROR = """
-import os, sys, threading, time
-from pathlib import Path
-import mlflow
-from lengthwise.config.options import MlflowOptions
-from lengthwise.tracking.record import RunRecord
-from lengthwise.tracking.run import start_run
-
-outputs, uri, seconds = sys.argv[1:]
-record = RunRecord(
-    output_dir=Path(outputs), study="study", label="run", config_text="a: 1", params={"a": 1}, tags={},
-    command=("time",), dataset=None, parent=None, seed=0,
-)
+TIME_MIRROR = (
+    OPEN
+    + """
 with start_run(record, MlflowOptions(name="mlflow", uri=uri, timeout_seconds=1.0)) as run:
     (mirror,) = [thread for thread in threading.enumerate() if thread.name == "lengthwise-mirror"]
     for step in range(int(seconds)):
@@ -373,6 +370,7 @@ with start_run(record, MlflowOptions(name="mlflow", uri=uri, timeout_seconds=1.0
     fields = Path(f"/proc/self/task/{mirror.native_id}/stat").read_text().rpartition(")")[2].split()
     print((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
 """
+)
 
 
 def cost_of_outage(work: Path, _rng: random.Random, seconds: int = 120) -> list[Count]:
@@ -486,12 +484,12 @@ def _fill_run(work: Path, name: str, is_time: Callable[[Path], bool], options: t
         filler = fill(disk)
         status, errors = finish(process)
         (run,) = find_runs(disk)
-        found, empty = read_status(run).status, list_empty_files(run)
+        found, empty = read_manifest(run).status, list_empty_files(run)
         told = errors.strip().splitlines()[-1].replace(str(run), "RUN") if errors.strip() else "no message"
         filler.unlink()
         resumed, problem = finish(start_training(disk, f"resume={run.name}"))
         good = in_time and status == 1 and str(run) in errors and found == "FAILED" and not empty
-        good = good and resumed == 0 and read_status(run).status == "FINISHED"
+        good = good and resumed == 0 and read_manifest(run).status == "FINISHED"
         told = f"{found}, status {status}: {told}" + (f"; empty: {empty}" if empty else "")
         told += "; went on when there was room" if not resumed else f"; did not go on: {problem[-300:]}"
     return Count(f"disk full at the {name}: FAILED with the path, resumed when there is room", 1, int(good), told)
@@ -505,7 +503,7 @@ def _fill_database(work: Path) -> Count:
         filler = fill(disk)
         status, errors = finish(process)
         (run,) = find_runs(output_dir)
-        found = read_status(run).status
+        found = read_manifest(run).status
         filler.unlink()
         missing = len(read_whole_journal(run)) - len(read_database(database, run.name))
         synced = sync(run, f"sqlite:///{database}")
@@ -532,7 +530,7 @@ def change_places(work: Path, _rng: random.Random) -> list[Count]:
         mirrored = f"tracking.uri=sqlite:///{work / 'places.db'}"
         process = start_training(output_dir, *quick, mirrored, environment=environment)
         status, errors = finish(process)
-        good = status == 0 and [read_status(run).status for run in find_runs(output_dir)] == ["FINISHED"]
+        good = status == 0 and [read_manifest(run).status for run in find_runs(output_dir)] == ["FINISHED"]
         good = good and all(read_database(work / "places.db", run.name) for run in find_runs(output_dir))
         counts.append(Count(name, 1, int(good), "" if good else errors[-300:]))
     blocked = work / "a file"

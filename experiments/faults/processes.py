@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from lengthwise.tracking.journal import read_journal
-from lengthwise.tracking.manifest import Manifest, read_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = [sys.executable, str(ROOT / "train.py")]
@@ -120,11 +119,6 @@ def describe_result(directory: Path) -> dict[str, Any]:
 def list_differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """Return the parts of two results that are not equal in every bit."""
     return [part for part in wanted if found[part] != wanted[part]]
-
-
-def read_status(directory: Path) -> Manifest:
-    """Return the manifest of a run."""
-    return read_manifest(directory)
 
 
 def list_empty_files(directory: Path) -> list[Path]:

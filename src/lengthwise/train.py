@@ -154,8 +154,12 @@ def _run_command(function: str) -> int:
         return FAILED
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
-            remedy = "What was finished is kept: make room, then go on with `python train.py resume=latest`"
-            return report(f"{error.filename or 'a file'}: {error.strerror}. {remedy}.", FAILED)
+            remedy = (
+                "Make room there, then go on: `python train.py resume=latest` for a run, a sweep's own command again"
+            )
+            return report(
+                f"{error.filename or 'a file'}: {error.strerror}. What was finished is kept. {remedy}.", FAILED
+            )
         if is_ours(error):
             traceback.print_exc()
             return FAILED

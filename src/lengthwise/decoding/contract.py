@@ -89,7 +89,12 @@ class Hypotheses(NamedTuple):
 
 
 def forbid_end(scores: Tensor, ending: Ending) -> Tensor:
-    """Return the logits `(..., V)` with the end symbol's at minus infinity, where no row may end before its limit."""
+    """Return the logits with the end symbol's at minus infinity, where no row may end before its limit.
+
+    Args:
+        scores: logits `(..., V)`, V known while the graph is traced.
+        ending: how rows end.
+    """
     if ending.allowed or ending.symbol is None:
         return scores
     is_end = tf.one_hot(ending.symbol, scores.shape[-1], on_value=True, off_value=False)

@@ -25,8 +25,8 @@ from lengthwise.models.wiring import Wiring
 from lengthwise.training.teaching import reverse_rows
 
 Tensor: TypeAlias = tf.Tensor
-MeasureFunction: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
-AttendFunction: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
+FollowFunction: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""What is read at each step, `(B, T, ...)`, from `source`, `source_length` and the given outputs `(B, T, ...)`."""
 
 
 def follow(step: StepFunction, constants: Nest, state: Nest, given: Tensor) -> Tensor:
@@ -49,18 +49,18 @@ def follow(step: StepFunction, constants: Nest, state: Nest, given: Tensor) -> T
     return run_steps(step, ending, start=(first, constants, state), emit=emit, kept=kept)[0]
 
 
-def build_measure_function(models: Models) -> MeasureFunction:
+def build_measure_function(models: Models) -> FollowFunction:
     """Compile a function of `source`, `source_length` and given ids `(B, T)`: the distributions `(B, T, V)`."""
 
     def measure(source: Tensor, source_length: Tensor, given: Tensor) -> Tensor:
         _, constants, state = models.training.begin(source, source_length)
         return tf.nn.softmax(follow(models.training.decoder.step, constants, state, given))
 
-    compiled: MeasureFunction = tf.function(measure, input_signature=_sign(models.wiring), autograph=False)
+    compiled: FollowFunction = tf.function(measure, input_signature=_sign(models.wiring), autograph=False)
     return compiled
 
 
-def build_attend_function(models: Models) -> AttendFunction:
+def build_attend_function(models: Models) -> FollowFunction:
     """Compile a function of `source`, `source_length` and given outputs, ids `(B, T)` or features `(B, T, V)`.
 
     It returns the weights `(B, T, S)` of the model's attention while it makes each of them.
@@ -80,7 +80,7 @@ def build_attend_function(models: Models) -> AttendFunction:
         _, constants, state = models.training.begin(source, source_length)
         return follow(step, constants, state, given)
 
-    compiled: AttendFunction = tf.function(attend, input_signature=_sign(models.wiring), autograph=False)
+    compiled: FollowFunction = tf.function(attend, input_signature=_sign(models.wiring), autograph=False)
     return compiled
 
 
@@ -91,7 +91,7 @@ def _sign(wiring: Wiring) -> list[tf.TensorSpec]:
 
 
 def measure_split(
-    measure: MeasureFunction, wiring: Wiring, split: Split, predictions: Predictions, batch_size: int
+    measure: FollowFunction, wiring: Wiring, split: Split, predictions: Predictions, batch_size: int
 ) -> list[NDArray[np.float32]]:
     """Return, for each prediction of a split, the model's distribution at every step.
 
@@ -106,19 +106,16 @@ def measure_split(
         arrays `(steps, V)`: a row for each symbol, in the order of the text, and one for the end where the model ended
         the sequence itself.
     """
-    emitted, num_steps = _emit_again(wiring, predictions)
+    num_steps = _count_steps(wiring, predictions)
     found: list[NDArray[np.float32]] = [np.zeros((0, 0), np.float32)] * len(split)
     for indices in plan_batches(split.source_length, num_steps, batch_size):
-        batch = take_batch(split, indices)
-        given = emitted[indices, : max(1, int(num_steps[indices].max()))]
-        distributions = measure(batch.source, batch.source_length, given).numpy()
-        for row, index in enumerate(indices):
-            found[index] = _turn(wiring, distributions[row, : num_steps[index]], int(predictions.length[index]))
+        for index, steps in zip(indices, _follow_batch(measure, wiring, split, predictions, indices), strict=True):
+            found[index] = steps
     return found
 
 
 def attend_split(
-    attend: AttendFunction, wiring: Wiring, split: Split, predictions: Predictions, indices: NDArray[np.int64]
+    attend: FollowFunction, wiring: Wiring, split: Split, predictions: Predictions, indices: NDArray[np.int64]
 ) -> list[NDArray[np.float32]]:
     """Return, for some predictions of a split, the weights of the attention at every step.
 
@@ -133,30 +130,37 @@ def attend_split(
         arrays `(steps, source steps)`: a row for each step, in the order of the prediction, and for tokens one for the
         end where the model ended the sequence itself.
     """
-    emitted, num_steps = _emit_again(wiring, predictions)
-    batch = take_batch(split, indices)
-    given = emitted[indices, : max(1, int(num_steps[indices].max()))]
-    weights = attend(batch.source, batch.source_length, given).numpy()
-    return [
-        _turn(wiring, weights[row, : num_steps[index], : split.source_length[index]], int(predictions.length[index]))
-        for row, index in enumerate(indices)
-    ]
+    weights = _follow_batch(attend, wiring, split, predictions, indices)
+    return [steps[:, : split.source_length[index]] for index, steps in zip(indices, weights, strict=True)]
 
 
-def _emit_again(wiring: Wiring, predictions: Predictions) -> tuple[NDArray[np.generic], NDArray[np.int32]]:
-    """Return what the decoder emitted, in its own order and with the end symbol, and the number of its steps."""
-    values, length = predictions.values, predictions.length
+def _follow_batch(
+    function: FollowFunction, wiring: Wiring, split: Split, predictions: Predictions, indices: NDArray[np.int64]
+) -> list[NDArray[np.float32]]:
+    """Read the steps of some predictions together: a row for each step, in the prediction's order, the end's last."""
+    batch, num_steps = take_batch(split, indices), _count_steps(wiring, predictions)[indices]
+    given = _emit_again(wiring, predictions.values[indices], predictions.length[indices])
+    read = function(batch.source, batch.source_length, given[:, : max(1, int(num_steps.max()))]).numpy()
+    found = []
+    for steps, count, length in zip(read, num_steps, predictions.length[indices], strict=True):
+        made, end = steps[:length], steps[length:count]
+        found.append(np.concatenate([made[::-1], end]) if wiring.reverse_target else steps[:count])
+    return found
+
+
+def _count_steps(wiring: Wiring, predictions: Predictions) -> NDArray[np.int32]:
+    """Return the steps `(examples,)` that the decoder made: for tokens with that of an end of its own."""
+    return predictions.length + (predictions.stopped if wiring.is_tokens else 0)
+
+
+def _emit_again(wiring: Wiring, values: NDArray[np.generic], length: NDArray[np.int32]) -> NDArray[np.generic]:
+    """Return what the decoder emitted, in its own order and with the end symbol."""
     if wiring.reverse_target:
         values = reverse_rows(values, length)
     if not wiring.is_tokens:
-        return values.astype(np.float32), length
+        return values.astype(np.float32)
     emitted = np.pad(values, ((0, 0), (0, 1))).astype(np.int32)
     end = END_SYMBOLS[wiring.length]
     if end is not None:
         emitted[np.arange(len(emitted)), length] = end
-    return emitted, (length + predictions.stopped).astype(np.int32)
-
-
-def _turn(wiring: Wiring, steps: NDArray[np.float32], length: int) -> NDArray[np.float32]:
-    """Bring the rows of a decoder's steps into the order of the prediction; that of the end stays last."""
-    return np.concatenate([steps[:length][::-1], steps[length:]]) if wiring.reverse_target else steps
+    return emitted

@@ -51,7 +51,7 @@ def run_steps(
     emit: Emit,
     kept: tuple[tf.TensorSpec, ...],
 ) -> tuple[Tensor, ...]:
-    """Make steps until every row has ended or reached its limit, and a few more to end an iteration of the loop.
+    """Make steps until every row has ended or reached its limit; after an end a few more, to finish an iteration.
 
     Args:
         step: the model's step.

@@ -166,13 +166,33 @@ def _trace_infer(plan: Plan) -> Any:
 
 
 def _infer(plan: Plan, *tensors: tf.Tensor) -> Tensors:
-    num_states, num_of_rows = plan.cell.num_states, plan.num_inputs + plan.cell.num_states
+    num_of_rows = plan.num_inputs + plan.cell.num_states
     parts = Parts(tf.shape(tensors[0])[0], plan.units)
     by_part = [parts.split(tensor) for tensor in tensors[:num_of_rows]]
-    outputs, *history = parts.run(trace_advance(plan), by_part, tensors[num_of_rows:], training=False)
+    return tuple(advance_parts(plan, parts, by_part, tensors[num_of_rows:])[0])
+
+
+def advance_parts(
+    plan: Plan, parts: Parts, by_part: Sequence[tf.Tensor], shared: Sequence[tf.Tensor]
+) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    """Run the way forwards on every part.
+
+    Args:
+        plan: of the loop.
+        parts: of the rows.
+        by_part: the inputs and the initial states, split.
+        shared: number of steps, recurrent kernel and bias, and the kernel of values to be projected.
+
+    Returns:
+        Every state after every step, `(batch, steps, units)` each, and the history, by part, as `trace_advance` has it.
+    """
+    training = plan.keeps_activations
+    outputs, *history = parts.run(trace_advance(plan), by_part, shared, training=training)
     # Apart from the loop, so that a memory nobody asks for is never copied out of its list.
-    memories = (parts.run(trace_read(plan), [values], [], training=False)[0] for values in history[1:num_states])
-    return tuple(parts.merge(sequence) for sequence in (outputs, *memories))
+    memories = (
+        parts.run(trace_read(plan), [values], [], training=training)[0] for values in history[1 : plan.cell.num_states]
+    )
+    return [parts.merge(sequence) for sequence in (outputs, *memories)], history
 
 
 @cache

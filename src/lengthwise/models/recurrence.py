@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from lengthwise.models.cells import CELLS, CellKind, Tensors
-from lengthwise.models.loops import Parts, Plan, infer, trace_advance, trace_project_back, trace_read, trace_retreat
+from lengthwise.models.loops import Parts, Plan, advance_parts, infer, trace_advance, trace_project_back, trace_retreat
 
 
 class Unprojected(NamedTuple):
@@ -181,10 +181,7 @@ def _run(plan: Plan, num_steps: tf.Tensor, tensors: Tensors) -> tuple[Tensors, A
     by_part = [parts.split(tensor) for tensor in of_rows]
     history: list[tf.Tensor] = []
     if plan.keeps_activations:
-        outputs, *history = parts.run(trace_advance(plan), by_part, shared, training=True)
-        # Apart from the loop, so that a memory nobody asks for is never copied out of its list.
-        memories = (parts.run(trace_read(plan), [values], [], training=True)[0] for values in history[1:num_states])
-        sequences = [parts.merge(sequence) for sequence in (outputs, *memories)]
+        sequences, history = advance_parts(plan, parts, by_part, shared)
     else:
         sequences = infer(plan, *of_rows, *shared)
 
