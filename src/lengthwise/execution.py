@@ -18,6 +18,7 @@ from lengthwise.data.vocabulary import Vocabulary
 from lengthwise.decoding.decoding import (
     build_decode_function,
     build_encode_function,
+    build_score_function,
     decode_split,
     encode_split,
     predict_teacher_forced,
@@ -95,13 +96,13 @@ def execute_run(
 
 def _evaluate(models: Models, options: RunOptions, dataset: Dataset, training: TrainingResult) -> Outcome:
     started = time.perf_counter()
-    decode = build_decode_function(models, options.decoding)
+    decode, score = build_decode_function(models, options.decoding), build_score_function(models)
     names = [name for name in dataset.splits if name != "train" or options.training.score_train]
     predictions, assessments = {}, {}
     for name in names:
         split = dataset.splits[name]
         predictions[name] = decode_split(decode, models.wiring, split, options.decoding)
-        teacher_forced = predict_teacher_forced(models, split, options.decoding.batch_size)
+        teacher_forced = predict_teacher_forced(score, models.wiring, split, options.decoding.batch_size)
         assessments[name] = assess_split(dataset, name, predictions=predictions[name], teacher_forced=teacher_forced)
     latents = encode_split(build_encode_function(models), dataset.splits["val"], options.decoding.batch_size)
     return Outcome(

@@ -28,6 +28,7 @@ Array: TypeAlias = NDArray[Any]
 DecodeFunction = Callable[[Tensor, Tensor, Tensor, Tensor], Sequences]
 SearchFunction = Callable[[Tensor, Tensor, Tensor], Hypotheses]
 EncodeFunction = Callable[[Tensor, Tensor], Tensor]
+ScoreFunction = Callable[[dict[str, Array]], Tensor]
 Report = Callable[[int], None]
 """Told after each batch how many of the examples are done."""
 
@@ -213,24 +214,8 @@ def encode_split(encode: EncodeFunction, split: Split, batch_size: int) -> NDArr
     return np.concatenate(parts)[np.argsort(np.concatenate(batches))].astype(np.float32)
 
 
-def predict_teacher_forced(models: Models, split: Split, batch_size: int) -> Predictions:
-    """Predict each step of a split from the true previous ones: the score that training sees, not that of decoding.
-
-    For tokens the prediction ends at the first end symbol among the predicted ones, as in decoding.
-    """
-    wiring = models.wiring
-    batches = plan_batches(split.source_length, split.target_length, batch_size)
-    score = _compile_scores(models)
-    results: list[tuple[Array, ...]] = []
-    for indices in batches:
-        lesson = prepare_lesson(take_batch(split, indices), wiring)
-        num_real = lesson.weights["values"].sum(axis=1).astype(np.int32)
-        values = score(lesson.inputs).numpy()
-        results.append(_cut_tokens(values, num_real, wiring) if wiring.is_tokens else _cut_features(values, num_real))
-    return _make_predictions(_collect(batches, results), wiring)
-
-
-def _compile_scores(models: Models) -> Callable[[dict[str, Array]], Tensor]:
+def build_score_function(models: Models) -> ScoreFunction:
+    """Compile the training model: a function of a lesson's inputs that returns the scores `(B, T, V)` of all steps."""
     wiring = models.wiring
     source, source_length = sign_source(wiring)
     shape, dtype = ((None, None), tf.int32) if wiring.is_tokens else ((None, None, wiring.spec.target_size), tf.float32)
@@ -239,8 +224,29 @@ def _compile_scores(models: Models) -> Callable[[dict[str, Array]], Tensor]:
     def score(inputs: dict[str, Tensor]) -> Tensor:
         return models.training(inputs, training=False)["values"]
 
-    compiled: Callable[[dict[str, Array]], Tensor] = tf.function(score, input_signature=[signature], autograph=False)
+    compiled: ScoreFunction = tf.function(score, input_signature=[signature], autograph=False)
     return compiled
+
+
+def predict_teacher_forced(score: ScoreFunction, wiring: Wiring, split: Split, batch_size: int) -> Predictions:
+    """Predict each step of a split from the true previous ones: the score that training sees, not that of decoding.
+
+    For tokens the prediction ends at the first end symbol among the predicted ones, as in decoding.
+
+    Args:
+        score: of `build_score_function`.
+        wiring: the model's.
+        split: whose targets are told.
+        batch_size: most examples of a batch.
+    """
+    batches = plan_batches(split.source_length, split.target_length, batch_size)
+    results: list[tuple[Array, ...]] = []
+    for indices in batches:
+        lesson = prepare_lesson(take_batch(split, indices), wiring)
+        num_real = lesson.weights["values"].sum(axis=1).astype(np.int32)
+        values = score(lesson.inputs).numpy()
+        results.append(_cut_tokens(values, num_real, wiring) if wiring.is_tokens else _cut_features(values, num_real))
+    return _make_predictions(_collect(batches, results), wiring)
 
 
 def _cut_tokens(scores: Array, num_real: Array, wiring: Wiring) -> tuple[Array, ...]:

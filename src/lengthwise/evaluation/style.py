@@ -12,6 +12,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 
 from lengthwise.files import write_whole
 
@@ -111,9 +112,10 @@ def save_figure(figure: Figure, path: Path) -> None:
     Raises:
         OSError: it cannot be written; names `path`.
     """
-    drawn = io.BytesIO()
+    drawn, canvas = io.BytesIO(), FigureCanvasAgg(figure)
     with mpl.rc_context(STYLE):
-        figure.savefig(drawn, format="png")
+        canvas.draw()  # once; `savefig` would draw the layout and then the figure
+    imsave(drawn, canvas.buffer_rgba(), format="png", dpi=figure.dpi)
     figure.clear()
     write_whole(path, drawn.getvalue())
 

@@ -6,6 +6,7 @@ Shapes: B batch, S source steps, T target steps, F features, L latent_dim, U dec
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import keras
@@ -82,42 +83,57 @@ class _Step(keras.layers.Layer):
         return {name: value for name, value in outputs._asdict().items() if value is not None} | state
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Models:
     """The Keras models of one wiring, on the same weights.
 
     Args:
         training: scores of all steps, the previous outputs given.
-        encoder: `source` and `source_length` to a dictionary of `latent` `(B, L)`, what every step is given (`gates`,
-            with attention `memory`, `keys`, `mask`) and the decoder's initial states (`h_0`, `c_0`, ...).
-        decoder: one step: a dictionary of `previous` (`(B,)` or `(B, V)`) and of what the encoder returned but the
-            latent, to one of `values` `(B, V)`, `stop` `(B,)` where learnt, and the new states.
     """
 
     wiring: Wiring
     training: SequenceModel
-    encoder: keras.Model
-    decoder: keras.Model
+
+    @cached_property
+    def encoder(self) -> keras.Model:
+        """The encoder, made when first asked for.
+
+        It takes a dictionary of `source` and `source_length` to one of `latent` `(B, L)`, what every step is given
+        (`gates`, with attention `memory`, `keys`, `mask`) and the decoder's initial states (`h_0`, `c_0`, ...).
+        """
+        wiring = self.wiring
+        width = () if wiring.is_tokens else (wiring.spec.source_size,)
+        source = keras.Input((None, *width), dtype=_name_dtype(wiring), name="source")
+        source_length = keras.Input((), dtype="int32", name="source_length")
+        begun = _Begin(self.training, name="begin")(source, source_length)
+        return keras.Model({"source": source, "source_length": source_length}, begun, name="encoder")
+
+    @cached_property
+    def decoder(self) -> keras.Model:
+        """One step of the decoder, made when first asked for.
+
+        It takes a dictionary of `previous` (`(B,)` or `(B, V)`) and of what the encoder returned but the latent to one
+        of `values` `(B, V)`, `stop` `(B,)` where learnt, and the new states.
+        """
+        wiring = self.wiring
+        previous_width = () if wiring.is_tokens else (wiring.spec.target_size,)
+        previous = keras.Input(previous_width, dtype=_name_dtype(wiring), name="previous")
+        context = {
+            name: keras.Input(value.shape[1:], dtype=value.dtype, name=name)
+            for name, value in self.encoder.output.items()
+            if name != "latent"
+        }
+        constant_names = tuple(name for name in ("gates", "memory", "keys", "mask") if name in context)
+        stepped = _Step(self.training.decoder, constant_names, name="step")(previous, context)
+        return keras.Model({"previous": previous, **context}, stepped, name="decoder")
+
+
+def _name_dtype(wiring: Wiring) -> str:
+    return "int32" if wiring.is_tokens else "float32"
 
 
 def build_models(wiring: Wiring) -> Models:
     """Build the models of a wiring; the weights' initial values follow Keras' global seed."""
-    spec = wiring.spec
-    dtype = "int32" if wiring.is_tokens else "float32"
-    width = () if wiring.is_tokens else (spec.source_size,)
     training = SequenceModel(wiring, name="sequence_model")
     training.build()
-    source = keras.Input((None, *width), dtype=dtype, name="source")
-    source_length = keras.Input((), dtype="int32", name="source_length")
-    begun = _Begin(training, name="begin")(source, source_length)
-    encoder = keras.Model({"source": source, "source_length": source_length}, begun, name="encoder")
-    previous = keras.Input(() if wiring.is_tokens else (spec.target_size,), dtype=dtype, name="previous")
-    context = {
-        name: keras.Input(value.shape[1:], dtype=value.dtype, name=name)
-        for name, value in begun.items()
-        if name != "latent"
-    }
-    constant_names = tuple(name for name in ("gates", "memory", "keys", "mask") if name in context)
-    stepped = _Step(training.decoder, constant_names, name="step")(previous, context)
-    decoder = keras.Model({"previous": previous, **context}, stepped, name="decoder")
-    return Models(wiring, training, encoder, decoder)
+    return Models(wiring, training)

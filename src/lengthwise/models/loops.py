@@ -24,35 +24,26 @@ PART_SIZE = 8192
 
 
 class Plan(NamedTuple):
-    """What a traced loop is specialised to.
+    """What a traced loop is specialised to; widths are not among it, so that models of all widths share one.
 
     Args:
         cell_kind: the cell.
-        units: width of a state.
         dtype: of all floating point tensors.
         source: what the inputs are: projected at every step `(batch, steps, gates * units)`; the same at every step
             and projected `(batch, gates * units)`; or values to be projected `(batch, steps, features)`, with the same
             at every step to be added.
-        features: width of values to be projected, else 0.
         keeps_activations: whether the history has what the way back needs.
     """
 
     cell_kind: CellKind
-    units: int
     dtype: tf.DType
     source: Literal["projected", "repeated", "values"]
-    features: int
     keeps_activations: bool
 
     @property
     def cell(self) -> Cell:
         """The cell's formulae."""
         return CELLS[self.cell_kind]
-
-    @property
-    def width(self) -> int:
-        """Width of the gates."""
-        return self.cell.num_gates * self.units
 
     @property
     def num_inputs(self) -> int:
@@ -68,7 +59,7 @@ class Parts:
         units: width of a state.
     """
 
-    def __init__(self, batch: tf.Tensor, units: int) -> None:
+    def __init__(self, batch: tf.Tensor, units: tf.Tensor) -> None:
         self._batch = batch
         # MapDefun has no kernel for a GPU; there the whole batch is one part, called as a function.
         self._is_whole = bool(tf.config.list_physical_devices("GPU"))
@@ -167,7 +158,7 @@ def _trace_infer(plan: Plan) -> Any:
 
 def _infer(plan: Plan, *tensors: tf.Tensor) -> Tensors:
     num_of_rows = plan.num_inputs + plan.cell.num_states
-    parts = Parts(tf.shape(tensors[0])[0], plan.units)
+    parts = Parts(*tf.unstack(tf.shape(tensors[plan.num_inputs])))
     by_part = [parts.split(tensor) for tensor in tensors[:num_of_rows]]
     return tuple(advance_parts(plan, parts, by_part, tensors[num_of_rows:])[0])
 
@@ -211,7 +202,7 @@ def trace_retreat(plan: Plan) -> Any:
         and bias; for values to be projected also that of their kernel, and a list for `trace_project_back`.
     """
     values, shared = _describe(plan)
-    sequences = (_spec(plan, None, None, plan.units),) * plan.cell.num_states
+    sequences = (_spec(plan, 3),) * plan.cell.num_states
     histories = (tf.TensorSpec((), tf.variant),) * (plan.cell.num_states + plan.cell.num_activations)
     return _trace(partial(_retreat, plan), *sequences, *values, *histories, *shared)
 
@@ -219,14 +210,13 @@ def trace_retreat(plan: Plan) -> Any:
 @cache
 def trace_project_back(plan: Plan) -> Any:
     """Trace the function from the list of the way back, a state and the values' kernel to the values' gradients."""
-    state, kernel = _spec(plan, None, plan.units), _spec(plan, plan.features, plan.width)
-    return _trace(partial(_project_back, plan), tf.TensorSpec((), tf.variant), state, kernel)
+    return _trace(partial(_project_back, plan), tf.TensorSpec((), tf.variant), _spec(plan, 2), _spec(plan, 2))
 
 
 def _sign_advance(plan: Plan) -> Tensors:
     values, shared = _describe(plan)
-    projected = _spec(plan, None, None, plan.width) if plan.source == "projected" else _spec(plan, None, plan.width)
-    states = (_spec(plan, None, plan.units),) * plan.cell.num_states
+    projected = _spec(plan, 3 if plan.source == "projected" else 2)
+    states = (_spec(plan, 2),) * plan.cell.num_states
     return (*values, projected, *states, *shared)
 
 
@@ -235,16 +225,16 @@ def _call(function: Any, *arguments: tf.Tensor) -> list[tf.Tensor]:
     return list(tf.nest.flatten(function(*map(tf.stop_gradient, arguments))))
 
 
-def _spec(plan: Plan, *shape: int | None) -> tf.TensorSpec:
-    return tf.TensorSpec(shape, plan.dtype)
+def _spec(plan: Plan, rank: int) -> tf.TensorSpec:
+    return tf.TensorSpec((None,) * rank, plan.dtype)
 
 
 def _describe(plan: Plan) -> tuple[Tensors, Tensors]:
     """Return what values to be projected, if any, and what the parts share look like."""
     has_values = plan.source == "values"
-    kernel = (_spec(plan, plan.features, plan.width),) * has_values
-    shared = (tf.TensorSpec((), tf.int32), _spec(plan, plan.units, plan.width), _spec(plan, plan.width), *kernel)
-    return (_spec(plan, None, None, plan.features),) * has_values, shared
+    kernel = (_spec(plan, 2),) * has_values
+    shared = (tf.TensorSpec((), tf.int32), _spec(plan, 2), _spec(plan, 1), *kernel)
+    return (_spec(plan, 3),) * has_values, shared
 
 
 def _trace(function: Callable[..., Any], *signature: tf.TensorSpec) -> Any:
@@ -279,7 +269,7 @@ def _advance(plan: Plan, *tensors: tf.Tensor) -> Tensors:
 
 
 def _read(plan: Plan, history: tf.Tensor) -> tf.Tensor:
-    return tf.transpose(_stack(plan, history, (-1, plan.units))[1:], (1, 0, 2))
+    return tf.transpose(_stack(plan, history, (-1, -1))[1:], (1, 0, 2))
 
 
 def _retreat(plan: Plan, *tensors: tf.Tensor) -> Tensors:
@@ -287,7 +277,7 @@ def _retreat(plan: Plan, *tensors: tf.Tensor) -> Tensors:
     of_sequences, values, tensors = _cut(tensors, num_states, int(has_values))
     histories, _, shared = _cut(tensors, num_states + plan.cell.num_activations, 0)
     num_steps, transposed = shared[0], tf.transpose(shared[1])
-    rows = tf.shape(of_sequences[0])[0]
+    rows, (units, width) = tf.shape(of_sequences[0])[0], tf.unstack(tf.shape(shared[1]))
 
     def step(index: tf.Tensor, of_states: Tensors, sums: Tensors, lists: Tensors) -> tuple[Tensors, Tensors, Tensors]:
         time = num_steps - 1 - index
@@ -301,14 +291,14 @@ def _retreat(plan: Plan, *tensors: tf.Tensor) -> Tensors:
             tuple(_write(history, time, value) for history, value in zip(lists, listed, strict=True)),
         )
 
-    nothing = StepGradients(*(tf.zeros((rows, plan.width), plan.dtype),) * 2, (None,) * num_states)
+    nothing = StepGradients(*(tf.zeros((rows, width), plan.dtype),) * 2, (None,) * num_states)
     summed, listed = _choose(plan, nothing)
-    start = (tf.zeros((rows, plan.units), plan.dtype),) * num_states, summed, (_reserve(plan, num_steps),) * len(listed)
+    start = (tf.zeros((rows, units), plan.dtype),) * num_states, summed, (_reserve(plan, num_steps),) * len(listed)
     of_states, sums, lists = _repeat(step, num_steps, start)
-    of_steps = [_stack(plan, history, (rows, plan.width)) for history in lists]
-    outputs = _stack(plan, histories[0], (rows, plan.units))[:-1]
+    of_steps = [_stack(plan, history, (rows, width)) for history in lists]
+    outputs = _stack(plan, histories[0], (rows, units))[:-1]
     of_inputs = tf.transpose(of_steps[-1], (1, 0, 2)) if plan.source == "projected" else sums[0]
-    of_bias = tf.reduce_sum(sums[-1], axis=0) if plan.cell_kind == "gru" else tf.zeros((plan.width,), plan.dtype)
+    of_bias = tf.reduce_sum(sums[-1], axis=0) if plan.cell_kind == "gru" else tf.zeros((width,), plan.dtype)
     results = (*of_states, of_inputs, _multiply(outputs, of_steps[0]), of_bias)
     if has_values:
         results += (_multiply(tf.transpose(values[0], (1, 0, 2)), of_steps[-1]), lists[-1])
@@ -316,15 +306,17 @@ def _retreat(plan: Plan, *tensors: tf.Tensor) -> Tensors:
 
 
 def _project_back(plan: Plan, of_gates: tf.Tensor, state: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    of_steps = _stack(plan, of_gates, (tf.shape(state)[0], plan.width))
-    flat = tf.matmul(tf.reshape(of_steps, (-1, plan.width)), tf.transpose(kernel))
-    shape = tf.concat((tf.shape(of_steps)[:2], (plan.features,)), axis=0)
+    features, width = tf.unstack(tf.shape(kernel))
+    of_steps = _stack(plan, of_gates, (tf.shape(state)[0], width))
+    flat = tf.matmul(tf.reshape(of_steps, (-1, width)), tf.transpose(kernel))
+    shape = tf.concat((tf.shape(of_steps)[:2], (features,)), axis=0)
     return tf.transpose(tf.reshape(flat, shape), (1, 0, 2))
 
 
 def _multiply(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
     """Multiply over steps and rows: `(steps, rows, a)` and `(steps, rows, b)` give `(a, b)`."""
-    return tf.matmul(tf.reshape(left, (-1, left.shape[-1])), tf.reshape(right, (-1, right.shape[-1])), transpose_a=True)
+    left, right = (tf.reshape(factor, (-1, tf.shape(factor)[-1])) for factor in (left, right))
+    return tf.matmul(left, right, transpose_a=True)
 
 
 def _cut(tensors: Tensors, first: int, second: int) -> tuple[Tensors, Tensors, Tensors]:
@@ -375,13 +367,12 @@ def _write(history: tf.Tensor, index: tf.Tensor | int, value: tf.Tensor) -> tf.T
 
 
 def _take(plan: Plan, history: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-    shape = (-1, plan.units)
     return tf.raw_ops.TensorListGetItem(
-        input_handle=history, index=index, element_shape=shape, element_dtype=plan.dtype
+        input_handle=history, index=index, element_shape=(-1, -1), element_dtype=plan.dtype
     )
 
 
 def _stack(plan: Plan, history: tf.Tensor, shape: tuple[tf.Tensor | int, ...]) -> tf.Tensor:
     stacked = tf.raw_ops.TensorListStack(input_handle=history, element_shape=shape, element_dtype=plan.dtype)
-    stacked.set_shape((None, None, shape[-1]))
+    stacked.set_shape((None, None, None))
     return stacked

@@ -128,8 +128,8 @@ def _start(
         )
     steps = tf.shape(by_step[0])[1] if num_steps is None else tf.cast(num_steps, tf.int32)
     outputs = tf.custom_gradient(lambda *tensors: _run(plan, steps, tensors))(*by_step, *states, *shared)
-    batch = by_step[0].shape[:1].merge_with(states[0].shape[:1])[0]
-    return tuple(tf.ensure_shape(output, (batch, tf.get_static_value(steps), plan.units)) for output in outputs)
+    batch, units = by_step[0].shape[:1].merge_with(states[0].shape[:1])[0], states[0].shape[1]
+    return tuple(tf.ensure_shape(output, (batch, tf.get_static_value(steps), units)) for output in outputs)
 
 
 def _convert(inputs: tf.Tensor | Unprojected) -> tuple[Tensors, Tensors]:
@@ -169,14 +169,14 @@ def _plan(cell_kind: CellKind, inputs: Tensors, states: Tensors, weights: Tensor
             f"received inputs, initial states, recurrent kernel, recurrent bias, kernel: {shapes}"
         )
     if len(inputs) == 2:
-        return Plan(cell_kind, units, inputs[0].dtype, "values", features, True)
-    return Plan(cell_kind, units, inputs[0].dtype, "repeated" if last.rank == 2 else "projected", 0, True)
+        return Plan(cell_kind, inputs[0].dtype, "values", True)
+    return Plan(cell_kind, inputs[0].dtype, "repeated" if last.rank == 2 else "projected", True)
 
 
 def _run(plan: Plan, num_steps: tf.Tensor, tensors: Tensors) -> tuple[Tensors, Any]:
     """Return all states and the function of their gradients that `tf.custom_gradient` asks for."""
     num_states, num_inputs = plan.cell.num_states, plan.num_inputs
-    parts = Parts(tf.shape(tensors[0])[0], plan.units)
+    parts = Parts(tf.shape(tensors[0])[0], tensors[num_inputs].shape[1])
     of_rows, shared = tensors[: num_inputs + num_states], (num_steps, *tensors[num_inputs + num_states :])
     by_part = [parts.split(tensor) for tensor in of_rows]
     history: list[tf.Tensor] = []
@@ -202,6 +202,7 @@ def _run(plan: Plan, num_steps: tf.Tensor, tensors: Tensors) -> tuple[Tensors, A
             of_values = parts.run(trace_project_back(complete), last, shared[-1:], training=True)
             of_inputs = [*of_values, of_projected]
         by_row = (parts.merge(tensor) for tensor in (*of_inputs, *of_states))
-        return (*by_row, *(parts.add_up(tensor) for tensor in of_weights))
+        found = (*by_row, *(parts.add_up(tensor) for tensor in of_weights))
+        return tuple(tf.ensure_shape(gradient, tensor.shape) for gradient, tensor in zip(found, tensors, strict=True))
 
     return tuple(sequences), retreat
