@@ -11,6 +11,9 @@ from lengthwise.config.options import RunOptions
 RUN_EXPERIMENT = "lengthwise.experiment:run_experiment"
 """What a command does with its options, as `module:function`; imported only then, for it imports TensorFlow."""
 
+PRELOADS = {RUN_EXPERIMENT: "lengthwise.preload"}
+"""By what is done: the module that imports beforehand what it needs, for processes that many jobs are to run in."""
+
 JOB_TAG = "lengthwise.job_number"
 """Tag of a run: the number of its job. By it a sweep finds the run of a job, also where its process died."""
 
