@@ -17,7 +17,6 @@ from lengthwise.data.dataset import Dataset, Split
 from lengthwise.data.vocabulary import Vocabulary
 from lengthwise.decoding.decoding import (
     build_decode_function,
-    build_encode_function,
     build_score_function,
     decode_split,
     encode_split,
@@ -104,7 +103,12 @@ def _evaluate(models: Models, options: RunOptions, dataset: Dataset, training: T
         predictions[name] = decode_split(decode, models.wiring, split, options.decoding)
         teacher_forced = predict_teacher_forced(score, models.wiring, split, options.decoding.batch_size)
         assessments[name] = assess_split(dataset, name, predictions=predictions[name], teacher_forced=teacher_forced)
-    latents = encode_split(build_encode_function(models), dataset.splits["val"], options.decoding.batch_size)
+    latents = encode_split(
+        # Once over one split, tracing what is around the encoder's compiled loops would take longer than calling it.
+        lambda source, source_length: models.training.begin(source, source_length)[0],
+        dataset.splits["val"],
+        options.decoding.batch_size,
+    )
     return Outcome(
         training=training,
         predictions=predictions,

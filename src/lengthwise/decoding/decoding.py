@@ -215,15 +215,21 @@ def encode_split(encode: EncodeFunction, split: Split, batch_size: int) -> NDArr
 
 
 def build_score_function(models: Models) -> ScoreFunction:
-    """Compile the training model: a function of a lesson's inputs that returns the scores `(B, T, V)` of all steps."""
+    """Return a function of a lesson's inputs that returns the scores `(B, T, V)` of all steps.
+
+    Compiled where a loop of Keras' operations makes the steps; elsewhere the loops are compiled already, and tracing
+    what is around them would take longer than calling it does.
+    """
     wiring = models.wiring
-    source, source_length = sign_source(wiring)
-    shape, dtype = ((None, None), tf.int32) if wiring.is_tokens else ((None, None, wiring.spec.target_size), tf.float32)
-    signature = {"source": source, "source_length": source_length, "previous": tf.TensorSpec(shape, dtype)}
 
     def score(inputs: dict[str, Tensor]) -> Tensor:
         return models.training(inputs, training=False)["values"]
 
+    if wiring.runs_in_parallel:
+        return score
+    source, source_length = sign_source(wiring)
+    shape, dtype = ((None, None), tf.int32) if wiring.is_tokens else ((None, None, wiring.spec.target_size), tf.float32)
+    signature = {"source": source, "source_length": source_length, "previous": tf.TensorSpec(shape, dtype)}
     compiled: ScoreFunction = tf.function(score, input_signature=[signature], autograph=False)
     return compiled
 
