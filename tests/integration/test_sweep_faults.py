@@ -67,9 +67,14 @@ def await_that(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-def list_workers(parent: int) -> list[int]:
-    listed = subprocess.run(["ps", "-ww", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True)
-    return [int(line.split()[0]) for line in listed.stdout.splitlines() if "spawn_main" in line]
+def list_descendants(ancestor: int) -> list[int]:
+    listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True).stdout
+    pairs = [line.split() for line in listed.splitlines()]
+    parents = {int(pid): int(parent) for pid, parent in pairs}
+    found = {ancestor}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return sorted(found - {ancestor})
 
 
 def is_alive(pid: int) -> bool:
@@ -81,11 +86,11 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, start: Callable[...
     command = ("-m", f"seed=1,2,{WAITS},3,4", "hydra.launcher.num_workers=1")
     first = start(*command)
     await_that(lambda: read_status(tmp_path).get(WAITS) == "RUNNING")
-    workers = list_workers(first.pid)
-    assert workers
+    others = list_descendants(first.pid)
+    assert others
     first.send_signal(signal.SIGKILL)
     finish(first)
-    await_that(lambda: not any(is_alive(pid) for pid in workers), seconds=15)
+    await_that(lambda: not any(is_alive(pid) for pid in others), seconds=15)
     assert read_status(tmp_path) == {1: "FINISHED", 2: "FINISHED", WAITS: "KILLED"}
     finished, runs = read_stamps(tmp_path), {m["seed"]: m["name"] for m in read_manifests(tmp_path)}
     (parent,) = read_manifests(tmp_path, "sweep")
