@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import importlib
 import os
 import shutil
 import signal
 import sys
 import tempfile
+import threading
 import traceback
 import uuid
 import warnings
@@ -87,6 +89,8 @@ class Task:
         """
         self.sweeps.append(self.ending.enter_context(sweep))
         if self.function == RUN_EXPERIMENT:
+            # While the workers get ready, and not when they have ended and the user waits.
+            threading.Thread(target=importlib.import_module, args=("lengthwise.report",), daemon=True).start()
             self.ending.push(lambda kind, *_: report_sweep(sweep) if kind is None else None)
 
 

@@ -187,3 +187,24 @@ def test_a_single_run_that_fails_ends_with_its_status(
     assert words in done.stderr
     assert ("Traceback" in done.stderr) == has_traceback
     assert "HYDRA_FULL_ERROR" not in done.stderr
+
+
+def test_jobs_of_forked_workers_come_to_what_they_come_to_alone(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    data = ("dataset=copy", "dataset.num_train=64", "dataset.num_validation=16", "dataset.num_test=16")
+    small = (*data, "training=quick", "training.epochs=2", "model.dropout=0.3", "tracking=directory")
+    figures = {}
+    for name, arguments in {
+        "sweep": ("-m", "model=repeat,stateful", "seed=1,2", "hydra.launcher.max_jobs_per_worker=1"),
+        "alone": ("model=stateful", "seed=2"),
+    }.items():
+        command = [sys.executable, str(root / "train.py"), *arguments, *small, f"output_dir={tmp_path / name / 'out'}"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert (done.returncode, done.stderr) == (0, "")
+        for manifest in read_manifests(tmp_path / name):
+            assert manifest["status"] == "FINISHED"
+            key = (name, manifest["params"].get("model.name"), manifest["seed"])
+            figures[key] = {k: v for k, v in manifest["summary"].items() if not k.startswith("time/")}
+    assert len(figures) == 4 + 1 + 1
+    assert figures["alone", "stateful", 2] == figures["sweep", "stateful", 2] != figures["sweep", "stateful", 1]
+    assert figures["alone", "stateful", 2]
