@@ -189,6 +189,17 @@ def test_a_single_run_that_fails_ends_with_its_status(
     assert "HYDRA_FULL_ERROR" not in done.stderr
 
 
+def test_a_directory_for_temporary_files_with_a_long_name_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("long" * 40)  # no socket's path may have as many characters
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    done = run_app(tmp_path, "-m", "seed=1,2")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [row["status"] for row in read_sweep(tmp_path)[1]] == ["FINISHED", "FINISHED"]
+
+
 def test_jobs_of_forked_workers_come_to_what_they_come_to_alone(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     data = ("dataset=copy", "dataset.num_train=64", "dataset.num_validation=16", "dataset.num_test=16")

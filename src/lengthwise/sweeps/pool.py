@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import multiprocessing
 import os
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass, replace
+from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from typing import Protocol
 
@@ -111,11 +113,13 @@ def choose_context(function: str) -> BaseContext:
     Args:
         function: what jobs do; the server of a process serves those of its first sweep.
     """
-    if sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([PRELOADS[function]] if function in PRELOADS else [])
-    return context
+    if sys.platform == "linux":
+        forkserver.set_forkserver_preload([PRELOADS[function]] if function in PRELOADS else [])
+        # Its socket lies among the temporary files: the path may be too long for one, or the disk full.
+        with contextlib.suppress(OSError):
+            forkserver.ensure_running()
+            return multiprocessing.get_context("forkserver")
+    return multiprocessing.get_context("spawn")
 
 
 class _Pool:
