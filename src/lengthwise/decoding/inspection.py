@@ -106,7 +106,7 @@ def measure_split(
         arrays `(steps, V)`: a row for each symbol, in the order of the text, and one for the end where the model ended
         the sequence itself.
     """
-    num_steps = _count_steps(wiring, predictions)
+    num_steps = _count_steps(wiring, predictions.length, predictions.stopped)
     found: list[NDArray[np.float32]] = [np.zeros((0, 0), np.float32)] * len(split)
     for indices in plan_batches(split.source_length, num_steps, batch_size):
         for index, steps in zip(indices, _follow_batch(measure, wiring, split, predictions, indices), strict=True):
@@ -138,19 +138,20 @@ def _follow_batch(
     function: FollowFunction, wiring: Wiring, split: Split, predictions: Predictions, indices: NDArray[np.int64]
 ) -> list[NDArray[np.float32]]:
     """Read the steps of some predictions together: a row for each step, in the prediction's order, the end's last."""
-    batch, num_steps = take_batch(split, indices), _count_steps(wiring, predictions)[indices]
-    given = _emit_again(wiring, predictions.values[indices], predictions.length[indices])
+    batch, lengths = take_batch(split, indices), predictions.length[indices]
+    num_steps = _count_steps(wiring, lengths, predictions.stopped[indices])
+    given = _emit_again(wiring, predictions.values[indices], lengths)
     read = function(batch.source, batch.source_length, given[:, : max(1, int(num_steps.max()))]).numpy()
     found = []
-    for steps, count, length in zip(read, num_steps, predictions.length[indices], strict=True):
+    for steps, count, length in zip(read, num_steps, lengths, strict=True):
         made, end = steps[:length], steps[length:count]
         found.append(np.concatenate([made[::-1], end]) if wiring.reverse_target else steps[:count])
     return found
 
 
-def _count_steps(wiring: Wiring, predictions: Predictions) -> NDArray[np.int32]:
+def _count_steps(wiring: Wiring, length: NDArray[np.int32], stopped: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Return the steps `(examples,)` that the decoder made: for tokens with that of an end of its own."""
-    return predictions.length + (predictions.stopped if wiring.is_tokens else 0)
+    return length + (stopped if wiring.is_tokens else 0)
 
 
 def _emit_again(wiring: Wiring, values: NDArray[np.generic], length: NDArray[np.int32]) -> NDArray[np.generic]:

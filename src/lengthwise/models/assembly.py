@@ -88,6 +88,7 @@ class Models:
     """The Keras models of one wiring, on the same weights.
 
     Args:
+        wiring: what they are made to.
         training: scores of all steps, the previous outputs given.
     """
 

@@ -59,7 +59,7 @@ class Parts:
         units: width of a state.
     """
 
-    def __init__(self, batch: tf.Tensor, units: tf.Tensor) -> None:
+    def __init__(self, batch: tf.Tensor, units: int | tf.Tensor) -> None:
         self._batch = batch
         # MapDefun has no kernel for a GPU; there the whole batch is one part, called as a function.
         self._is_whole = bool(tf.config.list_physical_devices("GPU"))
