@@ -8,7 +8,7 @@ import numpy as np
 import yaml
 
 from lengthwise.config.options import ModelOptions
-from lengthwise.config.places import conf_dir
+from lengthwise.config.paths import conf_dir
 from lengthwise.data.dataset import DataSpec, Split
 
 SPECS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from lengthwise.composition import compose_options
+from lengthwise.config.compose import compose_options
 from lengthwise.data.codec import Codec
 from lengthwise.data.dataset import Dataset, DataSpec
 from lengthwise.data.scaler import Scaler

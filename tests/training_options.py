@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from lengthwise.config.options import DirectoryOptions, GreedyOptions, RunOptions, SymbolTaskOptions, TrainingOptions
-from lengthwise.config.places import conf_dir
+from lengthwise.config.paths import conf_dir
 from small_data import build_options
 
 

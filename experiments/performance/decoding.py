@@ -30,7 +30,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lengthwise.composition import compose_options
+from lengthwise.config.compose import compose_options
 from lengthwise.config.options import BeamOptions, DecodingOptions, GreedyOptions, SampleOptions
 from lengthwise.data.dataset import DataSpec
 from lengthwise.data.vocabulary import START, STOP

@@ -25,7 +25,7 @@ def measure_once(mode: str, epochs: int) -> float:
     """Fit the default model in this process and return the seconds of the fit."""
     from rich.console import Console
 
-    from lengthwise.composition import compose_options
+    from lengthwise.config.compose import compose_options
     from lengthwise.data.loading import load_dataset
     from lengthwise.execution import prepare_backend, train_model
     from lengthwise.experiment import build_record

@@ -169,7 +169,7 @@ def format_options(found: Sequence[OptionDescription], *, width: int) -> list[st
 
 def _show_models(given: argparse.Namespace) -> int:
     from lengthwise.catalogue import describe_model, format_markdown, print_presets, tabulate_presets
-    from lengthwise.composition import compose_options
+    from lengthwise.config.compose import compose_options
     from lengthwise.models.presets import list_presets, read_preset
     from lengthwise.models.wiring import resolve_wiring
 
@@ -296,13 +296,13 @@ def _reap_runs(given: argparse.Namespace) -> int:
 
 
 def _compose(given: argparse.Namespace) -> RunOptions:
-    from lengthwise.composition import compose_options
+    from lengthwise.config.compose import compose_options
 
     return compose_options(given.overrides)
 
 
 def _find_output_dir(options: RunOptions) -> Path:
-    from lengthwise.config.places import project_root
+    from lengthwise.config.paths import project_root
 
     return project_root() / options.output_dir
 

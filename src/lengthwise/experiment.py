@@ -9,7 +9,7 @@ from rich.console import Console
 
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import dump_options, flatten_options, parse_stored
-from lengthwise.config.places import project_root
+from lengthwise.config.paths import project_root
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.loading import load_dataset
 from lengthwise.errors import RunError

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lengthwise.composition import change_decoding, compose_options
+from lengthwise.config.compose import change_decoding, compose_options
 from lengthwise.config.options import MlflowOptions, RunOptions
-from lengthwise.config.places import project_root
+from lengthwise.config.paths import project_root
 from lengthwise.errors import ConfigError, RunError
 from lengthwise.silence import silence_import
 from lengthwise.tracking.listing import RunSummary, find_run

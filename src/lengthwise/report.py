@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from lengthwise.config.places import conf_dir
+from lengthwise.config.paths import conf_dir
 from lengthwise.errors import LengthwiseError, RunError
 from lengthwise.evaluation.report_page import Report, Section, write_html, write_markdown
 from lengthwise.evaluation.report_sections import build_sections

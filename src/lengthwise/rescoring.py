@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from lengthwise.composition import change_decoding
+from lengthwise.config.compose import change_decoding
 from lengthwise.config.options import RunOptions, TrackingOptions
 from lengthwise.config.parse import parse_stored
 from lengthwise.data.dataset import Dataset

@@ -25,11 +25,11 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
-from lengthwise.composition import HYDRA_VERSION, check_overrides, explain_error
+from lengthwise.config.compose import HYDRA_VERSION, check_overrides, explain_error
 from lengthwise.config.documentation import suggest
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import RawConfig, parse_config
-from lengthwise.config.places import conf_dir
+from lengthwise.config.paths import conf_dir
 from lengthwise.errors import ConfigError, LengthwiseError, Terminated
 from lengthwise.launch import RUN_EXPERIMENT, Launch, find_function
 

@@ -106,7 +106,7 @@ def evaluate_run(given: argparse.Namespace) -> int:
     """Score a run's weights under another decoding, into the same run."""
     from rich.console import Console
 
-    from lengthwise.composition import compose_options
+    from lengthwise.config.compose import compose_options
     from lengthwise.loading import check_model, find_output_dir, part_overrides
     from lengthwise.rescoring import rescore_run
     from lengthwise.tracking.listing import find_run
@@ -132,8 +132,8 @@ def write_report(given: argparse.Namespace) -> int:
     """Write the report on studies, and print what it says."""
     if given.word is None:
         raise LengthwiseError("Name a study, or several. `lengthwise runs` lists their runs.")
-    from lengthwise.composition import compose_options
-    from lengthwise.config.places import project_root
+    from lengthwise.config.compose import compose_options
+    from lengthwise.config.paths import project_root
     from lengthwise.report import report_studies
 
     output_dir = project_root() / compose_options(given.overrides).output_dir
@@ -166,7 +166,7 @@ def serve_run(given: argparse.Namespace) -> int:
 
 def register_run(given: argparse.Namespace) -> int:
     """Register a run's model in MLflow under a name."""
-    from lengthwise.composition import compose_options
+    from lengthwise.config.compose import compose_options
     from lengthwise.config.options import MlflowOptions
     from lengthwise.loading import check_model, find_output_dir, part_overrides
     from lengthwise.tracking.listing import find_run

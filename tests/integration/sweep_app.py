@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import dump_options, flatten_options
-from lengthwise.config.places import project_root
+from lengthwise.config.paths import project_root
 from lengthwise.errors import DataError
 from lengthwise.launch import JOB_TAG, Launch
 from lengthwise.tracking.manifest import PrimaryMetric

@@ -11,10 +11,10 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from lengthwise.composition import HYDRA_VERSION, list_groups
+from lengthwise.config.compose import HYDRA_VERSION, list_groups
 from lengthwise.config.fields import read_fields
 from lengthwise.config.options import RunOptions
-from lengthwise.config.places import conf_dir
+from lengthwise.config.paths import conf_dir
 from lengthwise.errors import ConfigError
 from lengthwise.train import describe_command, is_ours, read_arguments
 

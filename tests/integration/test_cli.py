@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lengthwise.cli import COMMANDS, USAGE, run_command
-from lengthwise.composition import compose_options
+from lengthwise.config.compose import compose_options
 from lengthwise.config.documentation import describe_options
 from lengthwise.tracking.record import RunRecord
 from lengthwise.tracking.run import start_run

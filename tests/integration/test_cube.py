@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from lengthwise.composition import compose_options
-from lengthwise.config.places import conf_dir
+from lengthwise.config.compose import compose_options
+from lengthwise.config.paths import conf_dir
 from lengthwise.data.loading import load_dataset
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 

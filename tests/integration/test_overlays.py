@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from lengthwise.composition import compose_options
-from lengthwise.config.places import conf_dir
+from lengthwise.config.compose import compose_options
+from lengthwise.config.paths import conf_dir
 from lengthwise.experiment import run_experiment
 from lengthwise.launch import Launch
 from lengthwise.report import read_header

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from lengthwise.composition import compose_options
+from lengthwise.config.compose import compose_options
 from lengthwise.decoding.decoding import build_decode_function, decode_split
 from lengthwise.models.assembly import build_models
 from lengthwise.models.presets import Preset, list_presets

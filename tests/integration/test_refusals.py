@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lengthwise.composition import compose_options
+from lengthwise.config.compose import compose_options
 from lengthwise.config.fields import Field, find_variants, read_fields
 from lengthwise.config.options import RunOptions
 from lengthwise.errors import ConfigError

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lengthwise.cli import run_command
-from lengthwise.composition import compose_options
+from lengthwise.config.compose import compose_options
 from lengthwise.config.parse import dump_options, flatten_options
 from lengthwise.errors import LengthwiseError
 from lengthwise.report import read_header, report_studies, report_sweep

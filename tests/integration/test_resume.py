@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lengthwise.composition import compose_options
+from lengthwise.config.compose import compose_options
 from lengthwise.config.options import RunOptions
 from lengthwise.data.loading import load_dataset
 from lengthwise.errors import RunError

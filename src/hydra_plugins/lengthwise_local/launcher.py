@@ -103,7 +103,7 @@ class SweepLauncher(Launcher):
             number: of the job.
             overrides: of the job.
         """
-        from lengthwise.composition import check_overrides, explain_error
+        from lengthwise.config.compose import check_overrides, explain_error
         from lengthwise.config.parse import parse_config
         from lengthwise.errors import LengthwiseError
         from lengthwise.launch import Launch

@@ -17,7 +17,7 @@ class SlurmLauncher(SweepLauncher):
         """Check the launcher's options; return where jobs run, and whether all are run anew."""
         from lengthwise.config.options import SlurmLauncherOptions
         from lengthwise.config.parse import parse_plugin
-        from lengthwise.config.places import project_root
+        from lengthwise.config.paths import project_root
         from lengthwise.sweeps.remote import RemoteExecutor
         from lengthwise.sweeps.slurm_cluster import SlurmCluster
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from lengthwise.config.options import ModelOptions
-from lengthwise.config.places import conf_dir
+from lengthwise.config.paths import conf_dir
 from lengthwise.config.values import read_section
 
 NOTES = ("Taken", "Not taken", "Widths", "Checked", "Not checked")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lengthwise.config.parse import Scalar, flatten_options
-from lengthwise.config.places import project_root
+from lengthwise.config.paths import project_root
 from lengthwise.sweeps.plan import Job
 from lengthwise.tracking.record import RunRecord
 

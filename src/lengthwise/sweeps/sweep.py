@@ -12,7 +12,7 @@ from types import TracebackType
 
 from rich.console import Console
 
-from lengthwise.config.places import project_root
+from lengthwise.config.paths import project_root
 from lengthwise.errors import RunError
 from lengthwise.launch import JOB_TAG, RUN_EXPERIMENT, Launch
 from lengthwise.sweeps.history import Earlier, History, find_parent, find_score, lock_study

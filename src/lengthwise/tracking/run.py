@@ -20,7 +20,7 @@ from types import FrameType
 from typing import Any
 
 from lengthwise.config.options import MlflowOptions, TrackingOptions
-from lengthwise.config.places import project_root
+from lengthwise.config.paths import project_root
 from lengthwise.errors import ConfigError, RunError, Terminated
 from lengthwise.files import write_whole
 from lengthwise.tracking.heartbeat import HEARTBEAT_NAME, Heartbeat, free_reserve, place_heartbeat, reap

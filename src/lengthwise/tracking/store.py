@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from filelock import FileLock
 
-from lengthwise.config.places import project_root
+from lengthwise.config.paths import project_root
 from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.files import sync
 from lengthwise.tracking.manifest import PrimaryMetric

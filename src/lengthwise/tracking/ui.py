@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import IO
 
-from lengthwise.config.places import project_root
+from lengthwise.config.paths import project_root
 from lengthwise.errors import LengthwiseError, Terminated
 from lengthwise.tracking.record import hide_password
 from lengthwise.tracking.store import prepare_database, resolve_uri, sqlite_path

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lengthwise.composition import compose_options
+from lengthwise.config.compose import compose_options
 from lengthwise.config.options import RunOptions
 
 Change = Callable[..., RunOptions]

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from lengthwise.composition import HYDRA_VERSION
+from lengthwise.config.compose import HYDRA_VERSION
 from lengthwise.config.options import PLUGIN_OPTIONS
 from lengthwise.config.parse import flatten_options, parse_config, parse_plugin
-from lengthwise.config.places import conf_dir
+from lengthwise.config.paths import conf_dir
 
 FILES = sorted(path.relative_to(conf_dir()) for path in conf_dir().rglob("*") if path.is_file())
 NEEDED = {

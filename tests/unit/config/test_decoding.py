@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from lengthwise.cli import read_command
-from lengthwise.composition import change_decoding, compose_options
+from lengthwise.config.compose import change_decoding, compose_options
 from lengthwise.config.options import BeamOptions, SampleOptions
 from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.loading import part_overrides

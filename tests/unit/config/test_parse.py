@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from lengthwise.composition import compose_options
+from lengthwise.config.compose import compose_options
 from lengthwise.config.options import CONFIG_VERSION, DigitsOptions, LocalLauncherOptions, MlflowOptions, RunOptions
 from lengthwise.config.parse import dump_options, flatten_options, parse_config, parse_plugin, parse_stored
 from lengthwise.config.upgrade import upgrade_config

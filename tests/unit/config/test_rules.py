@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lengthwise.composition import compose_options
+from lengthwise.config.compose import compose_options
 from lengthwise.config.options import RunOptions
 from lengthwise.config.rules import RULES, check_rules
 from lengthwise.errors import ConfigError

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from hydra import compose, initialize_config_dir
 
-from lengthwise.composition import HYDRA_VERSION, compose_options
+from lengthwise.config.compose import HYDRA_VERSION, compose_options
 from lengthwise.config.parse import parse_config
-from lengthwise.config.places import conf_dir
+from lengthwise.config.paths import conf_dir
 from lengthwise.data.dataset import DataSpec
 from lengthwise.models.presets import NOTES, Preset, list_presets, read_header, read_preset
 from lengthwise.models.wiring import count_parameters, resolve_wiring

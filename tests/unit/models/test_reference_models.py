@@ -110,7 +110,7 @@ def test_stateful_on_one_hot_tokens_is_the_ten_minute_model() -> None:
 def test_the_stored_presets_are_those_two_models() -> None:
     import yaml
 
-    from lengthwise.config.places import conf_dir
+    from lengthwise.config.paths import conf_dir
 
     changes = yaml.safe_load((conf_dir() / "model" / "stateful.yaml").read_text(encoding="utf-8"))
     assert {key: value for key, value in changes.items() if key != "defaults"} == {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lengthwise.composition import change_decoding
+from lengthwise.config.compose import change_decoding
 from lengthwise.errors import LengthwiseError
 from lengthwise.serving.artifact import load_artifact
 from lengthwise.serving.export import TextEndpoint, export_model

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lengthwise.composition import change_decoding
+from lengthwise.config.compose import change_decoding
 from lengthwise.data.vocabulary import STOP, UNKNOWN
 from lengthwise.errors import ConfigError, LengthwiseError, RunError
 from lengthwise.serving.artifact import load_artifact

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lengthwise.composition import compose_options
+from lengthwise.config.compose import compose_options
 from lengthwise.sweeps.plan import Ending, Job, Outcome, plan_job
 
 MakeJob = Callable[..., Job]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lengthwise.composition import compose_options
+from lengthwise.config.compose import compose_options
 from lengthwise.config.parse import flatten_options
 from lengthwise.data.loading import load_dataset
 from lengthwise.errors import LengthwiseError

@@ -9,9 +9,9 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 
-from lengthwise.composition import HYDRA_VERSION
+from lengthwise.config.compose import HYDRA_VERSION
 from lengthwise.config.parse import parse_config
-from lengthwise.config.places import conf_dir
+from lengthwise.config.paths import conf_dir
 from lengthwise.sweeps.composer import JobComposer
 from lengthwise.sweeps.plan import plan_job
 

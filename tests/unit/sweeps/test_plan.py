@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lengthwise.composition import compose_options
+from lengthwise.config.compose import compose_options
 from lengthwise.config.parse import flatten_options
 from lengthwise.sweeps.plan import identify_run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lengthwise.composition import compose_options
+from lengthwise.config.compose import compose_options
 from lengthwise.launch import Launch
 from lengthwise.sweeps import remote
 from lengthwise.sweeps.plan import Ending

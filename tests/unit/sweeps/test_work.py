@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lengthwise.composition import compose_options
+from lengthwise.config.compose import compose_options
 from lengthwise.config.options import RunOptions
 from lengthwise.errors import DataError
 from lengthwise.launch import Launch

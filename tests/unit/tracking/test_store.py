@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lengthwise.config.places import conf_dir, project_root
+from lengthwise.config.paths import conf_dir, project_root
 from lengthwise.errors import ConfigError
 from lengthwise.tracking.store import open_store, prepare_database, resolve_uri, sqlite_path
 

@@ -16,7 +16,7 @@ from hydra.errors import MissingConfigException, OverrideParseException, SearchP
 from lengthwise.config.documentation import describe_options, suggest
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import parse_config, replace_decoding
-from lengthwise.config.places import conf_dir
+from lengthwise.config.paths import conf_dir
 from lengthwise.config.values import refuse_unknown, show_value
 from lengthwise.errors import ConfigError
 
