@@ -26,7 +26,7 @@ def measure_once(mode: str, epochs: int) -> float:
     from rich.console import Console
 
     from lengthwise.config.compose import compose_options
-    from lengthwise.data.loading import load_dataset
+    from lengthwise.data.datasets.registry import load_dataset
     from lengthwise.execution import prepare_backend, train_model
     from lengthwise.experiment import build_record
     from lengthwise.launch import Launch

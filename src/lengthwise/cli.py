@@ -205,7 +205,7 @@ def _complete_model_option(override: str) -> str:
 def _find_sizes(given: argparse.Namespace, options: RunOptions, *, is_named: bool) -> DataSpec:
     """Return the data's own sizes where a dataset is named, else those of a well-known one."""
     from lengthwise.catalogue import EIGHT_FEATURES, TUTORIAL_SYMBOLS
-    from lengthwise.data.loading import load_dataset
+    from lengthwise.data.datasets.registry import load_dataset
 
     if not is_named:
         return EIGHT_FEATURES if given.features else TUTORIAL_SYMBOLS

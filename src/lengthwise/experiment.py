@@ -11,7 +11,7 @@ from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import dump_options, flatten_options, parse_stored
 from lengthwise.config.paths import project_root
 from lengthwise.data.dataset import Dataset
-from lengthwise.data.loading import load_dataset
+from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import RunError
 from lengthwise.evaluation.assessment import PRIMARY_METRICS
 from lengthwise.evaluation.metrics import describe_metric

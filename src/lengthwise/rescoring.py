@@ -16,7 +16,7 @@ from lengthwise.config.compose import change_decoding
 from lengthwise.config.options import RunOptions, TrackingOptions
 from lengthwise.config.parse import parse_stored
 from lengthwise.data.dataset import Dataset
-from lengthwise.data.loading import load_dataset
+from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import RunError
 from lengthwise.silence import silence_import
 from lengthwise.tracking.afterwards import add_to_run

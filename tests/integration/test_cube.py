@@ -14,7 +14,7 @@ import yaml
 
 from lengthwise.config.compose import compose_options
 from lengthwise.config.paths import conf_dir
-from lengthwise.data.loading import load_dataset
+from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 
 from lengthwise.config.compose import compose_options
 from lengthwise.config.options import RunOptions
-from lengthwise.data.loading import load_dataset
+from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import RunError
 from lengthwise.experiment import build_record, run_experiment
 from lengthwise.launch import Launch

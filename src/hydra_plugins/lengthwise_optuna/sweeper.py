@@ -100,7 +100,7 @@ def _take_one(distribution: Any) -> Any:
 
 
 def _find_direction(options: OptunaSweeperOptions, example: RunOptions) -> Direction:
-    from lengthwise.data.loading import load_dataset
+    from lengthwise.data.datasets.registry import load_dataset
     from lengthwise.evaluation.assessment import PRIMARY_METRICS
     from lengthwise.evaluation.metrics import describe_metric
 

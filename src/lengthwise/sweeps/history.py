@@ -10,7 +10,7 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from lengthwise.config.options import RunOptions
-from lengthwise.data.loading import load_dataset
+from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import LengthwiseError, RunError
 from lengthwise.launch import JOB_TAG
 from lengthwise.sweeps.ledger import list_identities

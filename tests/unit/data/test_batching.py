@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lengthwise.config.options import ScanOptions
 from lengthwise.data.batching import measure_padding, plan_batches, plan_evaluation_batches, take_batch
 from lengthwise.data.dataset import Split
-from lengthwise.data.scan import load_scan
+from lengthwise.data.datasets.scan import load_scan
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 20), st.integers(1, 30)), min_size=1, max_size=400).map(
     lambda pairs: np.array(pairs, np.int32).T

@@ -11,7 +11,7 @@ import pytest
 
 from lengthwise.config.compose import compose_options
 from lengthwise.config.parse import flatten_options
-from lengthwise.data.loading import load_dataset
+from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import LengthwiseError
 from lengthwise.launch import JOB_TAG
 from lengthwise.sweeps import history

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from lengthwise.data.dataset import Dataset
-from lengthwise.data.loading import load_dataset
+from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import RunError
 from lengthwise.models.assembly import Models, build_models
 from lengthwise.models.wiring import resolve_wiring

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lengthwise.config import options
-from lengthwise.data.loading import DATASETS, load_dataset
+from lengthwise.data.datasets.registry import DATASETS, load_dataset
 
 
 def _make_options(tmp_path):
@@ -78,7 +78,7 @@ def test_the_table_names_every_kind_of_options():
 @pytest.mark.slow
 def test_the_package_imports_neither_tensorflow_nor_sklearn():
     code = (
-        "import lengthwise.data.loading, sys;"
+        "import lengthwise.data.datasets.registry, sys;"
         "print([name for name in ('tensorflow', 'keras', 'sklearn') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lengthwise.config.options import SymbolTaskOptions
-from lengthwise.data.symbol_tasks import (
+from lengthwise.data.datasets.symbol_tasks import (
     MOST_SEQUENCES,
     build_symbols,
     count_sequences,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lengthwise.config.options import G2pOptions
-from lengthwise.data.g2p import find_dictionary, load_g2p, read_dictionary
+from lengthwise.data.datasets.g2p import find_dictionary, load_g2p, read_dictionary
 from lengthwise.errors import ConfigError, DataError
 
 LINES = """;;; a comment

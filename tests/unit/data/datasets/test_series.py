@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lengthwise.config.options import SeriesOptions
-from lengthwise.data.numberfile import read_table
-from lengthwise.data.series import count_enough_rows, cut_windows, load_series, plan_windows
+from lengthwise.data.datasets.series import count_enough_rows, cut_windows, load_series, plan_windows
+from lengthwise.data.number_file import read_table
 from lengthwise.errors import ConfigError, DataError
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lengthwise.data.textfile import read_bytes, read_lines
+from lengthwise.data.text_file import read_bytes, read_lines
 from lengthwise.errors import DataError
 
 DELIMITERS = (";", "\t", ",")

@@ -12,7 +12,7 @@ from lengthwise.config.options import PairsOptions
 from lengthwise.data.assembly import TextExamples, Timesteps, assemble_texts, build_codecs
 from lengthwise.data.dataset import Dataset, Skipped
 from lengthwise.data.splitting import draw_parts
-from lengthwise.data.textfile import read_lines, require_path
+from lengthwise.data.text_file import read_lines, require_path
 from lengthwise.errors import DataError
 
 MOST_REFERENCES = 100

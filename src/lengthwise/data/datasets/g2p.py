@@ -13,7 +13,7 @@ from lengthwise.config.options import G2pOptions
 from lengthwise.data.assembly import TextExamples, Timesteps, assemble_texts, build_codecs
 from lengthwise.data.dataset import Dataset, Skipped
 from lengthwise.data.splitting import Parts
-from lengthwise.data.textfile import read_lines
+from lengthwise.data.text_file import read_lines
 from lengthwise.errors import ConfigError, DataError
 
 ORDER_SEED = 0

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lengthwise.config.options import AdditionOptions
-from lengthwise.data.addition import count_pairs, draw_pairs, load_addition
+from lengthwise.data.datasets.addition import count_pairs, draw_pairs, load_addition
 from lengthwise.errors import ConfigError
 
 

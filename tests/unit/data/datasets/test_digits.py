@@ -5,7 +5,7 @@ import pytest
 from sklearn import datasets
 
 from lengthwise.config.options import DigitsOptions
-from lengthwise.data.digits import load_digits
+from lengthwise.data.datasets.digits import load_digits
 from lengthwise.errors import ConfigError
 
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lengthwise.config.options import DatasetOptions
-from lengthwise.data.addition import load_addition
 from lengthwise.data.assembly import Timesteps
 from lengthwise.data.dataset import Dataset
-from lengthwise.data.digits import load_digits
-from lengthwise.data.g2p import load_g2p
-from lengthwise.data.pairs import load_pairs
-from lengthwise.data.scan import load_scan
-from lengthwise.data.series import load_series
-from lengthwise.data.symbol_tasks import load_symbol_task
+from lengthwise.data.datasets.addition import load_addition
+from lengthwise.data.datasets.digits import load_digits
+from lengthwise.data.datasets.g2p import load_g2p
+from lengthwise.data.datasets.pairs import load_pairs
+from lengthwise.data.datasets.scan import load_scan
+from lengthwise.data.datasets.series import load_series
+from lengthwise.data.datasets.symbol_tasks import load_symbol_task
 
 # Any, because each loader takes the options of its own dataset alone.
 DATASETS: Mapping[str, Callable[[Any, Timesteps], Dataset]] = {

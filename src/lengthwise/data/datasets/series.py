@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from lengthwise.config.options import SeriesOptions
 from lengthwise.data.assembly import Timesteps, assemble_features, autoencoder_split
 from lengthwise.data.dataset import Dataset, Skipped
-from lengthwise.data.numberfile import Table, read_table
+from lengthwise.data.number_file import Table, read_table
 from lengthwise.data.scaler import fit_scaler
 from lengthwise.data.splitting import count_share
-from lengthwise.data.textfile import require_path
+from lengthwise.data.text_file import require_path
 from lengthwise.errors import ConfigError, DataError
 
 Number = TypeVar("Number", bound=np.floating)

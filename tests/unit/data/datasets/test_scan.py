@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lengthwise.config.options import ScanOptions
-from lengthwise.data.scan import generate_commands, load_scan
+from lengthwise.data.datasets.scan import generate_commands, load_scan
 from lengthwise.errors import ConfigError
 
 SHORT = {"L": "I_TURN_LEFT", "R": "I_TURN_RIGHT", "J": "I_JUMP", "W": "I_WALK", "K": "I_LOOK", "U": "I_RUN"}

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from lengthwise.config.options import PairsOptions
-from lengthwise.data.pairs import MOST_REFERENCES, load_pairs
-from lengthwise.data.pairs import read_pairs as read_file
+from lengthwise.data.datasets.pairs import MOST_REFERENCES, load_pairs
+from lengthwise.data.datasets.pairs import read_pairs as read_file
 from lengthwise.errors import ConfigError, DataError
 
 ROWS = [(f"go {index}", f"va {index}") for index in range(20)]

@@ -1,0 +1,1 @@
+"""Datasets: one module each, and the registry that names them."""
