@@ -17,10 +17,10 @@ from lengthwise.config.options import GreedyOptions
 from lengthwise.data.dataset import Split
 from lengthwise.decoding.decoding import build_decode_function, decode_split
 from lengthwise.evaluation.metrics import score_predictions
-from lengthwise.models.assembly import build_models
+from lengthwise.models.bundle import build_models
+from lengthwise.models.targets import prepare_lesson
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 from lengthwise.training.losses import build_losses
-from lengthwise.training.teaching import prepare_lesson
 from small_data import SPECS, build_options, draw_split
 
 GREEDY = GreedyOptions(name="greedy", length="model", batch_size=8)

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lengthwise.models.assembly import Models
+from lengthwise.models.bundle import Models
 from lengthwise.models.wiring import Wiring
 
 LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lengthwise.data.vocabulary import START
-from lengthwise.models.assembly import Models
+from lengthwise.models.bundle import Models
 
 
 def decode_sequence(models: Models, source: np.ndarray, *, most_symbols: int, end: int | None) -> list[int]:

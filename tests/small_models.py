@@ -12,7 +12,7 @@ from lengthwise.data.codec import Codec
 from lengthwise.data.dataset import Dataset, DataSpec
 from lengthwise.data.scaler import Scaler
 from lengthwise.data.vocabulary import Vocabulary
-from lengthwise.models.assembly import build_models
+from lengthwise.models.bundle import build_models
 from lengthwise.models.wiring import resolve_wiring
 from lengthwise.serving.artifact import save_artifact
 

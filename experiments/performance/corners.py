@@ -26,7 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from lengthwise.data.dataset import DataSpec
-from lengthwise.models.assembly import Models, build_models
+from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
 from plain_keras import build_plain
 from small_data import build_options

@@ -35,7 +35,7 @@ from lengthwise.config.options import BeamOptions, DecodingOptions, GreedyOption
 from lengthwise.data.dataset import DataSpec
 from lengthwise.data.vocabulary import START, STOP
 from lengthwise.decoding.decoding import build_decode_function
-from lengthwise.models.assembly import Models, build_models
+from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
 
 HERE = Path(__file__).parent

@@ -1,4 +1,4 @@
-"""Time the recurrences of `lengthwise.models.recurrence` against Keras' layers, interleaved, on the same weights.
+"""Time the recurrences of `lengthwise.models.recurrence.run` against Keras' layers, interleaved, on the same weights.
 
 Run: python experiments/performance/recurrence.py [--threads 2] [--rounds 15] [--model-only]
 
@@ -18,7 +18,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lengthwise.models.recurrence import Unprojected, infer_recurrence, run_recurrence
+from lengthwise.models.recurrence.run import Unprojected, infer_recurrence, run_recurrence
 
 LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
 FEATURES, STEPS = 64, 59

@@ -30,7 +30,7 @@ def measure_once(mode: str, epochs: int) -> float:
     from lengthwise.execution import prepare_backend, train_model
     from lengthwise.experiment import build_record
     from lengthwise.launch import Launch
-    from lengthwise.models.assembly import build_models
+    from lengthwise.models.bundle import build_models
     from lengthwise.models.wiring import resolve_wiring
     from lengthwise.tracking.run import start_run
 

@@ -10,11 +10,11 @@ import pytest
 
 from lengthwise.config.compose import compose_options
 from lengthwise.decoding.decoding import build_decode_function, decode_split
-from lengthwise.models.assembly import build_models
+from lengthwise.models.bundle import build_models
 from lengthwise.models.presets import Preset, list_presets
+from lengthwise.models.targets import prepare_lesson
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 from lengthwise.training.losses import build_losses
-from lengthwise.training.teaching import prepare_lesson
 from small_data import SPECS, draw_split
 
 pytestmark = pytest.mark.slow

@@ -19,9 +19,9 @@ from lengthwise.decoding.greedy import decode_features, decode_greedy
 from lengthwise.decoding.parts import run_in_parts
 from lengthwise.decoding.predictions import NBest, Predictions
 from lengthwise.decoding.sampling import decode_samples
-from lengthwise.models.assembly import Models
+from lengthwise.models.bundle import Models
+from lengthwise.models.targets import prepare_lesson, reverse_rows
 from lengthwise.models.wiring import Wiring
-from lengthwise.training.teaching import prepare_lesson, reverse_rows
 
 Tensor: TypeAlias = tf.Tensor
 Array: TypeAlias = NDArray[Any]

@@ -19,10 +19,10 @@ from lengthwise.decoding.contract import Ending, Nest, StepFunction, StepOutputs
 from lengthwise.decoding.decoding import END_SYMBOLS, plan_batches, sign_source
 from lengthwise.decoding.loop import Emission, run_steps
 from lengthwise.decoding.predictions import Predictions
-from lengthwise.models.assembly import Models
+from lengthwise.models.bundle import Models
 from lengthwise.models.decoder import Outputs
+from lengthwise.models.targets import reverse_rows
 from lengthwise.models.wiring import Wiring
-from lengthwise.training.teaching import reverse_rows
 
 Tensor: TypeAlias = tf.Tensor
 FollowFunction: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -10,8 +10,8 @@ from typing import TypeAlias, TypeVar
 
 import tensorflow as tf
 
-from lengthwise.models.loops import Parts
-from lengthwise.models.recurrent import has_gpu
+from lengthwise.models.recurrence.loops import Parts
+from lengthwise.models.recurrent_layer import has_gpu
 
 Result = TypeVar("Result")
 Arguments: TypeAlias = dict[str, tf.Tensor] | tf.Tensor

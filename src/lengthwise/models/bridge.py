@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from lengthwise.models.encoder import join_parts
-from lengthwise.models.recurrent import States
+from lengthwise.models.recurrent_layer import States
 from lengthwise.models.wiring import Wiring
 
 Tensor: TypeAlias = tf.Tensor

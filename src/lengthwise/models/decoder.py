@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from lengthwise.models.attention import AdditiveAttention, MultiplicativeAttention
 from lengthwise.models.encoder import join_parts
-from lengthwise.models.recurrent import Recurrent, States, has_gpu
-from lengthwise.models.symbols import InputPart
+from lengthwise.models.input_part import InputPart
+from lengthwise.models.recurrent_layer import Recurrent, States, has_gpu
 from lengthwise.models.wiring import Wiring
 
 Tensor: TypeAlias = tf.Tensor

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import keras
 import tensorflow as tf
 
-from lengthwise.models.recurrent import Recurrent, States, has_gpu
-from lengthwise.models.symbols import InputPart
+from lengthwise.models.input_part import InputPart
+from lengthwise.models.recurrent_layer import Recurrent, States, has_gpu
 from lengthwise.models.wiring import Wiring
 
 Tensor: TypeAlias = tf.Tensor

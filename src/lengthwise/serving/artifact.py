@@ -15,7 +15,7 @@ from lengthwise.config.parse import dump_options, parse_stored
 from lengthwise.data.codec import Codec, parse_codec
 from lengthwise.data.dataset import Dataset, DataSpec
 from lengthwise.errors import RunError
-from lengthwise.models.assembly import Models, build_models
+from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
 
 ARTIFACT_NAME = "lengthwise"

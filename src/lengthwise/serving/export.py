@@ -15,7 +15,7 @@ from lengthwise.data.scaler import Scaler
 from lengthwise.data.vocabulary import PADDING, SPECIAL_SYMBOLS, UNKNOWN, Vocabulary
 from lengthwise.decoding.decoding import build_decode_function
 from lengthwise.errors import LengthwiseError
-from lengthwise.models.assembly import Models
+from lengthwise.models.bundle import Models
 from lengthwise.serving.predictor import Predictor
 
 Tensor: TypeAlias = tf.Tensor

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from lengthwise.config.options import TrainingOptions
 from lengthwise.data.batching import plan_batches, plan_evaluation_batches, take_batch
 from lengthwise.data.dataset import Split
+from lengthwise.models.targets import Lesson, prepare_lesson
 from lengthwise.models.wiring import Wiring
-from lengthwise.training.teaching import Lesson, prepare_lesson
 
 BATCHES_AHEAD = 8
 

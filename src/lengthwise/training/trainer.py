@@ -12,7 +12,7 @@ from rich.console import Console
 
 from lengthwise.config.options import RunOptions, TrainingOptions
 from lengthwise.data.dataset import Split
-from lengthwise.models.assembly import Models
+from lengthwise.models.bundle import Models
 from lengthwise.models.wiring import Wiring
 from lengthwise.training.callbacks import DivergenceGuard, EpochOrder, EpochReport, SamplingRate, ValidationWatch
 from lengthwise.training.checkpoint import Checkpoint, load_newest

@@ -23,7 +23,7 @@ from lengthwise.decoding.decoding import (
     search_split,
 )
 from lengthwise.decoding.predictions import Predictions
-from lengthwise.models.assembly import Models, build_models
+from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
 from reference_loop import decode_sequence
 from small_data import SPECS, build_options, draw_split

@@ -13,7 +13,7 @@ from lengthwise.decoding.inspection import (
     build_measure_function,
     measure_split,
 )
-from lengthwise.models.assembly import Models, build_models
+from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
 from small_data import SPECS, build_options, draw_split
 

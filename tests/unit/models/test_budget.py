@@ -12,7 +12,7 @@ import pytest
 
 from corners import AXES, CONTROLS, cover_pairs, list_corners
 from lengthwise.errors import ConfigError
-from lengthwise.models.assembly import SequenceModel
+from lengthwise.models.bundle import SequenceModel
 from lengthwise.models.wiring import Wiring, count_parameters, list_parameters, resolve_wiring
 from small_data import SPECS, build_options
 

@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 
 from corners import AXES, CONTROLS, cover_pairs, list_corners, name_corner
-from lengthwise.models.assembly import build_models
+from lengthwise.models.bundle import build_models
+from lengthwise.models.targets import prepare_lesson
 from lengthwise.models.wiring import count_parameters, resolve_wiring
-from lengthwise.training.teaching import prepare_lesson
 from plain_keras import build_plain
 from small_data import SPECS, build_options, draw_split
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from corners import AXES, CONTROLS, cover_pairs, list_corners
-from lengthwise.models.assembly import SequenceModel
+from lengthwise.models.bundle import SequenceModel
 from lengthwise.models.diagram import NUM_STEPS, draw_wiring
 from lengthwise.models.equations import format_equations, write_equations
 from lengthwise.models.wiring import GATES, Wiring, resolve_wiring

@@ -13,10 +13,10 @@ from corners import AXES, CONTROLS, cover_pairs, name_corner
 from lengthwise.config.options import GreedyOptions
 from lengthwise.data.batching import take_batch
 from lengthwise.decoding.decoding import build_decode_function, decode_split
-from lengthwise.models.assembly import Models, build_models
+from lengthwise.models.bundle import Models, build_models
+from lengthwise.models.targets import prepare_lesson
 from lengthwise.models.wiring import resolve_wiring
 from lengthwise.training.losses import build_losses
-from lengthwise.training.teaching import prepare_lesson
 from small_data import SPECS, build_options, draw_split
 
 ALL_PAIRS = cover_pairs(AXES | CONTROLS)

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from lengthwise.data.dataset import DataSpec
-from lengthwise.models.assembly import Models, build_models
+from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 from small_data import build_options
 

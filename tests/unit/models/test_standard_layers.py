@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 
 from lengthwise.models import decoder, encoder
-from lengthwise.models.assembly import build_models
+from lengthwise.models.bundle import build_models
+from lengthwise.models.targets import prepare_lesson
 from lengthwise.models.wiring import resolve_wiring
-from lengthwise.training.teaching import prepare_lesson
 from small_data import SPECS, build_options, draw_split
 
 STACKED = {"encoder_layers": 2, "decoder_layers": 2, "bidirectional": True, "reverse_source": True}

@@ -14,7 +14,7 @@ from rich.console import Console
 from lengthwise.config.options import RunOptions
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
-from lengthwise.models.assembly import Models, build_models
+from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
 from lengthwise.training.callbacks import DivergedError
 from lengthwise.training.stream import TrainingStream

@@ -11,8 +11,16 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from lengthwise.models.cells import CELLS, CellKind, Tensors
-from lengthwise.models.loops import Parts, Plan, advance_parts, infer, trace_advance, trace_project_back, trace_retreat
+from lengthwise.models.recurrence.cells import CELLS, CellKind, Tensors
+from lengthwise.models.recurrence.loops import (
+    Parts,
+    Plan,
+    advance_parts,
+    infer,
+    trace_advance,
+    trace_project_back,
+    trace_retreat,
+)
 
 
 class Unprojected(NamedTuple):

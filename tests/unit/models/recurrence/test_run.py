@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from lengthwise.models import loops
-from lengthwise.models.recurrence import Unprojected, infer_recurrence, run_recurrence, step_cell
+from lengthwise.models.recurrence.run import Unprojected, infer_recurrence, run_recurrence, step_cell
 
 LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
 UNITS, FEATURES = 4, 3

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 import keras
 import tensorflow as tf
 
-from lengthwise.models.recurrence import Unprojected
-from lengthwise.models.recurrent import Recurrent
+from lengthwise.models.recurrence.run import Unprojected
+from lengthwise.models.recurrent_layer import Recurrent
 
 Tensor: TypeAlias = tf.Tensor
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lengthwise.data.dataset import Split
+from lengthwise.models.targets import prepare_lesson, reverse_rows
 from lengthwise.models.wiring import Wiring, resolve_wiring
-from lengthwise.training.teaching import prepare_lesson, reverse_rows
 from small_data import SPECS, build_options
 
 TOKENS = Split(

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
 
-from lengthwise.models.cells import CELLS, Cell, CellKind, StepGradients, Tensors
+from lengthwise.models.recurrence.cells import CELLS, Cell, CellKind, StepGradients, Tensors
 
 STEPS_PER_ITERATION = 4
 """Steps written out in a loop's body: an iteration costs about as much as three of a small step's operations."""

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import keras
 import tensorflow as tf
 
-from lengthwise.models.recurrence import Unprojected, infer_recurrence, run_recurrence, step_cell
+from lengthwise.models.recurrence.run import Unprojected, infer_recurrence, run_recurrence, step_cell
 from lengthwise.models.wiring import GATES
 
 Tensor: TypeAlias = tf.Tensor
