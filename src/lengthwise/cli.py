@@ -168,9 +168,9 @@ def format_options(found: Sequence[OptionDescription], *, width: int) -> list[st
 
 
 def _show_models(given: argparse.Namespace) -> int:
-    from lengthwise.catalogue import describe_model, format_markdown, print_presets, tabulate_presets
+    from lengthwise.catalog.presets import list_presets, read_preset
+    from lengthwise.catalog.table import describe_model, format_markdown, print_presets, tabulate_presets
     from lengthwise.config.compose import compose_options
-    from lengthwise.models.presets import list_presets, read_preset
     from lengthwise.models.wiring import resolve_wiring
 
     overrides = [_complete_model_option(override) for override in given.overrides]
@@ -204,7 +204,7 @@ def _complete_model_option(override: str) -> str:
 
 def _find_sizes(given: argparse.Namespace, options: RunOptions, *, is_named: bool) -> DataSpec:
     """Return the data's own sizes where a dataset is named, else those of a well-known one."""
-    from lengthwise.catalogue import EIGHT_FEATURES, TUTORIAL_SYMBOLS
+    from lengthwise.catalog.table import EIGHT_FEATURES, TUTORIAL_SYMBOLS
     from lengthwise.data.datasets.registry import load_dataset
 
     if not is_named:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from lengthwise.catalog.figure import plot_wiring
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.scaler import Scaler
 from lengthwise.data.vocabulary import Vocabulary
@@ -24,9 +25,8 @@ from lengthwise.evaluation.figures import (
 from lengthwise.evaluation.metrics import describe_metric
 from lengthwise.evaluation.samples import select_samples, tabulate_samples
 from lengthwise.evaluation.sequence_figures import plot_latents, plot_reconstructions
-from lengthwise.evaluation.style import save_figure
-from lengthwise.evaluation.wiring_figure import plot_wiring
 from lengthwise.models.wiring import Wiring
+from lengthwise.plotting import save_figure
 from lengthwise.tracking.run import Run
 from lengthwise.training.trainer import TrainingResult
 

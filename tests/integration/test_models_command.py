@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from lengthwise.catalog.presets import list_presets
 from lengthwise.cli import run_command
-from lengthwise.models.presets import list_presets
 
 Captured = pytest.CaptureFixture[str]
 

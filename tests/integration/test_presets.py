@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pytest
 
+from lengthwise.catalog.presets import Preset, list_presets
 from lengthwise.config.compose import compose_options
 from lengthwise.decoding.decoding import build_decode_function, decode_split
 from lengthwise.models.bundle import build_models
-from lengthwise.models.presets import Preset, list_presets
 from lengthwise.models.targets import prepare_lesson
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 from lengthwise.training.losses import build_losses

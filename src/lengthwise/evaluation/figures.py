@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lengthwise.evaluation.by_length import LengthScores
 from lengthwise.evaluation.metrics import describe_metric, find_metric
 from lengthwise.evaluation.outcomes import LABELS, OUTCOMES, OutcomeShares
-from lengthwise.evaluation.style import (
+from lengthwise.plotting import (
     BLUE,
     FAINT,
     GREEN,

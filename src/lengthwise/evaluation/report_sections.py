@@ -32,8 +32,8 @@ from lengthwise.evaluation.study_figures import (
     plot_lengths,
     plot_numeric_axis,
 )
-from lengthwise.evaluation.style import save_figure
 from lengthwise.evaluation.tables import Table
+from lengthwise.plotting import save_figure
 
 MOST_INTERACTIONS = 30
 _COURSES = ("val/exact_match", "val/token_accuracy", "val/absolute_error", "val/loss")

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from lengthwise.evaluation.projection import project_latents
-from lengthwise.evaluation.style import (
+from lengthwise.plotting import (
     AMOUNT_COLOURS,
     BLUE,
     FAINT,

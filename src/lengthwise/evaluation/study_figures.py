@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from lengthwise.evaluation.metrics import find_metric
 from lengthwise.evaluation.study import Axis, Cell, Study, show_value
-from lengthwise.evaluation.style import (
+from lengthwise.evaluation.tables import Table
+from lengthwise.plotting import (
     BLUE,
     FAINT,
     GREEN,
@@ -27,7 +28,6 @@ from lengthwise.evaluation.style import (
     escape_text,
     styled,
 )
-from lengthwise.evaluation.tables import Table
 
 MOST_PANELS = 24
 MOST_ROWS = 60

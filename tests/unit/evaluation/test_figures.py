@@ -18,7 +18,7 @@ from lengthwise.evaluation.figures import (
 from lengthwise.evaluation.outcomes import classify_outcomes
 from lengthwise.evaluation.projection import project_latents
 from lengthwise.evaluation.sequence_figures import plot_latents, plot_reconstructions
-from lengthwise.evaluation.style import LINES, escape_text, save_figure
+from lengthwise.plotting import LINES, escape_text, save_figure
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from corners import AXES, CONTROLS, cover_pairs, list_corners
+from lengthwise.catalog.diagram import NUM_STEPS, draw_wiring
+from lengthwise.catalog.equations import format_equations, write_equations
 from lengthwise.models.bundle import SequenceModel
-from lengthwise.models.diagram import NUM_STEPS, draw_wiring
-from lengthwise.models.equations import format_equations, write_equations
 from lengthwise.models.wiring import GATES, Wiring, resolve_wiring
 from small_data import SPECS, build_options
 

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from corners import AXES, CONTROLS, cover_pairs
-from lengthwise.evaluation.style import BLUE, GREEN, ORANGE, PINK, save_figure
-from lengthwise.evaluation.wiring_figure import plot_wiring
+from lengthwise.catalog.figure import plot_wiring
 from lengthwise.models.wiring import Wiring, resolve_wiring
+from lengthwise.plotting import BLUE, GREEN, ORANGE, PINK, save_figure
 from small_data import SPECS, build_options
 
 

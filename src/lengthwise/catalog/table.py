@@ -10,12 +10,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from lengthwise.catalog.diagram import draw_wiring
+from lengthwise.catalog.equations import CELL_NAMES, format_equations, write_equations
+from lengthwise.catalog.presets import Preset
 from lengthwise.config.options import ModelOptions
 from lengthwise.config.values import show_value
 from lengthwise.data.dataset import DataSpec
-from lengthwise.models.diagram import draw_wiring
-from lengthwise.models.equations import CELL_NAMES, format_equations, write_equations
-from lengthwise.models.presets import Preset
 from lengthwise.models.wiring import Wiring, count_parameters, list_parameters, resolve_wiring
 
 TUTORIAL_SYMBOLS = DataSpec(kind="tokens", source_size=71, target_size=93, source_timesteps=16, timesteps=59)

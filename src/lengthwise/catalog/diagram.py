@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lengthwise.models.equations import CELL_NAMES
+from lengthwise.catalog.equations import CELL_NAMES
 from lengthwise.models.wiring import Wiring
 
 NUM_STEPS = 3

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, RegularPolygon
 from matplotlib.path import Path as Outline
 
-from lengthwise.evaluation.style import BLUE, FAINT, GREEN, INK, ORANGE, PINK, RED, create_figure, styled
-from lengthwise.models.equations import CELL_NAMES
+from lengthwise.catalog.equations import CELL_NAMES
 from lengthwise.models.wiring import Wiring
+from lengthwise.plotting import BLUE, FAINT, GREEN, INK, ORANGE, PINK, RED, create_figure, styled
 
 Point = tuple[float, float]
 Dashes = Literal["-", "--", ":"]

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from hydra import compose, initialize_config_dir
 
+from lengthwise.catalog.presets import NOTES, Preset, list_presets, read_header, read_preset
 from lengthwise.config.compose import HYDRA_VERSION, compose_options
 from lengthwise.config.parse import parse_config
 from lengthwise.config.paths import conf_dir
 from lengthwise.data.dataset import DataSpec
-from lengthwise.models.presets import NOTES, Preset, list_presets, read_header, read_preset
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 
 PRESETS = list_presets()

@@ -1,0 +1,1 @@
+"""Models shown to people: presets, equations, diagrams and figures of their wiring."""
