@@ -15,7 +15,7 @@ import tensorflow as tf
 from corners import AXES, list_corners
 from lengthwise.config.options import GreedyOptions
 from lengthwise.data.dataset import Split
-from lengthwise.decoding.decoding import build_decode_function, decode_split
+from lengthwise.decoding.compiled import build_decode_function, decode_split
 from lengthwise.evaluation.metrics import score_predictions
 from lengthwise.models.bundle import build_models
 from lengthwise.models.targets import prepare_lesson

@@ -34,7 +34,7 @@ from lengthwise.config.compose import compose_options
 from lengthwise.config.options import BeamOptions, DecodingOptions, GreedyOptions, SampleOptions
 from lengthwise.data.dataset import DataSpec
 from lengthwise.data.vocabulary import START, STOP
-from lengthwise.decoding.decoding import build_decode_function
+from lengthwise.decoding.compiled import build_decode_function
 from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
 

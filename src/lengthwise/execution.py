@@ -15,7 +15,7 @@ from rich.console import Console
 from lengthwise.config.options import MlflowOptions, RunOptions
 from lengthwise.data.dataset import Dataset, Split
 from lengthwise.data.vocabulary import Vocabulary
-from lengthwise.decoding.decoding import (
+from lengthwise.decoding.compiled import (
     build_decode_function,
     build_score_function,
     decode_split,

@@ -80,7 +80,7 @@ def label_decoding(options: RunOptions) -> str:
 
 def _score(directory: Path, options: RunOptions, dataset: Dataset, console: Console) -> dict[str, Mapping[str, float]]:
     with silence_import():  # by now nothing can be refused any more
-        from lengthwise.decoding.decoding import build_decode_function, decode_split
+        from lengthwise.decoding.compiled import build_decode_function, decode_split
         from lengthwise.evaluation.metrics import score_predictions
         from lengthwise.evaluation.outcomes import classify_outcomes
         from lengthwise.serving.artifact import find_artifact, load_artifact

@@ -10,7 +10,7 @@ import pytest
 
 from lengthwise.catalog.presets import Preset, list_presets
 from lengthwise.config.compose import compose_options
-from lengthwise.decoding.decoding import build_decode_function, decode_split
+from lengthwise.decoding.compiled import build_decode_function, decode_split
 from lengthwise.models.bundle import build_models
 from lengthwise.models.targets import prepare_lesson
 from lengthwise.models.wiring import count_parameters, resolve_wiring

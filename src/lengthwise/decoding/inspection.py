@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from lengthwise.data.batching import take_batch
 from lengthwise.data.dataset import Split
 from lengthwise.data.vocabulary import START
+from lengthwise.decoding.compiled import END_SYMBOLS, plan_batches, sign_source
 from lengthwise.decoding.contract import Ending, Nest, StepFunction, StepOutputs
-from lengthwise.decoding.decoding import END_SYMBOLS, plan_batches, sign_source
 from lengthwise.decoding.loop import Emission, run_steps
 from lengthwise.decoding.predictions import Predictions
 from lengthwise.models.bundle import Models

@@ -13,7 +13,7 @@ import tensorflow as tf
 from lengthwise.config.options import DecodingOptions
 from lengthwise.data.scaler import Scaler
 from lengthwise.data.vocabulary import PADDING, SPECIAL_SYMBOLS, UNKNOWN, Vocabulary
-from lengthwise.decoding.decoding import build_decode_function
+from lengthwise.decoding.compiled import build_decode_function
 from lengthwise.errors import LengthwiseError
 from lengthwise.models.bundle import Models
 from lengthwise.serving.predictor import Predictor

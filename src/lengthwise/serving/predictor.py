@@ -14,7 +14,7 @@ from lengthwise.config.options import BeamOptions, DecodingOptions
 from lengthwise.data.codec import Codec
 from lengthwise.data.dataset import Split
 from lengthwise.data.vocabulary import PADDING, UNKNOWN, Vocabulary
-from lengthwise.decoding.decoding import (
+from lengthwise.decoding.compiled import (
     Report,
     build_decode_function,
     build_encode_function,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lengthwise.decoding.decoding import Report
+from lengthwise.decoding.compiled import Report
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
-from lengthwise.decoding.decoding import Report
+from lengthwise.decoding.compiled import Report
 from lengthwise.errors import LengthwiseError
 from lengthwise.serving.predictor import Prediction, Predictor
 

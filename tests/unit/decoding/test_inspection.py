@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from lengthwise.config.options import GreedyOptions
 from lengthwise.data.vocabulary import START, STOP
-from lengthwise.decoding.decoding import build_decode_function, decode_split
+from lengthwise.decoding.compiled import build_decode_function, decode_split
 from lengthwise.decoding.inspection import (
     attend_split,
     build_attend_function,

@@ -12,7 +12,7 @@ import tensorflow as tf
 from corners import AXES, CONTROLS, cover_pairs, name_corner
 from lengthwise.config.options import GreedyOptions
 from lengthwise.data.batching import take_batch
-from lengthwise.decoding.decoding import build_decode_function, decode_split
+from lengthwise.decoding.compiled import build_decode_function, decode_split
 from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.targets import prepare_lesson
 from lengthwise.models.wiring import resolve_wiring

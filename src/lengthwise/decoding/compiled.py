@@ -16,7 +16,7 @@ from lengthwise.data.vocabulary import PADDING, STOP
 from lengthwise.decoding.beam import decode_beam
 from lengthwise.decoding.contract import Ending, Hypotheses, Nest, Sequences
 from lengthwise.decoding.greedy import decode_features, decode_greedy
-from lengthwise.decoding.parts import run_in_parts
+from lengthwise.decoding.parallel import run_in_parts
 from lengthwise.decoding.predictions import NBest, Predictions
 from lengthwise.decoding.sampling import decode_samples
 from lengthwise.models.bundle import Models

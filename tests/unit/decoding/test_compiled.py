@@ -13,7 +13,7 @@ from corners import AXES, CONTROLS, cover_pairs
 from lengthwise.config.options import BeamOptions, DecodingOptions, GreedyOptions, SampleOptions
 from lengthwise.data.batching import take_batch
 from lengthwise.data.dataset import Split
-from lengthwise.decoding.decoding import (
+from lengthwise.decoding.compiled import (
     END_SYMBOLS,
     build_decode_function,
     build_encode_function,
