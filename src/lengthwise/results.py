@@ -15,16 +15,16 @@ from lengthwise.data.scaler import Scaler
 from lengthwise.data.vocabulary import Vocabulary
 from lengthwise.decoding.predictions import Predictions
 from lengthwise.evaluation.assessment import EXPOSURE_METRICS, PRIMARY_METRICS, Assessment
-from lengthwise.evaluation.figures import (
+from lengthwise.evaluation.figures.curves import (
     Curve,
     plot_attention,
     plot_learning_curves,
     plot_outcomes,
     plot_score_by_length,
 )
+from lengthwise.evaluation.figures.sequences import plot_latents, plot_reconstructions
 from lengthwise.evaluation.metrics import describe_metric
 from lengthwise.evaluation.samples import select_samples, tabulate_samples
-from lengthwise.evaluation.sequence_figures import plot_latents, plot_reconstructions
 from lengthwise.models.wiring import Wiring
 from lengthwise.plotting import save_figure
 from lengthwise.tracking.run import Run

@@ -8,16 +8,16 @@ import pytest
 from matplotlib import rcParams
 
 from lengthwise.evaluation.by_length import score_by_length
-from lengthwise.evaluation.figures import (
+from lengthwise.evaluation.figures.curves import (
     Curve,
     plot_attention,
     plot_learning_curves,
     plot_outcomes,
     plot_score_by_length,
 )
+from lengthwise.evaluation.figures.projection import project_latents
+from lengthwise.evaluation.figures.sequences import plot_latents, plot_reconstructions
 from lengthwise.evaluation.outcomes import classify_outcomes
-from lengthwise.evaluation.projection import project_latents
-from lengthwise.evaluation.sequence_figures import plot_latents, plot_reconstructions
 from lengthwise.plotting import LINES, escape_text, save_figure
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from lengthwise.evaluation.projection import project_latents
+from lengthwise.evaluation.figures.projection import project_latents
 from lengthwise.plotting import (
     AMOUNT_COLOURS,
     BLUE,
