@@ -90,7 +90,7 @@ class Task:
         self.sweeps.append(self.ending.enter_context(sweep))
         if self.function == RUN_EXPERIMENT:
             # While the workers get ready, and not when they have ended and the user waits.
-            threading.Thread(target=importlib.import_module, args=("lengthwise.report",), daemon=True).start()
+            threading.Thread(target=importlib.import_module, args=("lengthwise.studies.collect",), daemon=True).start()
             self.ending.push(lambda kind, *_: report_sweep(sweep) if kind is None else None)
 
 
@@ -100,7 +100,7 @@ def report_sweep(sweep: Sweep) -> None:
     Args:
         sweep: whose jobs have ended.
     """
-    from lengthwise.report import report_sweep as write_report
+    from lengthwise.studies.collect import report_sweep as write_report
 
     try:
         print(f"report  {write_report(sweep.directory).html}")

@@ -134,7 +134,7 @@ def write_report(given: argparse.Namespace) -> int:
         raise LengthwiseError("Name a study, or several. `lengthwise runs` lists their runs.")
     from lengthwise.config.compose import compose_options
     from lengthwise.config.paths import project_root
-    from lengthwise.report import report_studies
+    from lengthwise.studies.collect import report_studies
 
     output_dir = project_root() / compose_options(given.overrides).output_dir
     destination = None if given.output is None else Path(given.output)

@@ -14,7 +14,7 @@ from lengthwise.config.compose import compose_options
 from lengthwise.config.paths import conf_dir
 from lengthwise.experiment import run_experiment
 from lengthwise.launch import Launch
-from lengthwise.report import read_header
+from lengthwise.studies.collect import read_header
 from lengthwise.tracking.listing import list_runs
 
 STUDIES = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))

@@ -12,7 +12,7 @@ from lengthwise.cli import run_command
 from lengthwise.config.compose import compose_options
 from lengthwise.config.parse import dump_options, flatten_options
 from lengthwise.errors import LengthwiseError
-from lengthwise.report import read_header, report_studies, report_sweep
+from lengthwise.studies.collect import read_header, report_studies, report_sweep
 from lengthwise.tracking.manifest import DatasetRecord, PrimaryMetric
 from lengthwise.tracking.record import RunRecord
 from lengthwise.tracking.run import start_run

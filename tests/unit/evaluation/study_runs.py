@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lengthwise.evaluation.study import Course, StudyRun, Value
 from lengthwise.evaluation.tables import Table
+from lengthwise.studies.study import Course, StudyRun, Value
 
 BASE: Mapping[str, Value] = {
     "config_version": 1,

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lengthwise.evaluation.published import Published, compare_published
-from lengthwise.evaluation.report_numbers import find_unit, write_estimate, write_number
-from lengthwise.evaluation.report_page import Report, write_html, write_markdown
-from lengthwise.evaluation.report_sections import build_sections
-from lengthwise.evaluation.report_tables import tabulate_answer, tabulate_cells, tabulate_unfinished, write_results
-from lengthwise.evaluation.report_text import write_answer
-from lengthwise.evaluation.study import Study, StudyRun, build_study
+from lengthwise.studies.published import Published, compare_published
+from lengthwise.studies.report.numbers import find_unit, write_estimate, write_number
+from lengthwise.studies.report.page import Report, write_html, write_markdown
+from lengthwise.studies.report.sections import build_sections
+from lengthwise.studies.report.tables import tabulate_answer, tabulate_cells, tabulate_unfinished, write_results
+from lengthwise.studies.report.text import write_answer
+from lengthwise.studies.study import Study, StudyRun, build_study
 from unit.evaluation.study_runs import make_grid, make_run
 
 AXES = {

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from lengthwise.evaluation.effects import (
+from lengthwise.studies.effects import (
     Contrast,
     choose_complete,
     compare_cells,

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from lengthwise.evaluation.metrics import find_metric
-from lengthwise.evaluation.study import Axis, Cell, Study, show_value
 from lengthwise.evaluation.tables import Table
 from lengthwise.plotting import (
     BLUE,
@@ -28,6 +27,7 @@ from lengthwise.plotting import (
     escape_text,
     styled,
 )
+from lengthwise.studies.study import Axis, Cell, Study, show_value
 
 MOST_PANELS = 24
 MOST_ROWS = 60

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from lengthwise.evaluation.effects import Estimate
 from lengthwise.evaluation.metrics import find_metric
+from lengthwise.studies.effects import Estimate
 
 
 class Unit(NamedTuple):

@@ -8,19 +8,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from lengthwise.evaluation.published import compare_published
-from lengthwise.evaluation.report_numbers import find_unit, write_number
-from lengthwise.evaluation.report_page import Picture, Section
-from lengthwise.evaluation.report_tables import (
-    choose_samples,
-    tabulate_cells,
-    tabulate_effects,
-    tabulate_published,
-    tabulate_unfinished,
-)
-from lengthwise.evaluation.report_text import Finding, find_baseline, has_values, write_findings, write_levels
-from lengthwise.evaluation.study import Study
-from lengthwise.evaluation.study_figures import (
+from lengthwise.evaluation.tables import Table
+from lengthwise.plotting import save_figure
+from lengthwise.studies.figures import (
     MOST_PANELS,
     MOST_ROWS,
     EffectRow,
@@ -32,8 +22,18 @@ from lengthwise.evaluation.study_figures import (
     plot_lengths,
     plot_numeric_axis,
 )
-from lengthwise.evaluation.tables import Table
-from lengthwise.plotting import save_figure
+from lengthwise.studies.published import compare_published
+from lengthwise.studies.report.numbers import find_unit, write_number
+from lengthwise.studies.report.page import Picture, Section
+from lengthwise.studies.report.tables import (
+    choose_samples,
+    tabulate_cells,
+    tabulate_effects,
+    tabulate_published,
+    tabulate_unfinished,
+)
+from lengthwise.studies.report.text import Finding, find_baseline, has_values, write_findings, write_levels
+from lengthwise.studies.study import Study
 
 MOST_INTERACTIONS = 30
 _COURSES = ("val/exact_match", "val/token_accuracy", "val/absolute_error", "val/loss")

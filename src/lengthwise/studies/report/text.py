@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lengthwise.evaluation.effects import (
+from lengthwise.studies.effects import (
     LEVEL,
     Effect,
     compare_cells,
@@ -16,8 +16,8 @@ from lengthwise.evaluation.effects import (
     measure_interactions,
     measure_main_effects,
 )
-from lengthwise.evaluation.report_numbers import Unit, find_unit, write_estimate, write_number, write_seconds
-from lengthwise.evaluation.study import Axis, Cell, Study, show_value
+from lengthwise.studies.report.numbers import Unit, find_unit, write_estimate, write_number, write_seconds
+from lengthwise.studies.study import Axis, Cell, Study, show_value
 
 _STEPS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "model.conditioning": (

@@ -8,13 +8,13 @@ import math
 from collections.abc import Sequence
 
 from lengthwise.evaluation.assessment import EXPOSURE_METRICS, PRIMARY_METRICS
-from lengthwise.evaluation.effects import Effect
-from lengthwise.evaluation.published import Distance
-from lengthwise.evaluation.report_numbers import Unit, find_unit, write_estimate, write_number, write_seconds
-from lengthwise.evaluation.report_text import VERDICTS, Finding, choose_findings, write_findings
-from lengthwise.evaluation.study import Cell, Study, StudyRun, show_value
 from lengthwise.evaluation.tables import Cell as Entry
 from lengthwise.evaluation.tables import Table
+from lengthwise.studies.effects import Effect
+from lengthwise.studies.published import Distance
+from lengthwise.studies.report.numbers import Unit, find_unit, write_estimate, write_number, write_seconds
+from lengthwise.studies.report.text import VERDICTS, Finding, choose_findings, write_findings
+from lengthwise.studies.study import Cell, Study, StudyRun, show_value
 
 NONE = "\N{EN DASH}"
 _OUTCOMES = ("stopped_early", "stopped_late", "wrong_content")

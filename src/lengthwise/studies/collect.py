@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 from lengthwise.config.paths import conf_dir
 from lengthwise.errors import LengthwiseError, RunError
-from lengthwise.evaluation.report_page import Report, Section, write_html, write_markdown
-from lengthwise.evaluation.report_sections import build_sections
-from lengthwise.evaluation.report_tables import tabulate_answer, write_results
-from lengthwise.evaluation.report_text import write_answer
-from lengthwise.evaluation.study import Course, Study, StudyRun, Value, build_study, show_value
 from lengthwise.evaluation.tables import Table
 from lengthwise.files import write_whole
+from lengthwise.studies.report.page import Report, Section, write_html, write_markdown
+from lengthwise.studies.report.sections import build_sections
+from lengthwise.studies.report.tables import tabulate_answer, write_results
+from lengthwise.studies.report.text import write_answer
+from lengthwise.studies.study import Course, Study, StudyRun, Value, build_study, show_value
 from lengthwise.tracking.journal import JOURNAL_NAME, read_journal
 from lengthwise.tracking.listing import list_runs
 from lengthwise.tracking.manifest import MANIFEST_NAME, Manifest, read_manifest

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lengthwise.evaluation.effects import Estimate
-from lengthwise.evaluation.study import Cell, Study, Value
+from lengthwise.studies.effects import Estimate
+from lengthwise.studies.study import Cell, Study, Value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

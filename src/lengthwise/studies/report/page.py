@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
-from lengthwise.evaluation.report_tables import MARKS
-from lengthwise.evaluation.report_text import Answer
 from lengthwise.evaluation.tables import Table
+from lengthwise.studies.report.tables import MARKS
+from lengthwise.studies.report.text import Answer
 
 SMALL_PRINT = (
     "A cell is one combination of levels; its score is the mean over its seeds with a 95 % Student interval. An effect "

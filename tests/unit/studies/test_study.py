@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lengthwise.errors import LengthwiseError
-from lengthwise.evaluation.study import MISSING, build_study
+from lengthwise.studies.study import MISSING, build_study
 from unit.evaluation.study_runs import make_grid, make_run
 
 AXES = {"model.feedback": ("none", "teacher"), "model.length": ("fixed", "stop")}

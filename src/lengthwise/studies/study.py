@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lengthwise.errors import LengthwiseError
-from lengthwise.evaluation.effects import Estimate, estimate_mean
 from lengthwise.evaluation.metrics import find_metric
 from lengthwise.evaluation.tables import Table
+from lengthwise.studies.effects import Estimate, estimate_mean
 
 Value = str | int | float | bool | None
 Levels = tuple[Value, ...]

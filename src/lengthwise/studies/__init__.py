@@ -1,0 +1,1 @@
+"""Studies: runs compared across conditions, and their reports."""

@@ -1,0 +1,1 @@
+"""The report on a study: its text, tables, sections and page."""
