@@ -46,7 +46,7 @@ from processes import (
     sync,
 )
 
-from lengthwise.tracking.manifest import read_manifest
+from lengthwise.tracking.runs.manifest import read_manifest
 
 SIDE_BY_SIDE = 2
 FIT = (
@@ -195,7 +195,7 @@ PREPARE = """
 import sys
 from pathlib import Path
 import mlflow.store.tracking.sqlalchemy_store
-from lengthwise.tracking.store import prepare_database
+from lengthwise.tracking.mlflow.store import prepare_database
 print("ready", flush=True)
 prepare_database(Path(sys.argv[1]))
 print("done", flush=True)
@@ -226,8 +226,8 @@ import os, sys, threading, time
 from pathlib import Path
 import mlflow
 from lengthwise.config.options import MlflowOptions
-from lengthwise.tracking.record import RunRecord
-from lengthwise.tracking.run import start_run
+from lengthwise.tracking.runs.run_record import RunRecord
+from lengthwise.tracking.runs.run import start_run
 
 outputs, uri, seconds = sys.argv[1:]
 record = RunRecord(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lengthwise.tracking.journal import read_journal
+from lengthwise.tracking.runs.journal import read_journal
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = [sys.executable, str(ROOT / "train.py")]

@@ -32,7 +32,7 @@ def measure_once(mode: str, epochs: int) -> float:
     from lengthwise.launch import Launch
     from lengthwise.models.bundle import build_models
     from lengthwise.models.wiring import resolve_wiring
-    from lengthwise.tracking.run import start_run
+    from lengthwise.tracking.runs.run import start_run
 
     quiet = Console(quiet=True)
     with tempfile.TemporaryDirectory() as directory:

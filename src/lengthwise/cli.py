@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lengthwise.config.documentation import OptionDescription
     from lengthwise.config.options import RunOptions
     from lengthwise.data.dataset import DataSpec
-    from lengthwise.tracking.listing import RunSummary
+    from lengthwise.tracking.runs.find import RunSummary
 
 REFUSED, INTERRUPTED = 2, 130
 
@@ -215,7 +215,7 @@ def _find_sizes(given: argparse.Namespace, options: RunOptions, *, is_named: boo
 
 
 def _show_runs(given: argparse.Namespace) -> int:
-    from lengthwise.tracking.listing import list_runs
+    from lengthwise.tracking.runs.find import list_runs
 
     study = given.word
     output_dir = _find_output_dir(_compose(given))
@@ -262,7 +262,7 @@ def _as_json(value: Any) -> Any:
 
 def _serve_ui(given: argparse.Namespace) -> int:
     from lengthwise.config.options import MlflowOptions
-    from lengthwise.tracking.ui import serve_ui
+    from lengthwise.tracking.mlflow.ui import serve_ui
 
     tracking = _compose(given).tracking
     if not isinstance(tracking, MlflowOptions):
@@ -274,7 +274,7 @@ def _serve_ui(given: argparse.Namespace) -> int:
 
 
 def _sync_runs(given: argparse.Namespace) -> int:
-    from lengthwise.tracking.mirror import sync
+    from lengthwise.tracking.mlflow.mirror import sync
 
     options = _compose(given)
     synced = sync(_find_output_dir(options), options.tracking, run=given.word)
@@ -286,7 +286,7 @@ def _sync_runs(given: argparse.Namespace) -> int:
 
 
 def _reap_runs(given: argparse.Namespace) -> int:
-    from lengthwise.tracking.heartbeat import reap
+    from lengthwise.tracking.runs.heartbeat import reap
 
     closed = reap(_find_output_dir(_compose(given)))
     for directory in closed:

@@ -30,7 +30,7 @@ from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import Wiring, count_parameters
 from lengthwise.results import print_results, save_assessments, save_attention, save_figures, save_wiring
 from lengthwise.serving.artifact import ARTIFACT_NAME, Artifact, save_artifact
-from lengthwise.tracking.run import Run
+from lengthwise.tracking.runs.run import Run
 from lengthwise.training.trainer import TrainingResult, prepare_backend, train_model
 
 

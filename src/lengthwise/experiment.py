@@ -18,11 +18,11 @@ from lengthwise.evaluation.metrics import describe_metric
 from lengthwise.launch import JOB_TAG, Launch
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 from lengthwise.silence import silence_import
-from lengthwise.tracking.heartbeat import reap
-from lengthwise.tracking.listing import find_run
-from lengthwise.tracking.manifest import DatasetRecord, PrimaryMetric, read_manifest
-from lengthwise.tracking.record import RunRecord
-from lengthwise.tracking.run import CONFIG_NAME, resume_run, start_run
+from lengthwise.tracking.runs.find import find_run
+from lengthwise.tracking.runs.heartbeat import reap
+from lengthwise.tracking.runs.manifest import DatasetRecord, PrimaryMetric, read_manifest
+from lengthwise.tracking.runs.run import CONFIG_NAME, resume_run, start_run
+from lengthwise.tracking.runs.run_record import RunRecord
 
 LOG_NAME = "log.txt"
 

@@ -12,7 +12,7 @@ from lengthwise.config.options import MlflowOptions, RunOptions
 from lengthwise.config.paths import project_root
 from lengthwise.errors import ConfigError, RunError
 from lengthwise.silence import silence_import
-from lengthwise.tracking.listing import RunSummary, find_run
+from lengthwise.tracking.runs.find import RunSummary, find_run
 
 if TYPE_CHECKING:
     from lengthwise.serving.predictor import Predictor
@@ -72,7 +72,7 @@ def find_model(run: str, overrides: Sequence[str]) -> Path:
         if not isinstance(options.tracking, MlflowOptions):
             remedy = "Leave it out, or name a run"
             raise ConfigError("tracking", "must be mlflow for its registry", received="'directory'", remedy=remedy)
-        from lengthwise.tracking.registry import fetch_model
+        from lengthwise.tracking.mlflow.registry import fetch_model
 
         return fetch_model(run, options.tracking)
     if (Path(run) / "MLmodel").is_file():

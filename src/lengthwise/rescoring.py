@@ -19,8 +19,8 @@ from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import RunError
 from lengthwise.silence import silence_import
-from lengthwise.tracking.afterwards import add_to_run
-from lengthwise.tracking.manifest import read_manifest
+from lengthwise.tracking.runs.amend import add_to_run
+from lengthwise.tracking.runs.manifest import read_manifest
 
 CONFIG_NAME = "config.yaml"
 

@@ -27,7 +27,7 @@ from lengthwise.evaluation.metrics import describe_metric
 from lengthwise.evaluation.samples import select_samples, tabulate_samples
 from lengthwise.models.wiring import Wiring
 from lengthwise.plotting import save_figure
-from lengthwise.tracking.run import Run
+from lengthwise.tracking.runs.run import Run
 from lengthwise.training.trainer import TrainingResult
 
 NUM_WORST, NUM_RANDOM = 20, 20

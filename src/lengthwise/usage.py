@@ -109,7 +109,7 @@ def evaluate_run(given: argparse.Namespace) -> int:
     from lengthwise.config.compose import compose_options
     from lengthwise.loading import check_model, find_output_dir, part_overrides
     from lengthwise.rescoring import rescore_run
-    from lengthwise.tracking.listing import find_run
+    from lengthwise.tracking.runs.find import find_run
 
     places, changes = part_overrides(given.overrides)
     if not changes:
@@ -169,8 +169,8 @@ def register_run(given: argparse.Namespace) -> int:
     from lengthwise.config.compose import compose_options
     from lengthwise.config.options import MlflowOptions
     from lengthwise.loading import check_model, find_output_dir, part_overrides
-    from lengthwise.tracking.listing import find_run
-    from lengthwise.tracking.registry import register_model
+    from lengthwise.tracking.mlflow.registry import register_model
+    from lengthwise.tracking.runs.find import find_run
 
     if len(given.rest) != 1:
         raise LengthwiseError("`lengthwise register` takes a run and the name to register it under: RUN NAME.")

@@ -13,9 +13,9 @@ from lengthwise.config.parse import dump_options, flatten_options
 from lengthwise.config.paths import project_root
 from lengthwise.errors import DataError
 from lengthwise.launch import JOB_TAG, Launch
-from lengthwise.tracking.manifest import PrimaryMetric
-from lengthwise.tracking.record import RunRecord
-from lengthwise.tracking.run import resume_run, start_run
+from lengthwise.tracking.runs.manifest import PrimaryMetric
+from lengthwise.tracking.runs.run import resume_run, start_run
+from lengthwise.tracking.runs.run_record import RunRecord
 from lengthwise.train import main
 
 RAISES, EXITS, DIES, HANGS, REFUSES, WAITS, GROWS, LEARNS = 101, 102, 103, 104, 105, 106, 107, 108

@@ -12,8 +12,8 @@ import pytest
 from lengthwise.cli import COMMANDS, USAGE, run_command
 from lengthwise.config.compose import compose_options
 from lengthwise.config.documentation import describe_options
-from lengthwise.tracking.record import RunRecord
-from lengthwise.tracking.run import start_run
+from lengthwise.tracking.runs.run import start_run
+from lengthwise.tracking.runs.run_record import RunRecord
 
 
 def make_run(output_dir: Path, study: str, figure: float) -> str:

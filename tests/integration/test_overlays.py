@@ -15,7 +15,7 @@ from lengthwise.config.paths import conf_dir
 from lengthwise.experiment import run_experiment
 from lengthwise.launch import Launch
 from lengthwise.studies.collect import read_header
-from lengthwise.tracking.listing import list_runs
+from lengthwise.tracking.runs.find import list_runs
 
 STUDIES = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
 OWN_FILE = ("compare", "keras_seq2seq", "g2p")

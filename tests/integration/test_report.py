@@ -13,9 +13,9 @@ from lengthwise.config.compose import compose_options
 from lengthwise.config.parse import dump_options, flatten_options
 from lengthwise.errors import LengthwiseError
 from lengthwise.studies.collect import read_header, report_studies, report_sweep
-from lengthwise.tracking.manifest import DatasetRecord, PrimaryMetric
-from lengthwise.tracking.record import RunRecord
-from lengthwise.tracking.run import start_run
+from lengthwise.tracking.runs.manifest import DatasetRecord, PrimaryMetric
+from lengthwise.tracking.runs.run import start_run
+from lengthwise.tracking.runs.run_record import RunRecord
 
 FEEDBACKS, LENGTHS, SEEDS = ("none", "teacher"), ("fixed", "stop"), (0, 1, 2)
 COMMAND = ("python", "train.py", "experiment=cube", "output_dir=/somewhere", "tracking=directory")

@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 
 from lengthwise.config.options import MlflowOptions
-from lengthwise.tracking.heartbeat import reap
-from lengthwise.tracking.journal import read_journal
-from lengthwise.tracking.manifest import read_manifest
-from lengthwise.tracking.mirror import sync
+from lengthwise.tracking.mlflow.mirror import sync
+from lengthwise.tracking.runs.heartbeat import reap
+from lengthwise.tracking.runs.journal import read_journal
+from lengthwise.tracking.runs.manifest import read_manifest
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 """MLflow uses what SQLAlchemy and others have deprecated."""
@@ -31,8 +31,8 @@ PROGRAM = """
 import sys, time
 from pathlib import Path
 from lengthwise.config.options import DirectoryOptions, MlflowOptions
-from lengthwise.tracking.record import RunRecord
-from lengthwise.tracking.run import start_run
+from lengthwise.tracking.runs.run_record import RunRecord
+from lengthwise.tracking.runs.run import start_run
 
 outputs, uri, timeout, steps, pause = sys.argv[1:]
 record = RunRecord(
@@ -221,7 +221,7 @@ PREPARE = """
 import sys
 from pathlib import Path
 import mlflow.store.tracking.sqlalchemy_store
-from lengthwise.tracking.store import prepare_database
+from lengthwise.tracking.mlflow.store import prepare_database
 print("ready", flush=True)
 prepare_database(Path(sys.argv[1]))
 print("done", flush=True)

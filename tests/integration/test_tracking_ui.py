@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from lengthwise.tracking.ui import serve_ui
+from lengthwise.tracking.mlflow.ui import serve_ui
 
-PROGRAM = "import sys; from lengthwise.tracking.ui import serve_ui; sys.exit(serve_ui(sys.argv[1], int(sys.argv[2])))"
+PROGRAM = (
+    "import sys; from lengthwise.tracking.mlflow.ui import serve_ui; sys.exit(serve_ui(sys.argv[1], int(sys.argv[2])))"
+)
 
 
 def status_of(address: str, **headers: str) -> int:

@@ -21,9 +21,9 @@ from lengthwise.studies.report.sections import build_sections
 from lengthwise.studies.report.tables import tabulate_answer, write_results
 from lengthwise.studies.report.text import write_answer
 from lengthwise.studies.study import Course, Study, StudyRun, Value, build_study, show_value
-from lengthwise.tracking.journal import JOURNAL_NAME, read_journal
-from lengthwise.tracking.listing import list_runs
-from lengthwise.tracking.manifest import MANIFEST_NAME, Manifest, read_manifest
+from lengthwise.tracking.runs.find import list_runs
+from lengthwise.tracking.runs.journal import JOURNAL_NAME, read_journal
+from lengthwise.tracking.runs.manifest import MANIFEST_NAME, Manifest, read_manifest
 
 REPORT_DIRECTORY = "report"
 """Where a report lies: in the directory of its study, or of the sweep it was made for."""

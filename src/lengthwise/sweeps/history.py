@@ -15,7 +15,7 @@ from lengthwise.errors import LengthwiseError, RunError
 from lengthwise.launch import JOB_TAG
 from lengthwise.sweeps.ledger import list_identities
 from lengthwise.sweeps.plan import Job, identify_run
-from lengthwise.tracking.manifest import MANIFEST_NAME, Manifest, Status, read_manifest
+from lengthwise.tracking.runs.manifest import MANIFEST_NAME, Manifest, Status, read_manifest
 
 _LOCK_NAME = ".sweeps.lock"
 _LONGEST_WAIT_SECONDS = 60.0

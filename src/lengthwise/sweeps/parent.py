@@ -9,7 +9,7 @@ from pathlib import Path
 from lengthwise.config.parse import Scalar, flatten_options
 from lengthwise.config.paths import project_root
 from lengthwise.sweeps.plan import Job
-from lengthwise.tracking.record import RunRecord
+from lengthwise.tracking.runs.run_record import RunRecord
 
 
 def find_study(job: Job) -> Path:

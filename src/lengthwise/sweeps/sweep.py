@@ -23,10 +23,10 @@ from lengthwise.sweeps.pool import Executor, PoolSize
 from lengthwise.sweeps.progress import SweepProgress
 from lengthwise.sweeps.table import find_varied, make_row, make_screen_table, write_csv, write_markdown
 from lengthwise.sweeps.work import SECONDS_TO_CLOSE, Assignment
-from lengthwise.tracking.heartbeat import reap
-from lengthwise.tracking.manifest import Manifest, read_manifest
-from lengthwise.tracking.provenance import read_git
-from lengthwise.tracking.run import Run, resume_run, start_run
+from lengthwise.tracking.runs.heartbeat import reap
+from lengthwise.tracking.runs.manifest import Manifest, read_manifest
+from lengthwise.tracking.runs.provenance import read_git
+from lengthwise.tracking.runs.run import Run, resume_run, start_run
 
 Watch = Callable[[Job, Path], str | None]
 """Looks at a running job and its run directory; returns why it should be stopped, None where it should not."""

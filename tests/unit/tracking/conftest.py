@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from lengthwise.config.options import DirectoryOptions, MlflowOptions
-from lengthwise.tracking.manifest import DatasetRecord, PrimaryMetric
-from lengthwise.tracking.record import RunRecord
-from lengthwise.tracking.store import prepare_database
+from lengthwise.tracking.mlflow.store import prepare_database
+from lengthwise.tracking.runs.manifest import DatasetRecord, PrimaryMetric
+from lengthwise.tracking.runs.run_record import RunRecord
 
 DIRECTORY_ONLY = DirectoryOptions(name="directory")
 
@@ -21,7 +21,7 @@ DIRECTORY_ONLY = DirectoryOptions(name="directory")
 @pytest.fixture(autouse=True)
 def _no_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare every run the description of this repository."""
-    monkeypatch.setattr("lengthwise.tracking.run.project_root", lambda: tmp_path)
+    monkeypatch.setattr("lengthwise.tracking.runs.run.project_root", lambda: tmp_path)
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from mlflow.entities import Run as MlflowRun
 
 from lengthwise.config.options import DirectoryOptions, MlflowOptions
 from lengthwise.errors import ConfigError, RunError
-from lengthwise.tracking.heartbeat import reap
-from lengthwise.tracking.journal import read_journal
-from lengthwise.tracking.mirror import sync
-from lengthwise.tracking.record import RunRecord
-from lengthwise.tracking.run import Run, start_run
+from lengthwise.tracking.mlflow.mirror import sync
+from lengthwise.tracking.runs.heartbeat import reap
+from lengthwise.tracking.runs.journal import read_journal
+from lengthwise.tracking.runs.run import Run, start_run
+from lengthwise.tracking.runs.run_record import RunRecord
 
 MakeRecord = Callable[..., RunRecord]
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 @pytest.fixture(autouse=True)
 def _no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lengthwise.tracking.mirror._LONGEST_FIRST_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("lengthwise.tracking.mlflow.mirror._LONGEST_FIRST_WAIT_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_the_table_is_one_that_mlflow_reads(
 def test_metrics_arrive_while_the_run_goes_on(
     record: MakeRecord, tracking: MlflowOptions, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lengthwise.tracking.mirror._TICK_SECONDS", 0.05)
+    monkeypatch.setattr("lengthwise.tracking.mlflow.mirror._TICK_SECONDS", 0.05)
     with start_run(record(), tracking) as run:
         run.log({"val/loss": 0.5}, step=0)
         state = run.directory / "mirror.json"

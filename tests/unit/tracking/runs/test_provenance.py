@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lengthwise.tracking.provenance import read_git, read_versions
+from lengthwise.tracking.runs.provenance import read_git, read_versions
 
 
 def git(directory: Path, *arguments: str) -> str:

@@ -23,9 +23,10 @@ from lengthwise.config.options import MlflowOptions, TrackingOptions
 from lengthwise.config.paths import project_root
 from lengthwise.errors import ConfigError, RunError, Terminated
 from lengthwise.files import write_whole
-from lengthwise.tracking.heartbeat import HEARTBEAT_NAME, Heartbeat, free_reserve, place_heartbeat, reap
-from lengthwise.tracking.journal import JOURNAL_NAME, Entry, Journal, read_journal
-from lengthwise.tracking.manifest import (
+from lengthwise.tracking.mlflow.mirror import Mirror
+from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME, Heartbeat, free_reserve, place_heartbeat, reap
+from lengthwise.tracking.runs.journal import JOURNAL_NAME, Entry, Journal, read_journal
+from lengthwise.tracking.runs.manifest import (
     Failure,
     Manifest,
     Status,
@@ -34,10 +35,9 @@ from lengthwise.tracking.manifest import (
     seconds_of,
     write_manifest,
 )
-from lengthwise.tracking.mirror import Mirror
-from lengthwise.tracking.owner import current_owner
-from lengthwise.tracking.provenance import read_git, read_versions
-from lengthwise.tracking.record import RunRecord, without_passwords
+from lengthwise.tracking.runs.process import current_owner
+from lengthwise.tracking.runs.provenance import read_git, read_versions
+from lengthwise.tracking.runs.run_record import RunRecord, without_passwords
 
 CONFIG_NAME = "config.yaml"
 DIFF_NAME = "git.diff"

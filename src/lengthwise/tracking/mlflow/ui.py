@@ -18,8 +18,8 @@ from typing import IO
 
 from lengthwise.config.paths import project_root
 from lengthwise.errors import LengthwiseError, Terminated
-from lengthwise.tracking.record import hide_password
-from lengthwise.tracking.store import prepare_database, resolve_uri, sqlite_path
+from lengthwise.tracking.mlflow.store import prepare_database, resolve_uri, sqlite_path
+from lengthwise.tracking.runs.run_record import hide_password
 
 _READY_TIMEOUT_SECONDS = 90.0
 _END_TIMEOUT_SECONDS = 5.0

@@ -14,11 +14,11 @@ from filelock import FileLock
 from lengthwise.config.options import MlflowOptions, TrackingOptions
 from lengthwise.errors import RunError
 from lengthwise.files import write_whole
-from lengthwise.tracking.journal import JOURNAL_NAME, Entry, Journal, read_journal
-from lengthwise.tracking.manifest import read_manifest, write_manifest
-from lengthwise.tracking.mirror import plain_text
-from lengthwise.tracking.store import open_store
-from lengthwise.tracking.upload import bring_up_to_date
+from lengthwise.tracking.mlflow.mirror import plain_text
+from lengthwise.tracking.mlflow.store import open_store
+from lengthwise.tracking.mlflow.upload import bring_up_to_date
+from lengthwise.tracking.runs.journal import JOURNAL_NAME, Entry, Journal, read_journal
+from lengthwise.tracking.runs.manifest import read_manifest, write_manifest
 
 _LOCK_TIMEOUT_SECONDS = 60.0
 _log = logging.getLogger(__name__)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from lengthwise.config.options import MlflowOptions, TrackingOptions
 from lengthwise.errors import ConfigError, LengthwiseError
-from lengthwise.tracking.journal import JOURNAL_NAME
-from lengthwise.tracking.listing import RunSummary, find_run, list_runs
-from lengthwise.tracking.record import hide_password
-from lengthwise.tracking.state import STATE_NAME
-from lengthwise.tracking.store import Store, open_store
-from lengthwise.tracking.upload import bring_up_to_date
+from lengthwise.tracking.mlflow.mirror_state import STATE_NAME
+from lengthwise.tracking.mlflow.store import Store, open_store
+from lengthwise.tracking.mlflow.upload import bring_up_to_date
+from lengthwise.tracking.runs.find import RunSummary, find_run, list_runs
+from lengthwise.tracking.runs.journal import JOURNAL_NAME
+from lengthwise.tracking.runs.run_record import hide_password
 
 _TICK_SECONDS = 1.0
 _FIRST_TICK_SECONDS = 0.25

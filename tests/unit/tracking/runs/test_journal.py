@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lengthwise.tracking.journal import Entry, Journal, read_journal
+from lengthwise.tracking.runs.journal import Entry, Journal, read_journal
 
 
 def strict(line: str) -> dict[str, object]:

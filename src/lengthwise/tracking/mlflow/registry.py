@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from lengthwise.config.options import MlflowOptions
 from lengthwise.errors import LengthwiseError, RunError
-from lengthwise.tracking.manifest import read_manifest
-from lengthwise.tracking.mirror import plain_text
-from lengthwise.tracking.model import has_model
-from lengthwise.tracking.state import read_state
-from lengthwise.tracking.store import Store, open_store
-from lengthwise.tracking.upload import bring_up_to_date
+from lengthwise.tracking.mlflow.logged_model import has_model
+from lengthwise.tracking.mlflow.mirror import plain_text
+from lengthwise.tracking.mlflow.mirror_state import read_state
+from lengthwise.tracking.mlflow.store import Store, open_store
+from lengthwise.tracking.mlflow.upload import bring_up_to_date
+from lengthwise.tracking.runs.manifest import read_manifest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lengthwise.tracking.manifest import Manifest, Value
+from lengthwise.tracking.runs.manifest import Manifest, Value
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput

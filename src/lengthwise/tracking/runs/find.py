@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from lengthwise.errors import RunError
-from lengthwise.tracking.manifest import MANIFEST_NAME, Manifest, Status, read_manifest
+from lengthwise.tracking.runs.manifest import MANIFEST_NAME, Manifest, Status, read_manifest
 
 _MOST_CANDIDATES = 10
 _BEST = "best:"

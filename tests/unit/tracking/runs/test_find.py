@@ -9,9 +9,9 @@ import pytest
 
 from lengthwise.config.options import DirectoryOptions
 from lengthwise.errors import RunError
-from lengthwise.tracking.listing import find_run, list_runs
-from lengthwise.tracking.record import RunRecord
-from lengthwise.tracking.run import start_run
+from lengthwise.tracking.runs.find import find_run, list_runs
+from lengthwise.tracking.runs.run import start_run
+from lengthwise.tracking.runs.run_record import RunRecord
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ import pytest
 
 from lengthwise.config.options import DirectoryOptions
 from lengthwise.errors import ConfigError, DataError, Terminated
-from lengthwise.tracking.heartbeat import HEARTBEAT_NAME
-from lengthwise.tracking.journal import read_journal
-from lengthwise.tracking.manifest import read_manifest
-from lengthwise.tracking.record import RunRecord, hide_password
-from lengthwise.tracking.run import start_run
+from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME
+from lengthwise.tracking.runs.journal import read_journal
+from lengthwise.tracking.runs.manifest import read_manifest
+from lengthwise.tracking.runs.run import start_run
+from lengthwise.tracking.runs.run_record import RunRecord, hide_password
 
 MakeRecord = Callable[..., RunRecord]
 
@@ -54,8 +54,10 @@ def test_runs_of_one_second_are_apart(
     record: MakeRecord, directory_only: DirectoryOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draws = iter(["aaaaaa", "aaaaaa", "aaaaaa", "bbbbbb"])
-    monkeypatch.setattr("lengthwise.tracking.run.secrets.token_hex", lambda size: next(draws) if size == 3 else "aside")
-    monkeypatch.setattr("lengthwise.tracking.run.time.strftime", lambda *_: "20261121-120000")
+    monkeypatch.setattr(
+        "lengthwise.tracking.runs.run.secrets.token_hex", lambda size: next(draws) if size == 3 else "aside"
+    )
+    monkeypatch.setattr("lengthwise.tracking.runs.run.time.strftime", lambda *_: "20261121-120000")
     names = []
     for _ in range(2):
         with start_run(record(), directory_only) as run:

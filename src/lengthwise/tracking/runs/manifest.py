@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from lengthwise.errors import RunError
 from lengthwise.files import write_whole
-from lengthwise.tracking.journal import encode_number
-from lengthwise.tracking.owner import Owner
-from lengthwise.tracking.provenance import GitState
+from lengthwise.tracking.runs.journal import encode_number
+from lengthwise.tracking.runs.process import Owner
+from lengthwise.tracking.runs.provenance import GitState
 
 MANIFEST_NAME = "manifest.json"
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]

@@ -10,7 +10,7 @@ import pytest
 
 from lengthwise.config.paths import conf_dir, project_root
 from lengthwise.errors import ConfigError
-from lengthwise.tracking.store import open_store, prepare_database, resolve_uri, sqlite_path
+from lengthwise.tracking.mlflow.store import open_store, prepare_database, resolve_uri, sqlite_path
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 """MLflow uses what SQLAlchemy and others have deprecated."""

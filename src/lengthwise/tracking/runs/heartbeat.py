@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from lengthwise.errors import RunError
-from lengthwise.tracking.journal import Journal
-from lengthwise.tracking.manifest import Failure, Manifest, iso_time, read_manifest, seconds_of, write_manifest
-from lengthwise.tracking.owner import is_gone
+from lengthwise.tracking.runs.journal import Journal
+from lengthwise.tracking.runs.manifest import Failure, Manifest, iso_time, read_manifest, seconds_of, write_manifest
+from lengthwise.tracking.runs.process import is_gone
 
 HEARTBEAT_NAME = "heartbeat"
 _TOUCH_EVERY = 5

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from lengthwise.tracking.manifest import DatasetRecord, PrimaryMetric, Value
+from lengthwise.tracking.runs.manifest import DatasetRecord, PrimaryMetric, Value
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _PASSWORD = re.compile(r"(://[^\s:/@]*:)[^\s/@]+@")

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from lengthwise.tracking.facts import dataset_inputs, first_tags, last_tags, param_texts, run_label
-from lengthwise.tracking.heartbeat import HEARTBEAT_NAME
-from lengthwise.tracking.journal import JOURNAL_NAME, Entry, read_journal
-from lengthwise.tracking.manifest import MANIFEST_NAME, Manifest, read_manifest, seconds_of
-from lengthwise.tracking.model import MODEL_DIRECTORY, has_model, send_model, send_model_files
-from lengthwise.tracking.state import STATE_NAME, MirrorState, read_state, write_state
-from lengthwise.tracking.store import Store, StoreError
+from lengthwise.tracking.mlflow.logged_model import MODEL_DIRECTORY, has_model, send_model, send_model_files
+from lengthwise.tracking.mlflow.mirror_state import STATE_NAME, MirrorState, read_state, write_state
+from lengthwise.tracking.mlflow.store import Store, StoreError
+from lengthwise.tracking.mlflow.tags import dataset_inputs, first_tags, last_tags, param_texts, run_label
+from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME
+from lengthwise.tracking.runs.journal import JOURNAL_NAME, Entry, read_journal
+from lengthwise.tracking.runs.manifest import MANIFEST_NAME, Manifest, read_manifest, seconds_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

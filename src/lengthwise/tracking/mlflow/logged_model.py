@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lengthwise.tracking.facts import param_texts
-from lengthwise.tracking.journal import JOURNAL_NAME, read_journal
-from lengthwise.tracking.manifest import Manifest
+from lengthwise.tracking.mlflow.tags import param_texts
+from lengthwise.tracking.runs.journal import JOURNAL_NAME, read_journal
+from lengthwise.tracking.runs.manifest import Manifest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from lengthwise.config.options import DirectoryOptions
-from lengthwise.tracking.heartbeat import HEARTBEAT_NAME, free_reserve, reap
-from lengthwise.tracking.manifest import Manifest, read_manifest, seconds_of, write_manifest
-from lengthwise.tracking.owner import current_owner, is_gone
-from lengthwise.tracking.record import RunRecord
-from lengthwise.tracking.run import start_run
+from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME, free_reserve, reap
+from lengthwise.tracking.runs.manifest import Manifest, read_manifest, seconds_of, write_manifest
+from lengthwise.tracking.runs.process import current_owner, is_gone
+from lengthwise.tracking.runs.run import start_run
+from lengthwise.tracking.runs.run_record import RunRecord
 
 OWN = current_owner()
 NOBODY = 2**22 + 1
@@ -105,7 +105,7 @@ def test_a_directory_killed_before_its_manifest_does_no_harm(tmp_path: Path) -> 
 def test_the_heart_beats(
     record: Callable[..., RunRecord], directory_only: DirectoryOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lengthwise.tracking.heartbeat._TOUCH_EVERY", 1)
+    monkeypatch.setattr("lengthwise.tracking.runs.heartbeat._TOUCH_EVERY", 1)
     with start_run(record(), directory_only) as run:
         heartbeat = run.directory / HEARTBEAT_NAME
         os.utime(heartbeat, (0, 0))

@@ -1,0 +1,1 @@
+"""Run directories: manifest, journal, heartbeat, and how runs are found."""
