@@ -27,11 +27,11 @@ def measure_once(mode: str, epochs: int) -> float:
 
     from lengthwise.config.compose import compose_options
     from lengthwise.data.datasets.registry import load_dataset
-    from lengthwise.execution import prepare_backend, train_model
-    from lengthwise.experiment import build_record
-    from lengthwise.launch import Launch
     from lengthwise.models.bundle import build_models
     from lengthwise.models.wiring import resolve_wiring
+    from lengthwise.pipeline.launch import Launch
+    from lengthwise.pipeline.run import build_record
+    from lengthwise.pipeline.work import prepare_backend, train_model
     from lengthwise.tracking.runs.run import start_run
 
     quiet = Console(quiet=True)

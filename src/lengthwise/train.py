@@ -31,7 +31,7 @@ from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import RawConfig, parse_config
 from lengthwise.config.paths import conf_dir
 from lengthwise.errors import ConfigError, LengthwiseError, Terminated
-from lengthwise.launch import RUN_EXPERIMENT, Launch, find_function
+from lengthwise.pipeline.launch import RUN_EXPERIMENT, Launch, find_function
 
 if TYPE_CHECKING:
     from lengthwise.sweeps.sweep import Sweep

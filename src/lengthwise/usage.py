@@ -69,7 +69,7 @@ def _open_lines(name: str | None) -> Iterator[TextIO | None]:
 def _decode_file(predictor: Predictor, lines: TextIO, given: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from lengthwise.serving.progress import show_progress
+    from lengthwise.pipeline.progress import show_progress
     from lengthwise.serving.stream import decode_lines, read_lines
 
     # A bar and lines on one terminal would cut each other up.
@@ -108,7 +108,7 @@ def evaluate_run(given: argparse.Namespace) -> int:
 
     from lengthwise.config.compose import compose_options
     from lengthwise.loading import check_model, find_output_dir, part_overrides
-    from lengthwise.rescoring import rescore_run
+    from lengthwise.pipeline.rescore import rescore_run
     from lengthwise.tracking.runs.find import find_run
 
     places, changes = part_overrides(given.overrides)

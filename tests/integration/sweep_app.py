@@ -12,7 +12,7 @@ from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import dump_options, flatten_options
 from lengthwise.config.paths import project_root
 from lengthwise.errors import DataError
-from lengthwise.launch import JOB_TAG, Launch
+from lengthwise.pipeline.launch import JOB_TAG, Launch
 from lengthwise.tracking.runs.manifest import PrimaryMetric
 from lengthwise.tracking.runs.run import resume_run, start_run
 from lengthwise.tracking.runs.run_record import RunRecord

@@ -106,7 +106,7 @@ class SweepLauncher(Launcher):
         from lengthwise.config.compose import check_overrides, explain_error
         from lengthwise.config.parse import parse_config
         from lengthwise.errors import LengthwiseError
-        from lengthwise.launch import Launch
+        from lengthwise.pipeline.launch import Launch
         from lengthwise.sweeps.plan import plan_job
         from lengthwise.train import check_resume
 

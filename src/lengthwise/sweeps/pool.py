@@ -18,7 +18,7 @@ from typing import Protocol
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from lengthwise.config.options import LocalLauncherOptions
-from lengthwise.launch import PRELOADS
+from lengthwise.pipeline.launch import PRELOADS
 from lengthwise.sweeps.plan import Ending
 from lengthwise.sweeps.work import SECONDS_TO_CLOSE, WORN_OUT, Assignment, Monitor, follow_parent, perform_job
 

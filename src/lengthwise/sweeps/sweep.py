@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lengthwise.config.paths import project_root
 from lengthwise.errors import RunError
-from lengthwise.launch import JOB_TAG, RUN_EXPERIMENT, Launch
+from lengthwise.pipeline.launch import JOB_TAG, RUN_EXPERIMENT, Launch
 from lengthwise.sweeps.history import Earlier, History, find_parent, find_score, lock_study
 from lengthwise.sweeps.ledger import Ledger
 from lengthwise.sweeps.parent import describe_parent, find_study

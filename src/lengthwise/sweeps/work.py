@@ -19,7 +19,7 @@ from typing import Protocol
 
 from lengthwise.config.options import RunOptions
 from lengthwise.errors import LengthwiseError, Terminated
-from lengthwise.launch import Launch, find_function
+from lengthwise.pipeline.launch import Launch, find_function
 from lengthwise.sweeps.plan import Ending
 
 WORN_OUT = 77

@@ -13,7 +13,7 @@ from lengthwise.config.compose import compose_options
 from lengthwise.config.parse import flatten_options
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import LengthwiseError
-from lengthwise.launch import JOB_TAG
+from lengthwise.pipeline.launch import JOB_TAG
 from lengthwise.sweeps import history
 from lengthwise.sweeps.history import History, find_parent, lock_study
 from lengthwise.sweeps.ledger import LEDGER_NAME, Ledger

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lengthwise.config.compose import compose_options
-from lengthwise.launch import Launch
+from lengthwise.pipeline.launch import Launch
 from lengthwise.sweeps import remote
 from lengthwise.sweeps.plan import Ending
 from lengthwise.sweeps.remote import RemoteExecutor

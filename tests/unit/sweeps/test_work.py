@@ -9,7 +9,7 @@ import pytest
 from lengthwise.config.compose import compose_options
 from lengthwise.config.options import RunOptions
 from lengthwise.errors import DataError
-from lengthwise.launch import Launch
+from lengthwise.pipeline.launch import Launch
 from lengthwise.sweeps import work
 from lengthwise.sweeps.work import Assignment, perform_job
 

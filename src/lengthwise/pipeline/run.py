@@ -15,8 +15,8 @@ from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import RunError
 from lengthwise.evaluation.assessment import PRIMARY_METRICS
 from lengthwise.evaluation.metrics import describe_metric
-from lengthwise.launch import JOB_TAG, Launch
 from lengthwise.models.wiring import count_parameters, resolve_wiring
+from lengthwise.pipeline.launch import JOB_TAG, Launch
 from lengthwise.silence import silence_import
 from lengthwise.tracking.runs.find import find_run
 from lengthwise.tracking.runs.heartbeat import reap
@@ -58,7 +58,7 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
         try:
             # TensorFlow takes seconds to import; by now nothing can be refused any more, and the mirror is at work.
             with silence_import():
-                from lengthwise.execution import execute_run
+                from lengthwise.pipeline.work import execute_run
 
             score = execute_run(run, options, dataset=dataset, wiring=wiring, launch=launch, console=console)
         except BaseException:

@@ -25,10 +25,10 @@ from lengthwise.decoding.compiled import (
 from lengthwise.decoding.inspection import attend_split, build_attend_function
 from lengthwise.decoding.predictions import Predictions
 from lengthwise.evaluation.assessment import PRIMARY_METRICS, Assessment, assess_split
-from lengthwise.launch import Launch
 from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import Wiring, count_parameters
-from lengthwise.results import print_results, save_assessments, save_attention, save_figures, save_wiring
+from lengthwise.pipeline.launch import Launch
+from lengthwise.pipeline.outputs import print_results, save_assessments, save_attention, save_figures, save_wiring
 from lengthwise.serving.artifact import ARTIFACT_NAME, Artifact, save_artifact
 from lengthwise.tracking.runs.run import Run
 from lengthwise.training.trainer import TrainingResult, prepare_backend, train_model

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from lengthwise.config.options import RunOptions
 
-RUN_EXPERIMENT = "lengthwise.experiment:run_experiment"
+RUN_EXPERIMENT = "lengthwise.pipeline.run:run_experiment"
 """What a command does with its options, as `module:function`; imported only then, for it imports TensorFlow."""
 
-PRELOADS = {RUN_EXPERIMENT: "lengthwise.preload"}
+PRELOADS = {RUN_EXPERIMENT: "lengthwise.pipeline.preload"}
 """By what is done: the module that imports beforehand what it needs, for processes that many jobs are to run in."""
 
 JOB_TAG = "lengthwise.job_number"

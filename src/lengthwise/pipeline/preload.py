@@ -9,7 +9,7 @@ import gc
 from lengthwise.silence import silence_import
 
 with silence_import():
-    import lengthwise.execution  # noqa: F401
+    import lengthwise.pipeline.work  # noqa: F401
 
 gc.collect()
 gc.freeze()  # half a million objects that stay: neither looked at again nor copied into the workers for looking

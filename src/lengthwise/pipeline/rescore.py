@@ -83,8 +83,8 @@ def _score(directory: Path, options: RunOptions, dataset: Dataset, console: Cons
         from lengthwise.decoding.compiled import build_decode_function, decode_split
         from lengthwise.evaluation.metrics import score_predictions
         from lengthwise.evaluation.outcomes import classify_outcomes
+        from lengthwise.pipeline.progress import show_progress
         from lengthwise.serving.artifact import find_artifact, load_artifact
-        from lengthwise.serving.progress import show_progress
         from lengthwise.training.trainer import prepare_backend
 
     prepare_backend(options.training, options.seed)
