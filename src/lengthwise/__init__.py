@@ -25,6 +25,6 @@ def load(run: str | Path, *overrides: str) -> Predictor:
         ConfigError: an override is refused.
     """
     # TensorFlow takes seconds to import, and only what is loaded needs it.
-    from lengthwise.loading import load_run
+    from lengthwise.serving.loading import load_run
 
     return load_run(run, overrides)

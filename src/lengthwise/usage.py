@@ -39,7 +39,7 @@ def decode_sources(given: argparse.Namespace) -> int:
 
 
 def _load(given: argparse.Namespace) -> Predictor:
-    from lengthwise.loading import load_run
+    from lengthwise.serving.loading import load_run
 
     return load_run(_name_run(given), given.overrides)
 
@@ -107,8 +107,8 @@ def evaluate_run(given: argparse.Namespace) -> int:
     from rich.console import Console
 
     from lengthwise.config.compose import compose_options
-    from lengthwise.loading import check_model, find_output_dir, part_overrides
     from lengthwise.pipeline.rescore import rescore_run
+    from lengthwise.serving.loading import check_model, find_output_dir, part_overrides
     from lengthwise.tracking.runs.find import find_run
 
     places, changes = part_overrides(given.overrides)
@@ -168,7 +168,7 @@ def register_run(given: argparse.Namespace) -> int:
     """Register a run's model in MLflow under a name."""
     from lengthwise.config.compose import compose_options
     from lengthwise.config.options import MlflowOptions
-    from lengthwise.loading import check_model, find_output_dir, part_overrides
+    from lengthwise.serving.loading import check_model, find_output_dir, part_overrides
     from lengthwise.tracking.mlflow.registry import register_model
     from lengthwise.tracking.runs.find import find_run
 
