@@ -15,8 +15,8 @@ from hydra.types import HydraContext, TaskFunction
 
 if TYPE_CHECKING:
     from lengthwise.config.parse import RawConfig
-    from lengthwise.sweeps.plan import Job, Outcome
-    from lengthwise.sweeps.pool import Executor
+    from lengthwise.sweeps.executors.local import Executor
+    from lengthwise.sweeps.jobs import Job, Outcome
     from lengthwise.sweeps.sweep import Sweep
 
 
@@ -107,7 +107,7 @@ class SweepLauncher(Launcher):
         from lengthwise.config.parse import parse_config
         from lengthwise.errors import LengthwiseError
         from lengthwise.pipeline.launch import Launch
-        from lengthwise.sweeps.plan import plan_job
+        from lengthwise.sweeps.jobs import plan_job
         from lengthwise.train import check_resume
 
         try:
@@ -128,7 +128,7 @@ class LocalLauncher(SweepLauncher):
         """Check the launcher's options; return where jobs run, and whether all are run anew."""
         from lengthwise.config.options import LocalLauncherOptions
         from lengthwise.config.parse import parse_plugin
-        from lengthwise.sweeps.pool import LocalExecutor
+        from lengthwise.sweeps.executors.local import LocalExecutor
 
         options = parse_plugin(LocalLauncherOptions, self._raw)
         return LocalExecutor(options), options.finished == "repeat"

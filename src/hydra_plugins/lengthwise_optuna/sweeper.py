@@ -56,7 +56,7 @@ class OptunaSweeper(Sweeper):
             arguments: overrides; those with several values span the space.
         """
         from lengthwise.errors import ConfigError
-        from lengthwise.sweeps.parent import find_study
+        from lengthwise.sweeps.parent_run import find_study
         from lengthwise.sweeps.search import Trials, open_study, read_space, sign_search
 
         given = [*(f"{key}={value}" for key, value in self._params.items()), *arguments]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hydra_plugins.lengthwise_local.launcher import SweepLauncher
 
 if TYPE_CHECKING:
-    from lengthwise.sweeps.pool import Executor
+    from lengthwise.sweeps.executors.local import Executor
 
 
 class RayLauncher(SweepLauncher):
@@ -17,8 +17,8 @@ class RayLauncher(SweepLauncher):
         """Check the launcher's options; return where jobs run, and whether all are run anew."""
         from lengthwise.config.options import RayLauncherOptions
         from lengthwise.config.parse import parse_plugin
-        from lengthwise.sweeps.ray_cluster import RayCluster
-        from lengthwise.sweeps.remote import RemoteExecutor
+        from lengthwise.sweeps.executors.ray import RayCluster
+        from lengthwise.sweeps.executors.remote import RemoteExecutor
 
         options = parse_plugin(RayLauncherOptions, self._raw)
         executor = RemoteExecutor(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hydra_plugins.lengthwise_local.launcher import SweepLauncher
 
 if TYPE_CHECKING:
-    from lengthwise.sweeps.pool import Executor
+    from lengthwise.sweeps.executors.local import Executor
 
 
 class SlurmLauncher(SweepLauncher):
@@ -18,8 +18,8 @@ class SlurmLauncher(SweepLauncher):
         from lengthwise.config.options import SlurmLauncherOptions
         from lengthwise.config.parse import parse_plugin
         from lengthwise.config.paths import project_root
-        from lengthwise.sweeps.remote import RemoteExecutor
-        from lengthwise.sweeps.slurm_cluster import SlurmCluster
+        from lengthwise.sweeps.executors.remote import RemoteExecutor
+        from lengthwise.sweeps.executors.slurm import SlurmCluster
 
         options = parse_plugin(SlurmLauncherOptions, self._raw)
         executor = RemoteExecutor(

@@ -13,8 +13,8 @@ from lengthwise.config.options import RunOptions
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import LengthwiseError, RunError
 from lengthwise.pipeline.launch import JOB_TAG
+from lengthwise.sweeps.jobs import Job, identify_run
 from lengthwise.sweeps.ledger import list_identities
-from lengthwise.sweeps.plan import Job, identify_run
 from lengthwise.tracking.runs.manifest import MANIFEST_NAME, Manifest, Status, read_manifest
 
 _LOCK_NAME = ".sweeps.lock"

@@ -10,7 +10,7 @@ from typing import Any
 
 from lengthwise.errors import RunError
 from lengthwise.files import write_whole
-from lengthwise.sweeps.plan import Job, Outcome
+from lengthwise.sweeps.jobs import Job, Outcome
 from lengthwise.sweeps.table import Row, make_row
 
 LEDGER_NAME = "jobs.json"

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
-from lengthwise.sweeps.plan import Outcome
+from lengthwise.sweeps.jobs import Outcome
 
 
 class SweepProgress:

@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import Override
 
 from lengthwise.config.options import OptunaSweeperOptions
 from lengthwise.errors import ConfigError, LengthwiseError
-from lengthwise.sweeps.plan import Job, Outcome
+from lengthwise.sweeps.jobs import Job, Outcome
 from lengthwise.tracking.runs.journal import JOURNAL_NAME, read_journal
 
 if TYPE_CHECKING:

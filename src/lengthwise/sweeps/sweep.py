@@ -15,14 +15,14 @@ from rich.console import Console
 from lengthwise.config.paths import project_root
 from lengthwise.errors import RunError
 from lengthwise.pipeline.launch import JOB_TAG, RUN_EXPERIMENT, Launch
+from lengthwise.sweeps.executors.local import Executor, PoolSize
+from lengthwise.sweeps.executors.worker import SECONDS_TO_CLOSE, Assignment
 from lengthwise.sweeps.history import Earlier, History, find_parent, find_score, lock_study
+from lengthwise.sweeps.jobs import Ending, Job, Outcome
 from lengthwise.sweeps.ledger import Ledger
-from lengthwise.sweeps.parent import describe_parent, find_study
-from lengthwise.sweeps.plan import Ending, Job, Outcome
-from lengthwise.sweeps.pool import Executor, PoolSize
+from lengthwise.sweeps.parent_run import describe_parent, find_study
 from lengthwise.sweeps.progress import SweepProgress
 from lengthwise.sweeps.table import find_varied, make_row, make_screen_table, write_csv, write_markdown
-from lengthwise.sweeps.work import SECONDS_TO_CLOSE, Assignment
 from lengthwise.tracking.runs.heartbeat import reap
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest
 from lengthwise.tracking.runs.provenance import read_git

@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from lengthwise.sweeps.plan import Job, Outcome
+from lengthwise.sweeps.jobs import Job, Outcome
 
 Row = dict[str, str]
 """A job's line: text by column, `COLUMNS` and the overridden options; what is not known is missing or empty."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from lengthwise.config.compose import compose_options
-from lengthwise.sweeps.plan import Ending, Job, Outcome, plan_job
+from lengthwise.sweeps.jobs import Ending, Job, Outcome, plan_job
 
 MakeJob = Callable[..., Job]
 MakeOutcome = Callable[..., Outcome]

@@ -16,8 +16,8 @@ from lengthwise.errors import LengthwiseError
 from lengthwise.pipeline.launch import JOB_TAG
 from lengthwise.sweeps import history
 from lengthwise.sweeps.history import History, find_parent, lock_study
+from lengthwise.sweeps.jobs import Ending, Job, Outcome, plan_job
 from lengthwise.sweeps.ledger import LEDGER_NAME, Ledger
-from lengthwise.sweeps.plan import Ending, Job, Outcome, plan_job
 from lengthwise.tracking.runs.manifest import DatasetRecord, Manifest, PrimaryMetric, write_manifest
 from lengthwise.tracking.runs.process import current_owner
 

@@ -13,7 +13,7 @@ from lengthwise.config.compose import HYDRA_VERSION
 from lengthwise.config.parse import parse_config
 from lengthwise.config.paths import conf_dir
 from lengthwise.sweeps.composer import JobComposer
-from lengthwise.sweeps.plan import plan_job
+from lengthwise.sweeps.jobs import plan_job
 
 STUDIES = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
 NEEDED = {name: ["dataset.path=x"] for name in ("compare", "keras_seq2seq")}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from lengthwise.sweeps.plan import Job, Outcome
+from lengthwise.sweeps.jobs import Job, Outcome
 from lengthwise.sweeps.table import find_varied, make_row, make_screen_table, write_csv, write_markdown
 
 MakeJob = Callable[..., Job]

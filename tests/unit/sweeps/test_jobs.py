@@ -4,7 +4,7 @@ import pytest
 
 from lengthwise.config.compose import compose_options
 from lengthwise.config.parse import flatten_options
-from lengthwise.sweeps.plan import identify_run
+from lengthwise.sweeps.jobs import identify_run
 
 DEFAULT = flatten_options(compose_options([]))
 

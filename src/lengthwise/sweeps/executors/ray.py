@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lengthwise.errors import ConfigError
-from lengthwise.sweeps.plan import Ending
-from lengthwise.sweeps.work import Assignment, perform_job
+from lengthwise.sweeps.executors.worker import Assignment, perform_job
+from lengthwise.sweeps.jobs import Ending
 
 _JOBS_PER_WORKER = 50
 

@@ -20,7 +20,7 @@ from typing import Protocol
 from lengthwise.config.options import RunOptions
 from lengthwise.errors import LengthwiseError, Terminated
 from lengthwise.pipeline.launch import Launch, find_function
-from lengthwise.sweeps.plan import Ending
+from lengthwise.sweeps.jobs import Ending
 
 WORN_OUT = 77
 """Exit status of a worker that has taken too much memory to begin another job."""

@@ -19,8 +19,15 @@ from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from lengthwise.config.options import LocalLauncherOptions
 from lengthwise.pipeline.launch import PRELOADS
-from lengthwise.sweeps.plan import Ending
-from lengthwise.sweeps.work import SECONDS_TO_CLOSE, WORN_OUT, Assignment, Monitor, follow_parent, perform_job
+from lengthwise.sweeps.executors.worker import (
+    SECONDS_TO_CLOSE,
+    WORN_OUT,
+    Assignment,
+    Monitor,
+    follow_parent,
+    perform_job,
+)
+from lengthwise.sweeps.jobs import Ending
 
 MOST_BREAKDOWNS = 3
 _TICK_SECONDS = 0.5

@@ -11,7 +11,7 @@ from lengthwise.config.options import RunOptions
 from lengthwise.errors import DataError
 from lengthwise.pipeline.launch import Launch
 from lengthwise.sweeps import work
-from lengthwise.sweeps.work import Assignment, perform_job
+from lengthwise.sweeps.executors.worker import Assignment, perform_job
 
 OPTIONS = compose_options(["seed=7"])
 LAUNCH = Launch(command=("x",), overrides=("seed=7",), parent="p", job_number=3, cores=1)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from lengthwise.sweeps.plan import Ending
-from lengthwise.sweeps.pool import PoolSize, describe_limit
-from lengthwise.sweeps.work import SECONDS_TO_CLOSE, Assignment, Monitor
+from lengthwise.sweeps.executors.local import PoolSize, describe_limit
+from lengthwise.sweeps.executors.worker import SECONDS_TO_CLOSE, Assignment, Monitor
+from lengthwise.sweeps.jobs import Ending
 
 _TICK_SECONDS = 0.5
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lengthwise.config.parse import Scalar, flatten_options
 from lengthwise.config.paths import project_root
-from lengthwise.sweeps.plan import Job
+from lengthwise.sweeps.jobs import Job
 from lengthwise.tracking.runs.run_record import RunRecord
 
 

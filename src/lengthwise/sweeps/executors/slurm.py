@@ -9,8 +9,8 @@ from typing import Any
 
 from lengthwise.config.options import SlurmLauncherOptions
 from lengthwise.errors import ConfigError
-from lengthwise.sweeps.plan import Ending
-from lengthwise.sweeps.work import Assignment, perform_job
+from lengthwise.sweeps.executors.worker import Assignment, perform_job
+from lengthwise.sweeps.jobs import Ending
 
 _MOST_QUEUED = 100
 _SPARE_MINUTES = 2

@@ -11,9 +11,9 @@ import pytest
 from lengthwise.config.compose import compose_options
 from lengthwise.pipeline.launch import Launch
 from lengthwise.sweeps import remote
-from lengthwise.sweeps.plan import Ending
-from lengthwise.sweeps.remote import RemoteExecutor
-from lengthwise.sweeps.work import Assignment
+from lengthwise.sweeps.executors.remote import RemoteExecutor
+from lengthwise.sweeps.executors.worker import Assignment
+from lengthwise.sweeps.jobs import Ending
 
 OPTIONS = compose_options([])
 DONE = Ending(status="FINISHED", seconds=1.0)

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from lengthwise.config.options import LocalLauncherOptions
-from lengthwise.sweeps.pool import LocalExecutor, PoolSize, describe_exit
+from lengthwise.sweeps.executors.local import LocalExecutor, PoolSize, describe_exit
 
 
 @pytest.mark.parametrize(
