@@ -1,6 +1,6 @@
 """Train models: `python train.py --help`."""
 
-from lengthwise.train import main
+from lengthwise.app.hydra_app import main
 
 if __name__ == "__main__":
     main()

@@ -22,7 +22,7 @@ TRAIN = [sys.executable, str(ROOT / "train.py")]
 MIRRORED_AT_ONCE = [
     sys.executable,
     "-c",
-    "import mlflow, sys; sys.argv[0] = 'train.py'; from lengthwise.train import main; main()",
+    "import mlflow, sys; sys.argv[0] = 'train.py'; from lengthwise.app.hydra_app import main; main()",
 ]
 """The application in a process that has MLflow, whose mirror does not wait until training is over."""
 

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from lengthwise.app.hydra_app import main
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import dump_options, flatten_options
 from lengthwise.config.paths import project_root
@@ -16,7 +17,6 @@ from lengthwise.pipeline.launch import JOB_TAG, Launch
 from lengthwise.tracking.runs.manifest import PrimaryMetric
 from lengthwise.tracking.runs.run import resume_run, start_run
 from lengthwise.tracking.runs.run_record import RunRecord
-from lengthwise.train import main
 
 RAISES, EXITS, DIES, HANGS, REFUSES, WAITS, GROWS, LEARNS = 101, 102, 103, 104, 105, 106, 107, 108
 """Seeds under which the job goes wrong, each in its own way; any other: it returns `latent_dim + seed`.

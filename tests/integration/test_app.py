@@ -11,12 +11,12 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
+from lengthwise.app.hydra_app import describe_command, is_ours, read_arguments
 from lengthwise.config.compose import HYDRA_VERSION, list_groups
 from lengthwise.config.fields import read_fields
 from lengthwise.config.options import RunOptions
 from lengthwise.config.paths import conf_dir
 from lengthwise.errors import ConfigError
-from lengthwise.train import describe_command, is_ours, read_arguments
 
 ROOT = Path(__file__).parents[2]
 APP = Path(__file__).with_name("sweep_app.py")

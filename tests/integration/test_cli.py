@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lengthwise.cli import COMMANDS, USAGE, run_command
+from lengthwise.app.cli import COMMANDS, USAGE, run_command
 from lengthwise.config.compose import compose_options
 from lengthwise.config.documentation import describe_options
 from lengthwise.tracking.runs.run import start_run
@@ -114,7 +114,7 @@ def test_dead_runs_are_closed(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 )
 def test_nothing_heavy_is_imported(arguments: list[str], tmp_path: Path) -> None:
     code = (
-        "import json, sys, time; from lengthwise.cli import main; sys.argv = ['lengthwise', *sys.argv[1:]]\n"
+        "import json, sys, time; from lengthwise.app.cli import main; sys.argv = ['lengthwise', *sys.argv[1:]]\n"
         "try: main()\nexcept SystemExit: pass\n"
         "heavy = [n for n in ('tensorflow', 'keras', 'mlflow', 'numpy') if n in sys.modules]\n"
         "print(json.dumps([heavy, time.process_time()]), file=sys.stderr)"

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from lengthwise.app.cli import run_command
 from lengthwise.catalog.presets import list_presets
-from lengthwise.cli import run_command
 
 Captured = pytest.CaptureFixture[str]
 
@@ -99,7 +99,7 @@ def test_what_cannot_be_shown_is_refused(capsys: Captured, arguments: list[str],
 
 def test_no_tensorflow_is_imported() -> None:
     code = (
-        "import sys; from lengthwise.cli import run_command;"
+        "import sys; from lengthwise.app.cli import run_command;"
         "run_command(['models']); run_command(['models', 'repeat']);"
         "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'mlflow', 'matplotlib')))"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lengthwise.cli import run_command
+from lengthwise.app.cli import run_command
 from lengthwise.config.compose import compose_options
 from lengthwise.config.parse import dump_options, flatten_options
 from lengthwise.errors import LengthwiseError

@@ -28,7 +28,7 @@ ENVIRONMENT = os.environ | {
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # where MLflow looks for its server
 }
-LENGTHWISE = [sys.executable, "-c", "from lengthwise.cli import main; main()"]
+LENGTHWISE = [sys.executable, "-c", "from lengthwise.app.cli import main; main()"]
 
 
 class Trained(NamedTuple):

@@ -94,7 +94,7 @@ def test_libraries_stay_in_their_rooms(library: str) -> None:
 
 def test_the_light_modules_load_without_tensorflow_or_mlflow() -> None:
     code = (
-        "import sys, lengthwise.train, lengthwise.cli, lengthwise.pipeline.run, lengthwise.tracking.runs.run, "
+        "import sys, lengthwise.app.hydra_app, lengthwise.app.cli, lengthwise.pipeline.run, lengthwise.tracking.runs.run, "
         "lengthwise.sweeps.sweep, lengthwise.models.wiring, lengthwise.evaluation.metrics;"
         "print(sorted({'tensorflow', 'keras', 'mlflow', 'matplotlib', 'sklearn'} & set(sys.modules)))"
     )

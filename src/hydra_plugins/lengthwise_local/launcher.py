@@ -52,8 +52,8 @@ class SweepLauncher(Launcher):
         """Take what Hydra gives, and refuse wrong options of the launcher before anything else happens."""
         from importlib.metadata import version
 
+        from lengthwise.app.hydra_app import Task
         from lengthwise.sweeps.composer import JobComposer
-        from lengthwise.train import Task
 
         if not isinstance(task_function, Task):
             raise TypeError("this launcher runs the jobs of lengthwise alone")
@@ -103,12 +103,12 @@ class SweepLauncher(Launcher):
             number: of the job.
             overrides: of the job.
         """
+        from lengthwise.app.hydra_app import check_resume
         from lengthwise.config.compose import check_overrides, explain_error
         from lengthwise.config.parse import parse_config
         from lengthwise.errors import LengthwiseError
         from lengthwise.pipeline.launch import Launch
         from lengthwise.sweeps.jobs import plan_job
-        from lengthwise.train import check_resume
 
         try:
             check_overrides(overrides)

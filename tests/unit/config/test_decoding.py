@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from lengthwise.cli import read_command
+from lengthwise.app.cli import read_command
 from lengthwise.config.compose import change_decoding, compose_options
 from lengthwise.config.options import BeamOptions, SampleOptions
 from lengthwise.errors import ConfigError, LengthwiseError

@@ -1,0 +1,1 @@
+"""The front doors: `python train.py` and the command `lengthwise`."""
