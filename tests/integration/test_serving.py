@@ -66,19 +66,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     arguments = [*TRAIN, f"output_dir={home}/outputs", f"tracking.uri=sqlite:///{home}/mlflow.db"]
     script = f"""
 import json, sys
-from lengthwise import execution, train
+from lengthwise.app import hydra_app
+from lengthwise.pipeline import work
 from lengthwise.serving.artifact import Artifact
 from lengthwise.serving.predictor import Predictor
-save = execution._save_model
+save = work._save_model
 def save_and_decode(run, models, options, dataset):
     save(run, models, options, dataset)
     source, target = dataset.source_codec, dataset.target_codec
     fitted = Predictor(Artifact(options=options, models=models, source_codec=source, target_codec=target))
     made = fitted.decode(json.load(open("texts.json")))
     json.dump([prediction.value for prediction in made], open("wanted.json", "w"))
-execution._save_model = save_and_decode
+work._save_model = save_and_decode
 sys.argv[1:] = {arguments!r}
-train.main()
+hydra_app.main()
 """
     run_python(home, sys.executable, "-c", script)
     wanted = json.loads((home / "wanted.json").read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from lengthwise import usage
+from lengthwise.app import use
 from lengthwise.config.documentation import suggest
 from lengthwise.errors import ConfigError, LengthwiseError
 
@@ -56,10 +56,10 @@ class Command:
 def main() -> None:
     """Run the command line of this process; ends it with a status other than 0 where something went wrong."""
     if sys.argv[1:2] == ["train"]:
-        from lengthwise import train
+        from lengthwise.app import hydra_app
 
         sys.argv[:] = [f"{sys.argv[0]} train", *sys.argv[2:]]
-        train.main()
+        hydra_app.main()
         return
     status = run_command(sys.argv[1:])
     if status:
@@ -325,7 +325,7 @@ COMMANDS = {
         flags={"--json": {"action": "store_true", "help": "one JSON list, for a program to read"}},
     ),
     "decode": Command(
-        run=usage.decode_sources,
+        run=use.decode_sources,
         meaning="Decode texts, or the lines of a file, with a trained model.",
         word="RUN",
         rest="TEXT",
@@ -337,32 +337,32 @@ COMMANDS = {
         },
     ),
     "evaluate": Command(
-        run=usage.evaluate_run,
+        run=use.evaluate_run,
         meaning="Score a run's weights under another decoding, into the same run.",
         word="RUN",
     ),
     "report": Command(
-        run=usage.write_report,
+        run=use.write_report,
         meaning="Write what a study, or several together, have found out: a page, a text, a table, figures.",
         word="STUDY",
         rest="STUDY",
         flags={"--output": {"metavar": "DIR", "help": "where it goes; else `report` in the study's directory"}},
     ),
     "serve": Command(
-        run=usage.serve_run,
+        run=use.serve_run,
         meaning="Serve a trained model over HTTP, on this machine alone.",
         word="RUN",
         flags={"--port": {"type": int, "default": 8000, "help": "where it listens; 0 takes a free one; 8000"}},
     ),
     "register": Command(
-        run=usage.register_run,
+        run=use.register_run,
         meaning="Register a run's model in MLflow under a name.",
         word="RUN",
         rest="NAME",
         flags={"--alias": {"metavar": "ALIAS", "help": "also move this alias to it, such as champion"}},
     ),
     "export": Command(
-        run=usage.export_run,
+        run=use.export_run,
         meaning="Write a run's model as a SavedModel: strings in, strings out, with TensorFlow alone.",
         word="RUN",
         rest="DIRECTORY",

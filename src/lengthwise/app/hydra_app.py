@@ -40,7 +40,7 @@ FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 """Exit statuses: an error, a mistake in what was asked for, Ctrl-C. SIGTERM ends with that of `Terminated`."""
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-_PACKAGE = str(Path(__file__).parent)
+_PACKAGE = str(Path(__file__).parents[1])
 _FLAGS = ("help", "hydra_help", "resolve", "run", "multirun", "shell_completion")
 _VALUED_FLAGS = ("cfg", "package", "config_path", "config_name", "config_dir", "info")
 
@@ -267,7 +267,7 @@ def is_ours(error: BaseException) -> bool:
     called = files[in_hydra[0] :] if in_hydra else files[-1:]
     composing = any(file.endswith(f"{os.sep}composer.py") for file in called)  # calls Hydra for a sweep's jobs
     in_ours = any(file.startswith(_PACKAGE) for file in called)
-    return in_ours and not composing and not files[-1].endswith(f"{os.sep}composition.py")
+    return in_ours and not composing and not files[-1].endswith(f"{os.sep}compose.py")
 
 
 @contextlib.contextmanager
