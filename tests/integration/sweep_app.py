@@ -1,4 +1,4 @@
-"""The application with a small job in the place of an experiment, so that launching is tested without TensorFlow."""
+"""The application with a small job instead of an experiment, so that launching is tested without TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import dump_options, flatten_options
 from lengthwise.config.paths import project_root
 from lengthwise.errors import DataError
-from lengthwise.pipeline.launch import JOB_TAG, Launch
+from lengthwise.pipeline.launch import JOB_TAG, JobFunction, Launch
 from lengthwise.tracking.runs.manifest import PrimaryMetric
 from lengthwise.tracking.runs.run import resume_run, start_run
 from lengthwise.tracking.runs.run_record import RunRecord
@@ -81,4 +81,6 @@ MISHAPS = {
 }
 
 if __name__ == "__main__":
-    main("sweep_app:run_job")
+    import sweep_app  # not as `__main__`: workers know the function by the name of its module
+
+    main(JobFunction(run=sweep_app.run_job))

@@ -31,7 +31,7 @@ from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import RawConfig, parse_config
 from lengthwise.config.paths import conf_dir
 from lengthwise.errors import ConfigError, LengthwiseError, Terminated
-from lengthwise.pipeline.launch import RUN_EXPERIMENT, Launch, find_function
+from lengthwise.pipeline.launch import EXPERIMENT, JobFunction, Launch
 
 if TYPE_CHECKING:
     from lengthwise.sweeps.sweep import Sweep
@@ -50,10 +50,10 @@ class Task:
 
     Args:
         command: the command as typed.
-        function: what is done with the options, as `module:function`.
+        function: what is done with the options.
     """
 
-    def __init__(self, command: tuple[str, ...], *, function: str) -> None:
+    def __init__(self, command: tuple[str, ...], *, function: JobFunction) -> None:
         self.command = command
         self.function = function
         self.sweeps: list[Sweep] = []
@@ -71,7 +71,7 @@ class Task:
         try:
             options, launch = parse_config(raw), self._describe_launch()
             check_resume(options, launch)
-            return find_function(self.function)(options, launch)
+            return self.function.run(options, launch)
         except LengthwiseError as error:
             # Past Hydra, which would print lines of its own around any other exception.
             raise SystemExit(report(str(error), REFUSED)) from error
@@ -88,7 +88,7 @@ class Task:
             sweep: the sweep, before its first job.
         """
         self.sweeps.append(self.ending.enter_context(sweep))
-        if self.function == RUN_EXPERIMENT:
+        if self.function is EXPERIMENT:
             # While the workers get ready, and not when they have ended and the user waits.
             threading.Thread(target=importlib.import_module, args=("lengthwise.studies.collect",), daemon=True).start()
             self.ending.push(lambda kind, *_: report_sweep(sweep) if kind is None else None)
@@ -127,11 +127,11 @@ def check_resume(options: RunOptions, launch: Launch) -> None:
         raise ConfigError("resume", rule, received=" ".join(others) or "a sweep", remedy=remedy)
 
 
-def main(function: str = RUN_EXPERIMENT) -> None:
+def main(function: JobFunction = EXPERIMENT) -> None:
     """Run the command line of this process; ends it with a status other than 0 where something went wrong.
 
     Args:
-        function: what is done with the options of each run, as `module:function`.
+        function: what is done with the options of each run.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors over, so that they can be put in our words
     with _keep_arguments(), _terminable(), warnings.catch_warnings():
@@ -141,7 +141,7 @@ def main(function: str = RUN_EXPERIMENT) -> None:
         sys.exit(status)
 
 
-def _run_command(function: str) -> int:
+def _run_command(function: JobFunction) -> int:
     task = Task(describe_command(sys.argv), function=function)
     overrides: list[str] = []
     try:

@@ -1,18 +1,11 @@
-"""How a run was started: what it is told beside its options."""
+"""What a run is given beside its options, and the function that does its work."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from lengthwise.config.options import RunOptions
-
-RUN_EXPERIMENT = "lengthwise.pipeline.run:run_experiment"
-"""What a command does with its options, as `module:function`; imported only then, for it imports TensorFlow."""
-
-PRELOADS = {RUN_EXPERIMENT: "lengthwise.pipeline.preload"}
-"""By what is done: the module that imports beforehand what it needs, for processes that many jobs are to run in."""
 
 JOB_TAG = "lengthwise.job_number"
 """Tag of a run: the number of its job. By it a sweep finds the run of a job, also where its process died."""
@@ -25,11 +18,11 @@ class Launch:
     Args:
         command: the command as typed, such as `("python", "train.py", "model=repeat")`.
         overrides: the part of it that makes this run, Hydra's own options left out.
-        parent: name of the run directory of the sweep that this run is a job of; None for a run alone.
-        job_number: number of the job in its sweep, from 0; None for a run alone.
+        parent: name of the run directory of the sweep that this run is a job of; None for a single run.
+        job_number: number of the job in its sweep, from 0; None for a single run.
         cores: the cores that this run may use, its share where jobs run side by side; None: all. Decides what
             `training.num_threads=0` means and must not change results.
-        resume: directory of a run to go on with, in the place of a new one; None for a new run.
+        resume: directory of the run to resume; None for a new run.
 
     A job's run carries the tag `JOB_TAG` with its number, by which the sweep finds it.
     """
@@ -42,16 +35,28 @@ class Launch:
     resume: str | None = None
 
 
-JobFunction = Callable[[RunOptions, Launch], float | None]
-"""Does the work of one run; returns what a search would minimise, None where there is nothing."""
-
-
-def find_function(path: str) -> JobFunction:
-    """Import what a job does.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobFunction:
+    """What a command does with the options of each run, in this process or in the workers of a sweep.
 
     Args:
-        path: `module:function`.
+        run: does the work of one run; returns what a search would minimise, None where there is nothing. A function at
+            the top of a module: workers are sent its name. It imports TensorFlow only when it is called, since the
+            process that refuses wrong options and watches over jobs has no use for it.
+        preload: names of the modules that `run` needs, imported once by the process that workers are forked from;
+            `multiprocessing` takes them as text.
     """
-    module, _, name = path.partition(":")
-    function: JobFunction = getattr(importlib.import_module(module), name)
-    return function
+
+    run: Callable[[RunOptions, Launch], float | None]
+    preload: tuple[str, ...] = ()
+
+
+def run_experiment(options: RunOptions, launch: Launch) -> float | None:
+    """Train, decode and score one model; see `lengthwise.pipeline.run.run_experiment`."""
+    from lengthwise.pipeline import run
+
+    return run.run_experiment(options, launch)
+
+
+EXPERIMENT = JobFunction(run=run_experiment, preload=("lengthwise.pipeline.preload",))
+"""What `python train.py` does."""

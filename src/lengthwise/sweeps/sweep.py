@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lengthwise.config.paths import project_root
 from lengthwise.errors import RunError
-from lengthwise.pipeline.launch import JOB_TAG, RUN_EXPERIMENT, Launch
+from lengthwise.pipeline.launch import EXPERIMENT, JOB_TAG, JobFunction, Launch
 from lengthwise.sweeps.executors.local import Executor, PoolSize
 from lengthwise.sweeps.executors.worker import SECONDS_TO_CLOSE, Assignment
 from lengthwise.sweeps.history import Earlier, History, find_parent, find_score, lock_study
@@ -38,7 +38,7 @@ class SweepOptions:
 
     Args:
         command: the command as typed.
-        function: what a job does, as `module:function`.
+        function: what a job does.
         repeat: whether to do everything anew, whatever has been done.
         parent: name of the parent run to go on with; None: the newest sweep of the study that has one of the jobs,
             else a new one.
@@ -46,7 +46,7 @@ class SweepOptions:
     """
 
     command: tuple[str, ...]
-    function: str = RUN_EXPERIMENT
+    function: JobFunction = EXPERIMENT
     repeat: bool = False
     parent: str | None = None
     varied: Sequence[str] | None = None

@@ -18,7 +18,7 @@ from typing import Protocol
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from lengthwise.config.options import LocalLauncherOptions
-from lengthwise.pipeline.launch import PRELOADS
+from lengthwise.pipeline.launch import JobFunction
 from lengthwise.sweeps.executors.worker import (
     SECONDS_TO_CLOSE,
     WORN_OUT,
@@ -110,7 +110,7 @@ class LocalExecutor:
             monitor.notice(attempt.assignment, Ending(status="KILLED", seconds=0.0, reason=reason), attempt.count)
 
 
-def choose_context(function: str) -> BaseContext:
+def choose_context(function: JobFunction) -> BaseContext:
     """Return how workers are started.
 
     On Linux they are forked from a server that has imported what jobs need, TensorFlow above all: in some milliseconds
@@ -121,7 +121,7 @@ def choose_context(function: str) -> BaseContext:
         function: what jobs do; the server of a process serves those of its first sweep.
     """
     if sys.platform == "linux":
-        forkserver.set_forkserver_preload([PRELOADS[function]] if function in PRELOADS else [])
+        forkserver.set_forkserver_preload(list(function.preload))
         # Its socket lies among the temporary files: the path may be too long for one, or the disk full.
         with contextlib.suppress(OSError):
             forkserver.ensure_running()

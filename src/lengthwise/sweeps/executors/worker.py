@@ -19,7 +19,7 @@ from typing import Protocol
 
 from lengthwise.config.options import RunOptions
 from lengthwise.errors import LengthwiseError, Terminated
-from lengthwise.pipeline.launch import Launch, find_function
+from lengthwise.pipeline.launch import JobFunction, Launch
 from lengthwise.sweeps.jobs import Ending
 
 WORN_OUT = 77
@@ -38,7 +38,7 @@ class Assignment:
 
     Args:
         number: number of the job in its sweep.
-        function: the job as `module:function`, imported in the worker alone.
+        function: what the job does.
         options: the job's configuration.
         launch: where the run comes from.
         log: file that takes whatever the job prints.
@@ -47,7 +47,7 @@ class Assignment:
     """
 
     number: int
-    function: str
+    function: JobFunction
     options: RunOptions
     launch: Launch
     log: Path
@@ -83,7 +83,7 @@ def perform_job(assignment: Assignment) -> Ending:
     started = time.monotonic()
     with _print_to(assignment.log), _stoppable() as stop:
         try:
-            value = find_function(assignment.function)(assignment.options, assignment.launch)
+            value = assignment.function.run(assignment.options, assignment.launch)
             return Ending(status="FINISHED", seconds=time.monotonic() - started, value=_finite(value))
         except BaseException as error:
             if isinstance(error, Terminated):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lengthwise.config.compose import compose_options
-from lengthwise.pipeline.launch import Launch
-from lengthwise.sweeps import remote
+from lengthwise.pipeline.launch import EXPERIMENT, Launch
+from lengthwise.sweeps.executors import remote
 from lengthwise.sweeps.executors.remote import RemoteExecutor
 from lengthwise.sweeps.executors.worker import Assignment
 from lengthwise.sweeps.jobs import Ending
@@ -71,7 +71,7 @@ class FakeMonitor:
 def execute(cluster: FakeCluster, monitor: FakeMonitor, *, timeout_minutes: float | None = None) -> None:
     launch = Launch(command=(), overrides=())
     assignments = [
-        Assignment(number=number, function="m:f", options=OPTIONS, launch=launch, log=Path("x"))
+        Assignment(number=number, function=EXPERIMENT, options=OPTIONS, launch=launch, log=Path("x"))
         for number in cluster.endings
     ]
     executor = RemoteExecutor(cluster, num_workers=None, cores=1, timeout_minutes=timeout_minutes, retries=1)

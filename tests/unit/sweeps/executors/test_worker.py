@@ -2,26 +2,30 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lengthwise.config.compose import compose_options
 from lengthwise.config.options import RunOptions
 from lengthwise.errors import DataError
-from lengthwise.pipeline.launch import Launch
-from lengthwise.sweeps import work
+from lengthwise.pipeline.launch import JobFunction, Launch
 from lengthwise.sweeps.executors.worker import Assignment, perform_job
 
 OPTIONS = compose_options(["seed=7"])
 LAUNCH = Launch(command=("x",), overrides=("seed=7",), parent="p", job_number=3, cores=1)
 
 
-def make_assignment(directory: Path) -> Assignment:
-    return Assignment(number=3, function="m:f", options=OPTIONS, launch=LAUNCH, log=directory / "3.log")
+Run = Callable[[RunOptions, Launch], float | None]
 
 
-def raise_error(error: BaseException) -> None:
+def make_assignment(directory: Path, run: Run) -> Assignment:
+    return Assignment(number=3, function=JobFunction(run=run), options=OPTIONS, launch=LAUNCH, log=directory / "3.log")
+
+
+def raise_error(error: BaseException) -> float:
     raise error
 
 
@@ -38,33 +42,26 @@ def raise_error(error: BaseException) -> None:
     ],
 )
 def test_whatever_a_job_raises_becomes_an_ending(
-    error: BaseException, status: str, reason: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: BaseException, status: str, reason: str | None, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(work, "find_function", lambda _path: lambda _options, _launch: raise_error(error))
-    ending = perform_job(make_assignment(tmp_path))
+    ending = perform_job(make_assignment(tmp_path, lambda _options, _launch: raise_error(error)))
     assert (ending.status, ending.reason, ending.passing) == (status, reason, False)
 
 
 @pytest.mark.parametrize(("returned", "value"), [(2, 2.0), (0.5, 0.5), (float("nan"), None), (None, None), ("x", None)])
-def test_what_a_job_returns(
-    returned: object, value: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(work, "find_function", lambda _path: lambda _options, _launch: returned)
-    assert perform_job(make_assignment(tmp_path)).value == value
+def test_what_a_job_returns(returned: Any, value: float | None, tmp_path: Path) -> None:
+    assert perform_job(make_assignment(tmp_path, lambda _options, _launch: returned)).value == value
 
 
-def test_a_job_gets_its_options_and_prints_into_its_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_job_gets_its_options_and_prints_into_its_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     def job(options: RunOptions, launch: Launch) -> float:
         sys.__stdout__.write(f"seed {options.seed}, job {launch.job_number}\n")  # type: ignore[union-attr]
         sys.__stdout__.flush()  # type: ignore[union-attr]
         raise OSError("disk full")
 
-    monkeypatch.setattr(work, "find_function", lambda _path: job)
     with capfd.disabled():
         before = signal.getsignal(signal.SIGTERM)
-        assert perform_job(make_assignment(tmp_path)).reason == "OSError: disk full"
+        assert perform_job(make_assignment(tmp_path, job)).reason == "OSError: disk full"
         assert signal.getsignal(signal.SIGTERM) == before
     text = (tmp_path / "3.log").read_text()
     assert "seed 7, job 3" in text
