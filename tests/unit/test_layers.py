@@ -127,6 +127,13 @@ def test_rooms_within_a_room_keep_their_order(folder: str) -> None:
         assert not rooms & INNER_ROOMS[folder], place
 
 
+def test_executors_know_only_the_jobs_of_a_sweep() -> None:
+    for path in (SOURCE / "sweeps" / "executors").glob("*.py"):
+        found = {module for name in list_imports(path) if (module := find_module(name))}
+        of_the_sweep = {module for module in found if str(Path(module).parent) == "sweeps"}
+        assert of_the_sweep <= {"sweeps/jobs.py", "sweeps/__init__.py"}, path
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_libraries_stay_in_their_rooms(library: str) -> None:
     for place in LIBRARIES[library]:

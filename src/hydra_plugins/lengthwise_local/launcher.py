@@ -1,6 +1,6 @@
-"""The launcher `hydra/launcher=local` as Hydra sees it; the work is done in `lengthwise.sweeps`.
+"""The launcher `hydra/launcher=local` as Hydra sees it; `lengthwise.sweeps` does the work.
 
-Imported by Hydra at every start: only Hydra's own modules are imported before there is something to launch.
+Hydra imports this at every start, so only Hydra's own modules are imported before there is something to launch.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from hydra.types import HydraContext, TaskFunction
 
 if TYPE_CHECKING:
     from lengthwise.config.parse import RawConfig
-    from lengthwise.sweeps.executors.local import Executor
-    from lengthwise.sweeps.jobs import Job, Outcome
+    from lengthwise.sweeps.executors.contract import Executor
+    from lengthwise.sweeps.jobs import Job, JobResult
     from lengthwise.sweeps.sweep import Sweep
 
 
 class FailedJob(JobReturn):
     """A job that did not finish; its status says so.
 
-    Hydra's basic sweeper reads the value of every job, and raises, and drops all later batches, where one holds an
-    exception. Here one job costs itself alone, so the value is None; the reason stands in the sweep's table.
+    Hydra's basic sweeper reads the value of every job; if one holds an exception, it raises it and drops all later
+    batches. Here jobs are isolated from each other, so the value is None; the sweep's table gives the reason.
     """
 
-    @property  # type: ignore[misc]  # Hydra's has a setter, of no use here
+    @property  # type: ignore[misc]  # Hydra's has a setter, which is not needed here
     def return_value(self) -> Any:
-        """None: there is no value."""
+        """Return None: there is no value."""
         return None
 
 
 class SweepLauncher(Launcher):
-    """Runs jobs as one sweep with one parent run, wherever they run; skips what is done, goes on with the rest.
+    """Runs jobs as one sweep with one parent run, wherever they run; skips what is done and resumes the rest.
 
     Args:
-        raw: whatever Hydra read from the launcher's file and the command line; the gate says which of it is taken.
+        raw: what Hydra read from the launcher's file and the command line, not yet checked.
     """
 
     def __init__(self, **raw: object) -> None:
@@ -46,24 +46,24 @@ class SweepLauncher(Launcher):
 
     @abstractmethod
     def make_executor(self) -> tuple[Executor, bool]:
-        """Check the launcher's options; return where jobs run, and whether all are run anew."""
+        """Check the launcher's options; return the executor, and whether finished jobs are run again."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: RawConfig) -> None:
-        """Take what Hydra gives, and refuse wrong options of the launcher before anything else happens."""
+        """Take what Hydra gives; wrong options of the launcher are refused before anything else happens."""
         from importlib.metadata import version
 
         from lengthwise.app.hydra_app import Task
         from lengthwise.sweeps.composer import JobComposer
 
         if not isinstance(task_function, Task):
-            raise TypeError("this launcher runs the jobs of lengthwise alone")
+            raise TypeError("this launcher runs only the jobs of lengthwise")
         self._executor, self._repeat = self.make_executor()
         self._task, self._config, self._version = task_function, config, version("lengthwise")
         # The sweeper composes each job with this loader too, only to find mistakes.
         self._composer = hydra_context.config_loader = JobComposer(hydra_context.config_loader)  # type: ignore[assignment]
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run a batch of jobs; the first starts when all have passed the gate.
+        """Run a batch of jobs; the first starts when the options of all have been checked.
 
         Args:
             job_overrides: of each job.
@@ -72,8 +72,8 @@ class SweepLauncher(Launcher):
         Returns:
             One result for each job.
         """
-        jobs = [self.plan(initial_job_idx + place, tuple(each)) for place, each in enumerate(job_overrides)]
-        return [_as_return(outcome) for outcome in self.open_sweep(jobs).run(jobs)]
+        jobs = [self.build_job(initial_job_idx + offset, tuple(each)) for offset, each in enumerate(job_overrides)]
+        return [_as_return(result) for result in self.open_sweep(jobs).run(jobs)]
 
     def open_sweep(
         self, jobs: Sequence[Job], *, parent: str | None = None, varied: Sequence[str] | None = None
@@ -82,8 +82,8 @@ class SweepLauncher(Launcher):
 
         Args:
             jobs: at least one.
-            parent: name of the run of an earlier command to go on with; None: the sweep that has one of the jobs.
-            varied: the options in which jobs differ; None: to be found.
+            parent: name of the parent run to resume; None: the newest sweep of the study that has one of the jobs.
+            varied: the options in which jobs differ; None: those in which `jobs` differ.
         """
         from lengthwise.sweeps.sweep import Sweep, SweepOptions
 
@@ -96,8 +96,8 @@ class SweepLauncher(Launcher):
             task.open_sweep(self._sweep)
         return self._sweep
 
-    def plan(self, number: int, overrides: tuple[str, ...]) -> Job:
-        """Compose a job and let it through the gate.
+    def build_job(self, number: int, overrides: tuple[str, ...]) -> Job:
+        """Compose a job and check its options.
 
         Args:
             number: of the job.
@@ -108,14 +108,14 @@ class SweepLauncher(Launcher):
         from lengthwise.config.parse import parse_config
         from lengthwise.errors import LengthwiseError
         from lengthwise.pipeline.launch import Launch
-        from lengthwise.sweeps.jobs import plan_job
+        from lengthwise.sweeps.jobs import build_job
 
         try:
             check_overrides(overrides)
             raw = self._composer.load_sweep_config(self._config, overrides)
             options = parse_config(raw)
             check_resume(options, Launch(command=self._task.command, overrides=overrides, job_number=number))
-            return plan_job(number, overrides, options, version=self._version)
+            return build_job(number, overrides, options, version=self._version)
         except Exception as error:
             refusal = explain_error(error, overrides)
             raise LengthwiseError(f"Job {number} ({' '.join(overrides)}): {refusal}") from error
@@ -125,7 +125,7 @@ class LocalLauncher(SweepLauncher):
     """Runs the jobs of a sweep in warm processes of this machine; the arguments are those of `LocalLauncherOptions`."""
 
     def make_executor(self) -> tuple[Executor, bool]:
-        """Check the launcher's options; return where jobs run, and whether all are run anew."""
+        """Check the launcher's options; return the executor, and whether finished jobs are run again."""
         from lengthwise.config.options import LocalLauncherOptions
         from lengthwise.config.parse import parse_plugin
         from lengthwise.sweeps.executors.local import LocalExecutor
@@ -134,10 +134,10 @@ class LocalLauncher(SweepLauncher):
         return LocalExecutor(options), options.finished == "repeat"
 
 
-def _as_return(outcome: Outcome) -> JobReturn:
-    result: JobReturn = FailedJob() if outcome.failed else JobReturn()
-    result.overrides = list(outcome.job.overrides)
-    result.task_name = "train"
-    result.status = JobStatus.FAILED if outcome.failed else JobStatus.COMPLETED
-    result._return_value = RuntimeError(outcome.ending.reason) if outcome.failed else outcome.ending.value
-    return result
+def _as_return(result: JobResult) -> JobReturn:
+    returned: JobReturn = FailedJob() if result.has_failed else JobReturn()
+    returned.overrides = list(result.job.overrides)
+    returned.task_name = "train"
+    returned.status = JobStatus.FAILED if result.has_failed else JobStatus.COMPLETED
+    returned._return_value = RuntimeError(result.attempt.reason) if result.has_failed else result.attempt.value
+    return returned

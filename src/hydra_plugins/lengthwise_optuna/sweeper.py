@@ -1,6 +1,6 @@
-"""The sweeper `hydra/sweeper=optuna` as Hydra sees it; the work is done in `lengthwise.sweeps.search`.
+"""The sweeper `hydra/sweeper=optuna` as Hydra sees it; `lengthwise.sweeps.search` does the work.
 
-Imported by Hydra at every start: only Hydra's own modules are imported before there is something to search.
+Hydra imports this at every start, so only Hydra's own modules are imported before there is something to search.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hydra_plugins.lengthwise_local.launcher import SweepLauncher
 if TYPE_CHECKING:
     from lengthwise.config.options import OptunaSweeperOptions, RunOptions
     from lengthwise.config.parse import RawConfig
-    from lengthwise.sweeps.search import Direction
+    from lengthwise.sweeps.search import Direction, Trials
 
 
 class OptunaSweeper(Sweeper):
@@ -26,14 +26,14 @@ class OptunaSweeper(Sweeper):
 
     Args:
         params: what a study's overlay sweeps over, here the space to search.
-        raw: whatever Hydra read from the sweeper's file and the command line; the gate says which of it is taken.
+        raw: what Hydra read from the sweeper's file and the command line, not yet checked.
     """
 
     def __init__(self, params: Mapping[str, object] | None = None, **raw: object) -> None:
         self._params, self._raw = params or {}, raw
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: RawConfig) -> None:
-        """Take what Hydra gives, and refuse wrong options before anything else happens."""
+        """Take what Hydra gives; wrong options are refused before anything else happens."""
         from lengthwise.config.options import OptunaSweeperOptions
         from lengthwise.config.parse import parse_plugin
         from lengthwise.errors import ConfigError
@@ -45,58 +45,52 @@ class OptunaSweeper(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
         if not isinstance(launcher, SweepLauncher):
-            remedy = "Choose hydra/launcher=local"
-            raise ConfigError("hydra/sweeper=optuna", "needs a launcher of ours", received=None, remedy=remedy)
+            remedy = "Choose hydra/launcher=local, ray or slurm"
+            raise ConfigError("hydra/sweeper=optuna", "needs a launcher of Lengthwise", received=None, remedy=remedy)
         self._launcher, self._config = launcher, config
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Search, or go on with the search that the same command began.
+        """Search, or resume the search that the same command began.
 
         Args:
             arguments: overrides; those with several values span the space.
         """
         from lengthwise.errors import ConfigError
         from lengthwise.sweeps.parent_run import find_study
-        from lengthwise.sweeps.search import Trials, open_study, read_space, sign_search
+        from lengthwise.sweeps.search import Trials, open_study
+        from lengthwise.sweeps.search_space import read_space, take_example, write_signature
 
         given = [*(f"{key}={value}" for key, value in self._params.items()), *arguments]
         space, fixed = read_space(OverridesParser.create().parse_overrides(given))
         if not space:
             remedy = "Give an option several values, as in latent_dim=choice(32,64)"
             raise ConfigError("hydra/sweeper=optuna", "needs something to search", received=None, remedy=remedy)
-        example = self._launcher.plan(0, (*fixed, *(f"{key}={_take_one(each)}" for key, each in space.items())))
+        example = self._launcher.build_job(0, (*fixed, *take_example(space)))
         study = open_study(
             find_study(example),
             self._options,
-            signature=sign_search(space, fixed),
+            signature=write_signature(space, fixed),
             direction=_find_direction(self._options, example.options),
         )
         self._search(Trials(study, space, fixed, self._options))
 
-    def _search(self, trials: Any) -> None:
+    def _search(self, trials: Trials) -> None:
         import itertools
         import json
 
-        from lengthwise.sweeps.search import draw_jobs
-
         num_left = trials.num_left
-        jobs = draw_jobs(trials, self._launcher.plan)
+        jobs = trials.draw_jobs(self._launcher.build_job)
         first = next(jobs, None)
         if first is not None:
-            sweep = self._launcher.open_sweep([first], parent=trials.find_parent(), varied=trials.varied)
-            trials.set_parent(sweep.directory.name)
+            sweep = self._launcher.open_sweep([first], parent=trials.find_parent_run(), varied=trials.varied)
+            trials.set_parent_run(sweep.directory.name)
             chained = itertools.chain([first], jobs)
-            sweep.search(chained, num_jobs=num_left, watch=trials.watch, settle=trials.settle)
+            sweep.search(chained, num_jobs=num_left, observer=trials)
             (sweep.directory / "best.json").write_text(json.dumps(trials.describe_best(), indent=1), encoding="utf-8")
         best = trials.describe_best()
         if best is not None:
             found = " ".join(f"{key}={value}" for key, value in best["options"].items())
             print(f"Best of {len(trials.study.trials)} trials: {best['value']:.6g} with {found}")
-
-
-def _take_one(distribution: Any) -> Any:
-    """Return any value of a distribution, to compose an example with."""
-    return distribution.choices[0] if hasattr(distribution, "choices") else distribution.low
 
 
 def _find_direction(options: OptunaSweeperOptions, example: RunOptions) -> Direction:

@@ -1,4 +1,4 @@
-"""The launcher `hydra/launcher=slurm` as Hydra sees it; the work is done in `lengthwise.sweeps`."""
+"""The launcher `hydra/launcher=slurm` as Hydra sees it; `lengthwise.sweeps` does the work."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from hydra_plugins.lengthwise_local.launcher import SweepLauncher
 
 if TYPE_CHECKING:
-    from lengthwise.sweeps.executors.local import Executor
+    from lengthwise.sweeps.executors.contract import Executor
 
 
 class SlurmLauncher(SweepLauncher):
     """Runs the jobs of a sweep on Slurm; the arguments are those of `SlurmLauncherOptions`."""
 
     def make_executor(self) -> tuple[Executor, bool]:
-        """Check the launcher's options; return where jobs run, and whether all are run anew."""
+        """Check the launcher's options; return the executor, and whether finished jobs are run again."""
         from lengthwise.config.options import SlurmLauncherOptions
         from lengthwise.config.parse import parse_plugin
         from lengthwise.config.paths import project_root

@@ -1,8 +1,8 @@
-"""The configurations of a sweep's jobs, composed many times as fast as one after another by Hydra.
+"""Composing the configurations of a sweep's jobs, much faster than Hydra composes them one by one.
 
-Hydra reads and merges every file for each job, and twice: the sweeper composes to find mistakes, the launcher to run.
-But jobs that choose the same files differ in single values only. Here Hydra composes once for each choice of files,
-and the values are set, by Hydra's own code, on a copy.
+Hydra reads and merges every file for each job, and does so twice: the sweeper composes to find mistakes, the launcher
+to run. But jobs that choose the same files differ only in single values. Here Hydra composes once for each choice of
+files, and Hydra's own code sets the values on a copy.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from hydra.core.override_parser.types import Override
 
 from lengthwise.config.parse import RawConfig, drop_hydra
 
-_MOST_KEPT = 64
+_MAX_KEPT = 64
 
 
 class JobComposer:
-    """Composes the jobs of one sweep; stands in the place of Hydra's loader for the sweeper's check too.
+    """Composes the jobs of one sweep; it replaces Hydra's loader, also for the sweeper's check.
 
     Args:
         loader: Hydra's.
@@ -49,7 +49,7 @@ class JobComposer:
         values = [override for override in overrides if not self._chooses_file(override)]
         files = tuple(override.input_line or "" for override in overrides if self._chooses_file(override))
         if files not in self._bases:
-            if len(self._bases) >= _MOST_KEPT:
+            if len(self._bases) >= _MAX_KEPT:
                 self._bases.clear()
             self._bases[files] = drop_hydra(self._loader.load_sweep_config(master_config, list(files)))
         composed = copy.deepcopy(self._bases[files])

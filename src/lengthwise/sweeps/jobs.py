@@ -1,4 +1,4 @@
-"""What a sweep is to do, and what came of it."""
+"""The jobs of a sweep: what each is to run, and its result."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import Scalar, flatten_options
@@ -14,18 +14,18 @@ from lengthwise.config.parse import Scalar, flatten_options
 JobStatus = Literal["FINISHED", "FAILED", "KILLED", "PRUNED"]
 
 _WITHOUT_EFFECT = ("output_dir", "study", "resume", "training.checkpoint_seconds")
-"""Options that say where a run is kept or how it is saved, not what comes of it; `tracking` is another such group."""
+"""Options that say where a run is kept or how it is saved; its results do not depend on them, nor on `tracking`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """One run of a sweep, through the gate and ready to start.
+    """One run of a sweep: checked and ready to start.
 
     Args:
         number: from 0, counted over the whole sweep.
-        overrides: what sets it apart, such as `("model=repeat", "latent_dim=32")`.
+        overrides: the options that set it apart, such as `("model=repeat", "latent_dim=32")`.
         options: its configuration.
-        identity: hash of all that decides its results but the data: equal for equal runs.
+        identity: hash of everything that decides its results except the data; equal runs have equal hashes.
     """
 
     number: int
@@ -34,57 +34,69 @@ class Job:
     identity: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ending:
-    """How one attempt at a job ended, as its process or the pool tells.
+class Score(NamedTuple):
+    """The primary metric of a run, by which the runs of a study are compared.
 
     Args:
-        status: FINISHED; FAILED after an exception or an exit; KILLED where its process died or was stopped; PRUNED
-            where a search stopped it.
-        seconds: time from its start.
-        value: what the job returned, for a search; None where there is nothing.
-        reason: why it did not finish, on one line; None where it did.
-        passing: whether another attempt may go better: the process died or ran out of time, the job raised nothing.
+        metric: its name, such as `test/exact_match`.
+        value: its value.
+    """
+
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptStatus:
+    """How one attempt at a job ended, as reported by its process or its executor.
+
+    Args:
+        status: FINISHED; FAILED after an exception or an exit; KILLED if its process died or was stopped; PRUNED if a
+            search stopped it.
+        seconds: time since its start.
+        value: what the job returned, for a search; None if it returned nothing.
+        reason: why it did not finish, on one line; None if it finished.
+        is_transient: whether another attempt may succeed: the process died or ran out of time, the job raised nothing.
     """
 
     status: JobStatus
     seconds: float
     value: float | None = None
     reason: str | None = None
-    passing: bool = False
+    is_transient: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
-    """What came of a job.
+class JobResult:
+    """The result of a job.
 
     Args:
         job: the job.
-        ending: how its last attempt ended.
-        attempts: how often it was started; 0 where it had finished before this command.
-        run: name of its run directory; None where it did not come so far.
-        score: its summary figure, by which the study's runs are compared, with its name; None where there is none.
+        attempt: how its last attempt ended.
+        num_attempts: how often it was started; 0 if it had finished before this command.
+        run: name of its run directory; None if it ended before it had one.
+        score: its primary metric; None if it has none.
     """
 
     job: Job
-    ending: Ending
-    attempts: int
+    attempt: AttemptStatus
+    num_attempts: int
     run: str | None
-    score: tuple[str, float] | None
+    score: Score | None
 
     @property
-    def failed(self) -> bool:
+    def has_failed(self) -> bool:
         """Whether the job should have finished and did not."""
-        return self.ending.status in ("FAILED", "KILLED")
+        return self.attempt.status in ("FAILED", "KILLED")
 
 
-def plan_job(number: int, overrides: tuple[str, ...], options: RunOptions, *, version: str) -> Job:
+def build_job(number: int, overrides: tuple[str, ...], options: RunOptions, *, version: str) -> Job:
     """Make a job of a configuration.
 
     Args:
         number: from 0, counted over the whole sweep.
-        overrides: what sets it apart.
-        options: its configuration, through the gate.
+        overrides: the options that set it apart.
+        options: its configuration, already checked.
         version: of this package.
     """
     identity = identify_run(flatten_options(options), version)
@@ -95,11 +107,11 @@ def identify_run(params: Mapping[str, Scalar], version: str) -> str:
     """Return a hash of what decides the results of a run, apart from the data.
 
     Args:
-        params: every option by its dotted name, of `flatten_options` or from a run's manifest.
+        params: every option by its dotted name, from `flatten_options` or from a run's manifest.
         version: of this package.
 
     Returns:
-        sha256, hexadecimal, of the version and of all options but those that say where and how a run is kept.
+        SHA-256, hexadecimal, of the version and of all options except those that say where and how a run is kept.
     """
     kept = {
         key: value

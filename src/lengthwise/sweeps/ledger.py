@@ -1,4 +1,4 @@
-"""The ledger of a sweep: which jobs it has had, over all commands that went on with it, and what came of each."""
+"""The ledger of a sweep: every job it has had, over all commands that resumed it, and the result of each."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 from lengthwise.errors import RunError
 from lengthwise.files import write_whole
-from lengthwise.sweeps.jobs import Job, Outcome
+from lengthwise.sweeps.jobs import Job, JobResult
 from lengthwise.sweeps.table import Row, make_row
 
 LEDGER_NAME = "jobs.json"
 
 
 class Ledger:
-    """The jobs of a sweep, each with its number, its row of the table and its value; kept in `jobs.json`.
+    """The jobs of a sweep, each with its number, its row of the table and its value; stored in `jobs.json`.
 
     Args:
         directory: of the sweep's parent run.
@@ -31,10 +31,10 @@ class Ledger:
         self._entries: dict[str, dict[str, Any]] = {entry["identity"]: entry for entry in _read(self._path)}
 
     def enter(self, jobs: Iterable[Job]) -> list[Job]:
-        """Give each job the number that it had before, or else the next one; on the disk when this returns.
+        """Give each job the number that it had before, or else the next free one; on the disk when this returns.
 
         Args:
-            jobs: equal ones get one number.
+            jobs: equal ones get the same number.
 
         Returns:
             The jobs with their numbers.
@@ -42,23 +42,31 @@ class Ledger:
         numbered = []
         for job in jobs:
             known = self._entries.get(job.identity)
-            place = replace(job, number=len(self._entries) if known is None else known["number"])
+            entered = replace(job, number=len(self._entries) if known is None else known["number"])
             if known is None:
-                entry = {"identity": job.identity, "number": place.number, "value": None, "row": make_row(place, None)}
-                self._entries[job.identity] = entry
-            numbered.append(place)
+                entry = {"number": entered.number, "value": None, "row": make_row(entered, None)}
+                self._entries[job.identity] = {"identity": job.identity, **entry}
+            numbered.append(entered)
         self._write()
         return numbered
 
-    def settle(self, outcome: Outcome) -> None:
-        """Keep what came of a job; one that had finished before keeps the row that tells how."""
-        entry = self._entries[outcome.job.identity]
-        if outcome.attempts or entry["row"]["status"] != "FINISHED":
-            entry |= {"row": make_row(outcome.job, outcome), "value": outcome.ending.value}
+    def record(self, result: JobResult) -> None:
+        """Store the result of a job. A job that had finished before this command keeps its row.
+
+        Args:
+            result: of the job.
+        """
+        entry = self._entries[result.job.identity]
+        if result.num_attempts or entry["row"]["status"] != "FINISHED":
+            entry |= {"row": make_row(result.job, result), "value": result.attempt.value}
             self._write()
 
     def find_value(self, job: Job) -> float | None:
-        """Return what a job returned when it finished; None where that is not known."""
+        """Return what a job returned when it finished; None if that is not known.
+
+        Args:
+            job: the job.
+        """
         found: float | None = self._entries[job.identity]["value"]
         return found
 
@@ -72,7 +80,7 @@ class Ledger:
 
 
 def list_identities(directory: Path) -> set[str]:
-    """Return the identities of the jobs that a sweep has had; none where its ledger cannot be read.
+    """Return the identities of the jobs that a sweep has had; none if its ledger cannot be read.
 
     Args:
         directory: of the sweep's parent run.

@@ -1,4 +1,4 @@
-"""The parent run of a sweep: where it is kept, and what is known of it."""
+"""The parent run of a sweep: where it is stored, and what is recorded at its start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lengthwise.tracking.runs.run_record import RunRecord
 
 
 def find_study(job: Job) -> Path:
-    """Return the directory that a job's run directory is made in, absolute.
+    """Return the directory in which a job's run directory is made, absolute.
 
     Args:
         job: the job.
@@ -21,11 +21,11 @@ def find_study(job: Job) -> Path:
     return project_root() / job.options.output_dir / job.options.study
 
 
-def describe_parent(jobs: Sequence[Job], command: tuple[str, ...]) -> RunRecord:
+def build_parent_record(jobs: Sequence[Job], command: tuple[str, ...]) -> RunRecord:
     """Return what is known of a sweep's parent run before it starts.
 
     Args:
-        jobs: the first of the sweep.
+        jobs: the first jobs of the sweep.
         command: the command as typed.
     """
     return RunRecord(
@@ -44,7 +44,7 @@ def describe_parent(jobs: Sequence[Job], command: tuple[str, ...]) -> RunRecord:
 
 
 def _merge_params(jobs: Sequence[Job]) -> dict[str, Scalar]:
-    """Return each option with its value where all jobs agree, else with the values it takes, as `32, 64`."""
+    """Return each option with its value if all jobs agree, otherwise with the values it takes, such as `32, 64`."""
     taken: dict[str, dict[Scalar, None]] = {}
     for job in jobs:
         for key, value in flatten_options(job.options).items():

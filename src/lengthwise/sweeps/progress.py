@@ -1,4 +1,4 @@
-"""The one display of a sweep: a bar in a terminal, a line for each job elsewhere."""
+"""The progress of a sweep: a bar in a terminal, a line for each job in a file."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
-from lengthwise.sweeps.jobs import Outcome
+from lengthwise.sweeps.jobs import JobResult
 
 
 class SweepProgress:
-    """Shows how far a sweep is; a context.
+    """Shows how many jobs of a sweep have ended; a context.
 
     Args:
         num_jobs: how many there are to run.
         varied: the options in which they differ.
-        workers: how many run side by side.
-        console: where to.
+        num_workers: how many run side by side.
+        console: where to print.
     """
 
-    def __init__(self, num_jobs: int, *, varied: Sequence[str], workers: int, console: Console) -> None:
-        self._num_jobs, self._workers, self._console = num_jobs, workers, console
+    def __init__(self, num_jobs: int, *, varied: Sequence[str], num_workers: int, console: Console) -> None:
+        self._num_jobs, self._num_workers, self._console = num_jobs, num_workers, console
         self._varied = varied
         self._seconds: list[float] = []
-        self._failed = 0
+        self._num_failed = 0
         self._started = time.monotonic()
         self._bar: Progress | None = None
         if console.is_terminal:
@@ -48,38 +48,38 @@ class SweepProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def show(self, outcome: Outcome) -> None:
+    def show(self, result: JobResult) -> None:
         """Show that a job has ended.
 
         Args:
-            outcome: what came of it.
+            result: of the job.
         """
-        self._seconds.append(outcome.ending.seconds)
-        self._failed += outcome.failed
+        attempt = result.attempt
+        self._seconds.append(attempt.seconds)
+        self._num_failed += result.has_failed
         place = f"[{len(self._seconds)}/{self._num_jobs}]"
-        score = "" if outcome.score is None else f"{outcome.score[0]}={outcome.score[1]:.4g}"
-        ending = outcome.ending
-        apart = [text for text in outcome.job.overrides if text.partition("=")[0] in self._varied]
-        words = (place, ending.status, f"{ending.seconds:.1f} s", *apart, ending.reason or score)
-        line = Text("  ".join(word for word in words if word), style="red" if outcome.failed else "")
+        score = "" if result.score is None else f"{result.score.metric}={result.score.value:.4g}"
+        overrides = [text for text in result.job.overrides if text.partition("=")[0] in self._varied]
+        words = (place, attempt.status, f"{attempt.seconds:.1f} s", *overrides, attempt.reason or score)
+        line = Text("  ".join(word for word in words if word), style="red" if result.has_failed else "")
         self._console.print(line, soft_wrap=True)
         self.tick()
 
     def tick(self) -> None:
-        """Bring the time left up to date."""
+        """Update the remaining time."""
         if self._bar is None:
             return
-        failed = f"{self._failed} failed, " if self._failed else ""
+        failed = f"{self._num_failed} failed, " if self._num_failed else ""
         self._bar.update(self._task, completed=len(self._seconds), note=f"{failed}{self._estimate()}")
 
     def _estimate(self) -> str:
         passed = time.monotonic() - self._started
         if not self._seconds:
             return f"{format_seconds(passed)} so far"
-        rounds = math.ceil(self._num_jobs / self._workers)
+        rounds = math.ceil(self._num_jobs / self._num_workers)
         total = rounds * sum(self._seconds) / len(self._seconds)
         if passed >= total:
-            return "the rest takes longer"
+            return "taking longer than estimated"
         return f"about {format_seconds(total - passed)} left"
 
 

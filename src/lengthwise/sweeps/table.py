@@ -1,49 +1,50 @@
-"""The table of a sweep: every job, however it ended, on the screen, as Markdown and as CSV."""
+"""The table of a sweep, with every job however it ended: on the screen, as Markdown and as CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Container, Sequence
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from lengthwise.sweeps.jobs import Job, Outcome
+from lengthwise.sweeps.jobs import Job, JobResult
 
 Row = dict[str, str]
-"""A job's line: text by column, `COLUMNS` and the overridden options; what is not known is missing or empty."""
+"""Text by column: `COLUMNS` and the overridden options; what is not known is missing or empty."""
 
 COLUMNS = ("job", "status", "seconds", "score", "value", "attempts", "run", "reason")
 _COLOURS = {"FINISHED": "green", "FAILED": "red", "KILLED": "yellow", "PRUNED": "dim", "NOT RUN": "dim"}
 
 
-def make_row(job: Job, outcome: Outcome | None) -> Row:
+def make_row(job: Job, result: JobResult | None) -> Row:
     """Make the row of a job.
 
     Args:
         job: the job.
-        outcome: what came of it; None for one that was not run.
+        result: of the job; None if it was not run.
     """
     overrides = dict(override.partition("=")[::2] for override in job.overrides)
     row = {"job": str(job.number), "status": "NOT RUN", **overrides}
-    if outcome is None:
+    if result is None:
         return row
-    ending = outcome.ending
+    attempt = result.attempt
     return row | {
-        "status": ending.status,
-        "seconds": f"{ending.seconds:.1f}",
-        "score": "" if outcome.score is None else f"{outcome.score[0]}={outcome.score[1]:.6g}",
-        "value": "" if ending.value is None else f"{ending.value:.6g}",
-        "attempts": str(outcome.attempts),
-        "run": outcome.run or "",
-        "reason": ending.reason or "",
+        "status": attempt.status,
+        "seconds": f"{attempt.seconds:.1f}",
+        "score": "" if result.score is None else f"{result.score.metric}={result.score.value:.6g}",
+        "value": "" if attempt.value is None else f"{attempt.value:.6g}",
+        "attempts": str(result.num_attempts),
+        "run": result.run or "",
+        "reason": attempt.reason or "",
     }
 
 
 def _list_columns(rows: Sequence[Row]) -> list[str]:
-    """Return the columns that hold anything, the overridden options behind the job's number."""
+    """Return the columns that hold anything: the job's number, the overridden options, the rest."""
     options = dict.fromkeys(key for row in rows for key in row if key not in COLUMNS)
     used = [column for column in COLUMNS if any(row.get(column) for row in rows)]
     return [*used[:1], *options, *used[1:]]
@@ -76,7 +77,7 @@ def write_markdown(rows: Sequence[Row]) -> str:
 
 
 def find_varied(jobs: Sequence[Job]) -> list[str]:
-    """Find the overridden options in which jobs differ, in order; all of them where there is one job.
+    """Find the overridden options in which jobs differ, in order; all of them if there is one job.
 
     Args:
         jobs: the jobs.
@@ -85,8 +86,8 @@ def find_varied(jobs: Sequence[Job]) -> list[str]:
     for job in jobs:
         for key, _, value in (override.partition("=") for override in job.overrides):
             taken.setdefault(key, set()).add(value)
-    given = {key: sum(key == text.partition("=")[0] for job in jobs for text in job.overrides) for key in taken}
-    return [key for key, values in taken.items() if len(values) > 1 or given[key] < len(jobs) or len(jobs) == 1]
+    counts = Counter(text.partition("=")[0] for job in jobs for text in job.overrides)
+    return [key for key, values in taken.items() if len(values) > 1 or counts[key] < len(jobs) or len(jobs) == 1]
 
 
 def make_screen_table(rows: Sequence[Row], *, varied: Sequence[str], before: Container[str] = ()) -> Table:

@@ -15,8 +15,8 @@ from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import LengthwiseError
 from lengthwise.pipeline.launch import JOB_TAG
 from lengthwise.sweeps import history
-from lengthwise.sweeps.history import History, find_parent, lock_study
-from lengthwise.sweeps.jobs import Ending, Job, Outcome, plan_job
+from lengthwise.sweeps.history import History, find_parent_run, lock_study, read_score, read_validation_value
+from lengthwise.sweeps.jobs import AttemptStatus, Job, JobResult, build_job
 from lengthwise.sweeps.ledger import LEDGER_NAME, Ledger
 from lengthwise.tracking.runs.manifest import DatasetRecord, Manifest, PrimaryMetric, write_manifest
 from lengthwise.tracking.runs.process import current_owner
@@ -57,7 +57,7 @@ def write_run(study: Path, job: Job, name: str, **changes: Any) -> Path:
 
 def find_name(job: Job, study: Path) -> str | None:
     found = History().find(job, study)
-    return None if found is None else found.directory.name
+    return None if found is None else found[0].name
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,14 @@ def test_what_need_not_be_done_again(
     assert find_name(job, tmp_path) == expected
 
 
-def test_a_finished_run_comes_with_its_figures(make_job: MakeJob, tmp_path: Path) -> None:
+def test_a_finished_run_comes_with_its_score(make_job: MakeJob, tmp_path: Path) -> None:
     job = make_job(0)
     write_run(tmp_path, job, "run0")
     found = History().find(job, tmp_path)
     assert found is not None
-    assert (found.score, found.value, found.seconds) == (("test/error", 0.25), 0.5, 2.0)
+    _, manifest = found
+    assert (read_score(manifest), read_validation_value(manifest)) == (("test/error", 0.25), 0.5)
+    assert manifest.duration_seconds == 2.0
 
 
 def test_another_version_or_a_run_alone_does_not_count(make_job: MakeJob, tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ def test_a_file_of_data_that_has_changed_makes_its_runs_old(tmp_path: Path) -> N
     path = tmp_path / "pairs.txt"
     path.write_text("".join(f"{'ab'[n % 2] * (n % 5 + 1)}\t{'x' * (n % 7 + 1)}\n" for n in range(200)))
     options = compose_options(["dataset=pairs", f"dataset.path={path}", "model=stateful"])
-    job = plan_job(0, (), options, version="1")
+    job = build_job(0, (), options, version="1")
     dataset = load_dataset(options.dataset, options.timesteps)
     record = DatasetRecord(name="pairs", sha256=dataset.content_hash, split_sizes={})
     write_run(tmp_path / "s", job, "run0", dataset=record)
@@ -120,7 +122,7 @@ def write_sweep(study: Path, jobs: list[Job], name: str, **changes: Any) -> None
 
 def other(job: Job, seed: int) -> Job:
     options = dataclasses.replace(job.options, seed=seed)
-    return plan_job(0, (f"seed={seed}",), options, version="1")
+    return build_job(0, (f"seed={seed}",), options, version="1")
 
 
 def test_a_command_goes_on_with_the_newest_sweep_that_has_one_of_its_jobs(make_job: MakeJob, tmp_path: Path) -> None:
@@ -128,18 +130,18 @@ def test_a_command_goes_on_with_the_newest_sweep_that_has_one_of_its_jobs(make_j
     write_sweep(tmp_path, jobs[:2], "a")
     write_sweep(tmp_path, jobs[1:2], "b")
     write_sweep(tmp_path, jobs[3:], "c")
-    assert find_parent(tmp_path, jobs[:3]) == tmp_path / "b"
-    assert find_parent(tmp_path, jobs[2:3]) is None
+    assert find_parent_run(tmp_path, jobs[:3]) == tmp_path / "b"
+    assert find_parent_run(tmp_path, jobs[2:3]) is None
     (tmp_path / "b" / LEDGER_NAME).write_text("{")
-    assert find_parent(tmp_path, jobs[:3]) == tmp_path / "a"
+    assert find_parent_run(tmp_path, jobs[:3]) == tmp_path / "a"
 
 
 def test_a_sweep_that_is_running_keeps_its_jobs_to_itself(make_job: MakeJob, tmp_path: Path) -> None:
     jobs = [other(make_job(0), seed) for seed in range(3)]
     write_sweep(tmp_path, jobs[:2], "a", status="RUNNING")
     with pytest.raises(LengthwiseError, match=f"^2 of these jobs .* running, a, as process {os.getpid()} on"):
-        find_parent(tmp_path, jobs)
-    assert find_parent(tmp_path, jobs[2:]) is None
+        find_parent_run(tmp_path, jobs)
+    assert find_parent_run(tmp_path, jobs[2:]) is None
 
 
 def test_numbers_and_rows_of_jobs_last(make_job: MakeJob, tmp_path: Path) -> None:
@@ -147,10 +149,10 @@ def test_numbers_and_rows_of_jobs_last(make_job: MakeJob, tmp_path: Path) -> Non
     assert [job.number for job in Ledger(tmp_path).enter(jobs)] == [0, 1, 0, 2]
     ledger = Ledger(tmp_path)
     (entered,) = ledger.enter(jobs[1:2])
-    ending = Ending(status="FINISHED", seconds=1.0, value=0.125)
-    done = Outcome(job=entered, ending=ending, attempts=1, run="r", score=None)
-    ledger.settle(done)
-    ledger.settle(dataclasses.replace(done, attempts=0, run="not this"))
+    attempt = AttemptStatus(status="FINISHED", seconds=1.0, value=0.125)
+    done = JobResult(job=entered, attempt=attempt, num_attempts=1, run="r", score=None)
+    ledger.record(done)
+    ledger.record(dataclasses.replace(done, num_attempts=0, run="not this"))
     again = Ledger(tmp_path)
     assert [(row["job"], row["seed"], row["status"]) for row in again.rows] == [
         ("0", "5", "NOT RUN"),
@@ -162,7 +164,7 @@ def test_numbers_and_rows_of_jobs_last(make_job: MakeJob, tmp_path: Path) -> Non
 
 
 def test_one_sweep_at_a_time_chooses_its_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "_LONGEST_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(history, "_MAX_WAIT_SECONDS", 0.1)
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:

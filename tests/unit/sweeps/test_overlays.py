@@ -13,7 +13,7 @@ from lengthwise.config.compose import HYDRA_VERSION
 from lengthwise.config.parse import parse_config
 from lengthwise.config.paths import conf_dir
 from lengthwise.sweeps.composer import JobComposer
-from lengthwise.sweeps.jobs import plan_job
+from lengthwise.sweeps.jobs import build_job
 
 STUDIES = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
 NEEDED = {name: ["dataset.path=x"] for name in ("compare", "keras_seq2seq")}
@@ -31,7 +31,7 @@ def test_every_job_of_a_study_passes_the_gate(study: str) -> None:
         (grid,) = BasicSweeper.split_arguments(overrides, None)
         composer = JobComposer(loader)
         jobs = [
-            plan_job(number, tuple(each), parse_config(composer.load_sweep_config(master, each)), version="1")
+            build_job(number, tuple(each), parse_config(composer.load_sweep_config(master, each)), version="1")
             for number, each in enumerate(grid)
         ]
     assert len(jobs) > 1

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from lengthwise.sweeps.jobs import Job, Outcome
+from lengthwise.sweeps.jobs import Job, JobResult
 from lengthwise.sweeps.table import find_varied, make_row, make_screen_table, write_csv, write_markdown
 
 MakeJob = Callable[..., Job]
-MakeOutcome = Callable[..., Outcome]
+MakeResult = Callable[..., JobResult]
 
 
 @pytest.fixture
@@ -20,9 +20,9 @@ def jobs(make_job: MakeJob) -> list[Job]:
 
 
 @pytest.fixture
-def rows(jobs: list[Job], make_outcome: MakeOutcome) -> list[dict[str, str]]:
-    outcomes = [make_outcome(jobs[1], "FAILED", reason='ValueError: a, "b"'), make_outcome(jobs[0])]
-    by_number = {outcome.job.number: outcome for outcome in outcomes}
+def rows(jobs: list[Job], make_result: MakeResult) -> list[dict[str, str]]:
+    results = [make_result(jobs[1], "FAILED", reason='ValueError: a, "b"'), make_result(jobs[0])]
+    by_number = {result.job.number: result for result in results}
     return [make_row(job, by_number.get(job.number)) for job in jobs]
 
 

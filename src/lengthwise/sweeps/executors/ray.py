@@ -1,4 +1,4 @@
-"""Jobs as Ray tasks on a cluster that is there already."""
+"""Running jobs as tasks of a Ray cluster, which must be running already."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from lengthwise.errors import ConfigError
-from lengthwise.sweeps.executors.worker import Assignment, perform_job
-from lengthwise.sweeps.jobs import Ending
+from lengthwise.sweeps.executors.contract import Assignment
+from lengthwise.sweeps.executors.worker import perform_job
+from lengthwise.sweeps.jobs import AttemptStatus
 
 _JOBS_PER_WORKER = 50
 
 
 class RayCluster:
-    """A Ray cluster; a handle is the reference of a task's result.
+    """A Ray cluster; a handle is the reference to a task's result.
 
     Args:
-        address: `auto`, or of the cluster.
+        address: of the cluster, or `auto`.
         cores: of each job.
 
     Raises:
@@ -33,7 +34,7 @@ class RayCluster:
         self._ray: Any = ray
         self._cores = cores
         self._open: list[Any] = []
-        kept = signal.getsignal(signal.SIGTERM)  # Ray puts its own in its place
+        kept = signal.getsignal(signal.SIGTERM)  # Ray replaces it
         try:
             ray.init(address=address, log_to_driver=False, logging_level="error", ignore_reinit_error=True)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -42,7 +43,7 @@ class RayCluster:
             raise ConfigError(name, "must be a Ray cluster that runs", received=repr(address), remedy=remedy) from error
         finally:
             signal.signal(signal.SIGTERM, kept)
-        # Whether a job is started again is for the sweep to decide: from its checkpoint, and counted.
+        # No retries by Ray: the sweep starts a job again itself, counts the attempts and resumes from its checkpoint.
         self._task: Any = ray.remote(num_cpus=cores, max_retries=0, max_calls=_JOBS_PER_WORKER)(perform_job)
 
     def count_places(self) -> int:
@@ -56,24 +57,24 @@ class RayCluster:
         return handle
 
     def has_begun(self, handle: Any, /) -> bool:
-        """Tell whether a job has left the queue, which grows when a host is lost; Ray takes the oldest first."""
+        """Return whether a job has left the queue. Ray starts the oldest first; the queue grows if a host is lost."""
         return handle in self._open[: self.count_places()]
 
-    def poll(self, handle: Any) -> Ending | None:
+    def poll(self, handle: Any) -> AttemptStatus | None:
         """Return how a job ended; None while it has not."""
         done, _ = self._ray.wait([handle], timeout=0)
         if not done:
             return None
         self._open.remove(handle)
         try:
-            ending: Ending = self._ray.get(handle)
-        except self._ray.exceptions.RayError as error:  # of this task alone
+            status: AttemptStatus = self._ray.get(handle)
+        except self._ray.exceptions.RayError as error:  # concerns only this task
             reason = f"its process or host was lost ({type(error).__name__})"
-            return Ending(status="KILLED", seconds=0.0, reason=reason, passing=True)
-        return ending
+            return AttemptStatus(status="KILLED", seconds=0.0, reason=reason, is_transient=True)
+        return status
 
     def stop(self, handles: Sequence[Any], patience_seconds: float) -> None:
-        """Interrupt jobs, whose runs then close themselves; end those that have not within the time."""
+        """Interrupt jobs, whose runs then close themselves; kill those that have not ended within the time."""
         self._open = [handle for handle in self._open if handle not in handles]
         for handle in handles:
             self._ray.cancel(handle, force=False)

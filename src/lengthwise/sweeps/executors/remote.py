@@ -1,4 +1,4 @@
-"""Jobs given to another system that keeps processes: the loop that Ray and Slurm share."""
+"""Running jobs on a cluster that manages its own processes: the loop that Ray and Slurm share."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from lengthwise.sweeps.executors.local import PoolSize, describe_limit
-from lengthwise.sweeps.executors.worker import SECONDS_TO_CLOSE, Assignment, Monitor
-from lengthwise.sweeps.jobs import Ending
+from lengthwise.sweeps.executors.contract import SECONDS_TO_CLOSE, Assignment, Monitor, PoolSize, describe_timeout
+from lengthwise.sweeps.jobs import AttemptStatus
 
 _TICK_SECONDS = 0.5
 
 
 class Cluster(Protocol):
-    """A system that runs jobs; a handle is its own name for one."""
+    """A system that runs jobs; a handle is its own reference to one."""
 
     def count_places(self) -> int:
         """Return how many jobs there is room for."""
@@ -24,13 +23,13 @@ class Cluster(Protocol):
         """Start a job, or queue it; returns its handle."""
 
     def has_begun(self, handle: Any, /) -> bool:
-        """Tell whether a job has left the queue."""
+        """Return whether a job has left the queue."""
 
-    def poll(self, handle: Any) -> Ending | None:
+    def poll(self, handle: Any) -> AttemptStatus | None:
         """Return how a job ended; None while it has not."""
 
     def stop(self, handles: Sequence[Any], patience_seconds: float) -> None:
-        """Tell jobs to stop, and end those that have not within the time."""
+        """Tell jobs to stop, and kill those that have not ended within the time."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -46,46 +45,47 @@ class _Attempt:
 
 
 class RemoteExecutor:
-    """Runs jobs on a cluster, each on its own: what becomes of one is nothing to the others.
+    """Runs jobs on a cluster; they are isolated from each other.
 
     Args:
         cluster: runs them.
         num_workers: jobs side by side; None for as many as there is room for.
         cores: of each job.
         timeout_minutes: longest that a job may take once it has begun; None for as long as it needs.
-        retries: how often a job is started again that died or ran out of time.
+        retries: how often a job that died or ran out of time is started again.
     """
 
     def __init__(
         self, cluster: Cluster, *, num_workers: int | None, cores: int, timeout_minutes: float | None, retries: int
     ) -> None:
         self._cluster, self._num_workers, self._cores, self._retries = cluster, num_workers, cores, retries
-        self._timeout = None if timeout_minutes is None else 60 * timeout_minutes
+        self._timeout_seconds = None if timeout_minutes is None else 60 * timeout_minutes
         self._running: list[_Attempt] = []
 
     def choose_size(self, num_jobs: int) -> PoolSize:
         """Return how many jobs run side by side, and the cores of each; see `Executor`."""
         wanted = self._cluster.count_places() if self._num_workers is None else self._num_workers
-        return PoolSize(workers=max(1, min(wanted, num_jobs)), cores=self._cores)
+        return PoolSize(num_workers=max(1, min(wanted, num_jobs)), cores=self._cores)
 
-    def run(self, assignments: Iterable[Assignment], *, workers: int, monitor: Monitor) -> None:
+    def run(self, assignments: Iterable[Assignment], *, num_workers: int, monitor: Monitor) -> None:
         """Run jobs, drawn as places become free, until each has ended; see `Executor`."""
-        source = iter(assignments)
+        waiting = iter(assignments)
         try:
-            while self._fill(source, workers):
+            while self._fill(waiting, num_workers):
                 time.sleep(_TICK_SECONDS)
                 for attempt in list(self._running):
-                    ending = self._look_at(attempt)
-                    if ending is not None:
-                        self._end(attempt, ending, monitor)
+                    status = self._check(attempt)
+                    if status is not None:
+                        self._end(attempt, status, monitor)
                 self._prune(monitor)
         except BaseException:
             self._cluster.stop([attempt.handle for attempt in self._running], SECONDS_TO_CLOSE)
             self._running.clear()
             raise
 
-    def _fill(self, source: Iterator[Assignment], workers: int) -> bool:
-        while len(self._running) < workers and (assignment := next(source, None)) is not None:
+    def _fill(self, waiting: Iterator[Assignment], num_workers: int) -> bool:
+        """Submit jobs, as long as there are any and places are free; returns whether anything runs."""
+        while len(self._running) < num_workers and (assignment := next(waiting, None)) is not None:
             self._submit(assignment, count=1)
         return bool(self._running)
 
@@ -93,26 +93,28 @@ class RemoteExecutor:
         handle = self._cluster.submit(assignment)
         self._running.append(_Attempt(assignment=assignment, count=count, handle=handle))
 
-    def _look_at(self, attempt: _Attempt) -> Ending | None:
+    def _check(self, attempt: _Attempt) -> AttemptStatus | None:
+        """Return how an attempt ended, stopping it if it has run out of time; None while it runs."""
         if attempt.began is None and self._cluster.has_begun(attempt.handle):
             attempt.began = time.monotonic()
-        ending = self._cluster.poll(attempt.handle)
-        if ending is None and self._timeout is not None and attempt.seconds > self._timeout:
+        status = self._cluster.poll(attempt.handle)
+        limit = self._timeout_seconds
+        if status is None and limit is not None and attempt.seconds > limit:
             self._cluster.stop([attempt.handle], SECONDS_TO_CLOSE)
-            reason = describe_limit(self._timeout)
-            return Ending(status="KILLED", seconds=self._timeout, reason=reason, passing=True)
-        return ending
+            return AttemptStatus(status="KILLED", seconds=limit, reason=describe_timeout(limit), is_transient=True)
+        return status
 
-    def _end(self, attempt: _Attempt, ending: Ending, monitor: Monitor) -> None:
+    def _end(self, attempt: _Attempt, status: AttemptStatus, monitor: Monitor) -> None:
         self._running.remove(attempt)
-        if ending.passing and attempt.count <= self._retries:
-            self._submit(monitor.renew(attempt.assignment), count=attempt.count + 1)
+        if status.is_transient and attempt.count <= self._retries:
+            self._submit(monitor.on_retry(attempt.assignment), count=attempt.count + 1)
         else:
-            monitor.notice(attempt.assignment, ending, attempt.count)
+            monitor.on_end(attempt.assignment, status, attempt.count)
 
     def _prune(self, monitor: Monitor) -> None:
-        by_number = {attempt.assignment.number: attempt for attempt in self._running}
-        for number, reason in monitor.tick(by_number).items():
-            attempt = by_number[number]
+        """Stop the jobs that the monitor no longer wants."""
+        attempts = {attempt.assignment.job.number: attempt for attempt in self._running}
+        for number, reason in monitor.on_tick([attempt.assignment for attempt in self._running]).items():
+            attempt = attempts[number]
             self._cluster.stop([attempt.handle], SECONDS_TO_CLOSE)
-            self._end(attempt, Ending(status="PRUNED", seconds=attempt.seconds, reason=reason), monitor)
+            self._end(attempt, AttemptStatus(status="PRUNED", seconds=attempt.seconds, reason=reason), monitor)

@@ -1,4 +1,4 @@
-"""Jobs as Slurm jobs, by submitit; without Slurm, as processes of this machine."""
+"""Running jobs as Slurm jobs with submitit; without Slurm, as processes of this machine."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 
 from lengthwise.config.options import SlurmLauncherOptions
 from lengthwise.errors import ConfigError
-from lengthwise.sweeps.executors.worker import Assignment, perform_job
-from lengthwise.sweeps.jobs import Ending
+from lengthwise.sweeps.executors.contract import Assignment
+from lengthwise.sweeps.executors.worker import perform_job
+from lengthwise.sweeps.jobs import AttemptStatus
 
-_MOST_QUEUED = 100
+_MAX_QUEUED = 100
 _SPARE_MINUTES = 2
-"""Slurm's own limit lies behind ours, so that a job is stopped by us, in order."""
+"""Slurm's own limit is this much longer than Lengthwise's, so that Lengthwise stops a job first and in order."""
 
 
 class SlurmCluster:
@@ -22,10 +23,10 @@ class SlurmCluster:
 
     Args:
         options: of the launcher.
-        folder: where submitit keeps what it sends; every host must see it.
+        folder: where submitit stores the jobs it sends; every host must see it.
 
     Raises:
-        ConfigError: submitit is not installed, or there is no Slurm here.
+        ConfigError: submitit is not installed, or this host has no Slurm.
     """
 
     def __init__(self, options: SlurmLauncherOptions, folder: Path) -> None:
@@ -37,9 +38,9 @@ class SlurmCluster:
         try:
             self._executor: Any = submitit.AutoExecutor(folder=str(folder), cluster=options.cluster)
         except RuntimeError as error:
-            remedy = "Run it where `srun` is, or try it with hydra.launcher.cluster=local"
+            remedy = "Run it on a host that has `srun`, or try it with hydra.launcher.cluster=local"
             name = "hydra.launcher.cluster"
-            raise ConfigError(name, "must be there", received=options.cluster, remedy=remedy) from error
+            raise ConfigError(name, "must be available", received=options.cluster, remedy=remedy) from error
         self._executor.update_parameters(
             name="lengthwise",
             timeout_min=int(options.timeout_minutes + _SPARE_MINUTES),
@@ -52,30 +53,30 @@ class SlurmCluster:
 
     def count_places(self) -> int:
         """Return how many jobs are queued at once: Slurm decides when they run."""
-        return _MOST_QUEUED
+        return _MAX_QUEUED
 
     def submit(self, assignment: Assignment) -> Any:
         """Queue a job; returns its handle."""
         return self._executor.submit(perform_job, assignment)
 
     def has_begun(self, handle: Any) -> bool:
-        """Tell whether a job has left the queue."""
+        """Return whether a job has left the queue."""
         return str(handle.state).upper() == "RUNNING"
 
-    def poll(self, handle: Any) -> Ending | None:
+    def poll(self, handle: Any) -> AttemptStatus | None:
         """Return how a job ended; None while it has not."""
         if not handle.done():
             return None
-        error = handle.exception()  # perform_job raises nothing, so this is the death of its process
+        error = handle.exception()  # perform_job raises nothing, so its process has died
         if error is None:
-            ending: Ending = handle.result()
-            return ending
+            status: AttemptStatus = handle.result()
+            return status
         state = str(handle.state).lower()
         reason = f"its process or host was lost (Slurm job {handle.job_id}, {state})"
-        return Ending(status="KILLED", seconds=0.0, reason=reason, passing=True)
+        return AttemptStatus(status="KILLED", seconds=0.0, reason=reason, is_transient=True)
 
     def stop(self, handles: Sequence[Any], patience_seconds: float) -> None:
-        """Cancel jobs: they get SIGTERM, and in the end SIGKILL; waits for that as long as given."""
+        """Cancel jobs: they receive SIGTERM and later SIGKILL; waits for their end at most as long as given."""
         for handle in handles:
             handle.cancel(check=False)
         deadline = time.monotonic() + patience_seconds

@@ -12,88 +12,49 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
 
-from lengthwise.config.options import RunOptions
 from lengthwise.errors import LengthwiseError, Terminated
-from lengthwise.pipeline.launch import JobFunction, Launch
-from lengthwise.sweeps.jobs import Ending
+from lengthwise.sweeps.executors.contract import SECONDS_TO_CLOSE, Assignment
+from lengthwise.sweeps.jobs import AttemptStatus
 
 WORN_OUT = 77
-"""Exit status of a worker that has taken too much memory to begin another job."""
+"""Exit status of a worker whose memory has grown too large to begin another job."""
 
-SECONDS_TO_CLOSE = 10
-"""Longest that a run which is told to stop may take to close itself before its process is killed."""
-
-_LONGEST_REASON = 300
-_jobs_done = 0
+_MAX_REASON_LENGTH = 300
+_num_jobs_done = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Assignment:
-    """What a worker is sent.
-
-    Args:
-        number: number of the job in its sweep.
-        function: what the job does.
-        options: the job's configuration.
-        launch: where the run comes from.
-        log: file that takes whatever the job prints.
-        max_memory_mb: memory beyond which a worker that has done a job before leaves this one to a fresh process;
-            None where that is not looked at.
-    """
-
-    number: int
-    function: JobFunction
-    options: RunOptions
-    launch: Launch
-    log: Path
-    max_memory_mb: float | None = None
-
-
-class Monitor(Protocol):
-    """What a pool tells of its jobs, and asks about them."""
-
-    def notice(self, assignment: Assignment, ending: Ending, attempts: int) -> None:
-        """Take how a job has ended after so many attempts."""
-
-    def renew(self, assignment: Assignment) -> Assignment:
-        """Return the assignment for one more attempt at a job whose process died."""
-
-    def tick(self, running: Collection[int]) -> Mapping[int, str]:
-        """Return which of the running jobs, by number, are to be stopped and why; called about twice a second."""
-
-
-def perform_job(assignment: Assignment) -> Ending:
-    """Run one job; whatever it raises ends in the result, never in the pool, which one exception could break.
+def perform_job(assignment: Assignment, max_memory_mb: float | None = None) -> AttemptStatus:
+    """Run one job. Whatever it raises becomes its status; an exception could break the whole pool.
 
     Args:
         assignment: the job.
+        max_memory_mb: memory beyond which a worker that has done a job before leaves this one to a fresh process;
+            None: memory is not looked at.
 
     Returns:
-        How it ended. A worker that is told to stop in the middle ends instead.
+        How it ended. A worker that is told to stop in the middle ends without returning.
     """
-    global _jobs_done
-    if _jobs_done and assignment.max_memory_mb is not None and measure_memory_mb() > assignment.max_memory_mb:
+    global _num_jobs_done
+    if _num_jobs_done and max_memory_mb is not None and measure_memory_mb() > max_memory_mb:
         os._exit(WORN_OUT)
-    _jobs_done += 1
+    _num_jobs_done += 1
     started = time.monotonic()
-    with _print_to(assignment.log), _stoppable() as stop:
+    with _print_to(assignment.log), _closing_on_sigterm() as end_worker:
         try:
-            value = assignment.function.run(assignment.options, assignment.launch)
-            return Ending(status="FINISHED", seconds=time.monotonic() - started, value=_finite(value))
+            value = assignment.function.run(assignment.job.options, assignment.launch)
+            return AttemptStatus(status="FINISHED", seconds=time.monotonic() - started, value=_as_value(value))
         except BaseException as error:
             if isinstance(error, Terminated):
-                stop()
+                end_worker()
             traceback.print_exc()
-            return _end(error, time.monotonic() - started)
+            return _describe_error(error, time.monotonic() - started)
 
 
 def measure_memory_mb() -> float:
-    """Return the resident memory of this process, in MB; where the system does not tell, the most it ever was."""
+    """Return the resident memory of this process in MB; its peak where the system reports only that."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
@@ -102,7 +63,7 @@ def measure_memory_mb() -> float:
 
 
 def follow_parent() -> None:
-    """End this worker soon after the process that launched it has died, however that came; starts a thread."""
+    """Start a thread that ends this worker soon after the process that launched it has died, for any reason."""
     threading.Thread(target=_await_parent, name="lengthwise-parent", daemon=True).start()
 
 
@@ -115,20 +76,20 @@ def _await_parent() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _end(error: BaseException, seconds: float) -> Ending:
+def _describe_error(error: BaseException, seconds: float) -> AttemptStatus:
     if isinstance(error, SystemExit) and error.code in (None, 0):
-        return Ending(status="FINISHED", seconds=seconds)
+        return AttemptStatus(status="FINISHED", seconds=seconds)
     if isinstance(error, LengthwiseError):
         reason = str(error)
     elif isinstance(error, SystemExit):
         reason = f"exited with status {error.code}"
     else:
         reason = f"{type(error).__name__}: {error}"
-    return Ending(status="FAILED", seconds=seconds, reason=" ".join(reason.split())[:_LONGEST_REASON])
+    return AttemptStatus(status="FAILED", seconds=seconds, reason=" ".join(reason.split())[:_MAX_REASON_LENGTH])
 
 
-def _finite(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+def _as_value(returned: object) -> float | None:
+    return float(returned) if isinstance(returned, int | float) and math.isfinite(returned) else None
 
 
 @contextlib.contextmanager
@@ -150,16 +111,16 @@ def _print_to(log: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _stoppable() -> Iterator[Callable[[], None]]:
-    """Let SIGTERM reach the run, which closes itself as KILLED; yields what then ends the worker."""
+def _closing_on_sigterm() -> Iterator[Callable[[], None]]:
+    """Let SIGTERM reach the run, which closes itself as KILLED; yields the function that then ends the worker."""
     pool_handler = signal.getsignal(signal.SIGTERM)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    def stop() -> None:
+    def end_worker() -> None:
         signal.signal(signal.SIGTERM, pool_handler)
         os.kill(os.getpid(), signal.SIGTERM)
 
     try:
-        yield stop
+        yield end_worker
     finally:
         signal.signal(signal.SIGTERM, pool_handler)

@@ -12,17 +12,18 @@ from lengthwise.config.compose import compose_options
 from lengthwise.config.options import RunOptions
 from lengthwise.errors import DataError
 from lengthwise.pipeline.launch import JobFunction, Launch
-from lengthwise.sweeps.executors.worker import Assignment, perform_job
+from lengthwise.sweeps.executors.contract import Assignment
+from lengthwise.sweeps.executors.worker import perform_job
+from lengthwise.sweeps.jobs import build_job
 
-OPTIONS = compose_options(["seed=7"])
+JOB = build_job(3, ("seed=7",), compose_options(["seed=7"]), version="1")
 LAUNCH = Launch(command=("x",), overrides=("seed=7",), parent="p", job_number=3, cores=1)
-
 
 Run = Callable[[RunOptions, Launch], float | None]
 
 
 def make_assignment(directory: Path, run: Run) -> Assignment:
-    return Assignment(number=3, function=JobFunction(run=run), options=OPTIONS, launch=LAUNCH, log=directory / "3.log")
+    return Assignment(job=JOB, function=JobFunction(run=run), launch=LAUNCH, log=directory / "3.log")
 
 
 def raise_error(error: BaseException) -> float:
@@ -41,11 +42,11 @@ def raise_error(error: BaseException) -> float:
         (RuntimeError("x" * 1_000), "FAILED", "RuntimeError: " + "x" * 286),
     ],
 )
-def test_whatever_a_job_raises_becomes_an_ending(
+def test_whatever_a_job_raises_becomes_its_status(
     error: BaseException, status: str, reason: str | None, tmp_path: Path
 ) -> None:
-    ending = perform_job(make_assignment(tmp_path, lambda _options, _launch: raise_error(error)))
-    assert (ending.status, ending.reason, ending.passing) == (status, reason, False)
+    attempt = perform_job(make_assignment(tmp_path, lambda _options, _launch: raise_error(error)))
+    assert (attempt.status, attempt.reason, attempt.is_transient) == (status, reason, False)
 
 
 @pytest.mark.parametrize(("returned", "value"), [(2, 2.0), (0.5, 0.5), (float("nan"), None), (None, None), ("x", None)])

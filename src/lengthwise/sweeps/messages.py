@@ -1,0 +1,62 @@
+"""What a sweep says about itself: how much there is to do, and what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from lengthwise.config.paths import project_root
+from lengthwise.sweeps.jobs import JobResult
+from lengthwise.tracking.runs.manifest import Manifest
+from lengthwise.tracking.runs.provenance import read_git
+
+
+def describe_start(num_jobs: int, *, num_workers: int, study: str, shared: Sequence[str]) -> str:
+    """Say what a sweep is about to run.
+
+    Args:
+        num_jobs: those that had finished before included.
+        num_workers: jobs side by side; 0 if there is nothing to run.
+        study: name of the study.
+        shared: overrides that all jobs have.
+    """
+    workers = f"{num_workers} at a time, " if num_workers else ""
+    return "  ".join([f"{num_jobs} jobs, {workers}study {study}", *shared])
+
+
+def describe_recalled(num_recalled: int, manifests: Collection[Manifest]) -> str:
+    """Say that jobs had finished before, and if another commit made their runs: equal versions do not show that.
+
+    Args:
+        num_recalled: jobs that had finished before.
+        manifests: of their runs.
+    """
+    text = f"{num_recalled} finished before; hydra.launcher.finished=repeat runs them again"
+    git, _ = read_git(project_root())
+    commits = {manifest.git.commit for manifest in manifests if manifest.git is not None} - {None}
+    if git is None or not commits or commits == {git.commit}:
+        return text
+    return f"{text} (made by other commits than {(git.commit or 'none')[:7]}, the present one)"
+
+
+def describe_end(num_jobs: int, results: Collection[JobResult], directory: Path) -> str:
+    """Say how many jobs have finished, and where everything is.
+
+    Args:
+        num_jobs: of this command.
+        results: of those that ended.
+        directory: of the sweep's parent run.
+    """
+    num_before = sum(not result.num_attempts for result in results)
+    num_pruned = sum(result.attempt.status == "PRUNED" for result in results)
+    num_finished = sum(result.attempt.status == "FINISHED" for result in results)
+    num_failed = num_jobs - num_finished - num_pruned
+    counts = [f"{num_finished} of {num_jobs} jobs finished"]
+    if num_before:
+        counts.append(f"{num_before} of them before")
+    if num_pruned:
+        counts.append(f"{num_pruned} pruned")
+    if num_failed:
+        counts.append(f"{num_failed} did not")
+    logs = f"; their output: {directory / 'jobs'}" if num_failed else ""
+    return f"{', '.join(counts)}. Sweep: {directory}{logs}"
