@@ -29,9 +29,9 @@ def measure_once(mode: str, epochs: int) -> float:
     from lengthwise.data.datasets.registry import load_dataset
     from lengthwise.models.bundle import build_models
     from lengthwise.models.wiring import resolve_wiring
+    from lengthwise.pipeline.experiment import build_record
     from lengthwise.pipeline.launch import Launch
-    from lengthwise.pipeline.run import build_record
-    from lengthwise.pipeline.work import prepare_backend, train_model
+    from lengthwise.pipeline.stages import prepare_backend, train_model
     from lengthwise.tracking.runs.run import start_run
 
     quiet = Console(quiet=True)

@@ -12,8 +12,8 @@ import yaml
 
 from lengthwise.config.compose import compose_options
 from lengthwise.config.paths import conf_dir
+from lengthwise.pipeline.experiment import run_experiment
 from lengthwise.pipeline.launch import Launch
-from lengthwise.pipeline.run import run_experiment
 from lengthwise.studies.collect import read_header
 from lengthwise.tracking.runs.find import list_runs
 

@@ -11,8 +11,8 @@ from lengthwise.config.compose import compose_options
 from lengthwise.config.options import RunOptions
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import RunError
+from lengthwise.pipeline.experiment import build_record, run_experiment
 from lengthwise.pipeline.launch import Launch
-from lengthwise.pipeline.run import build_record, run_experiment
 from lengthwise.tracking.runs.run import start_run
 
 LAUNCH = Launch(command=("python", "train.py"), overrides=())

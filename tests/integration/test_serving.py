@@ -67,17 +67,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     script = f"""
 import json, sys
 from lengthwise.app import hydra_app
-from lengthwise.pipeline import work
+from lengthwise.pipeline import stages
 from lengthwise.serving.artifact import Artifact
 from lengthwise.serving.predictor import Predictor
-save = work._save_model
+save = stages._save_model
 def save_and_decode(run, models, options, dataset):
     save(run, models, options, dataset)
     source, target = dataset.source_codec, dataset.target_codec
     fitted = Predictor(Artifact(options=options, models=models, source_codec=source, target_codec=target))
     made = fitted.decode(json.load(open("texts.json")))
     json.dump([prediction.value for prediction in made], open("wanted.json", "w"))
-work._save_model = save_and_decode
+stages._save_model = save_and_decode
 sys.argv[1:] = {arguments!r}
 hydra_app.main()
 """

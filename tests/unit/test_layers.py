@@ -46,8 +46,8 @@ LIBRARIES = {
     "omegaconf": {"config/parse.py", "config/compose.py", "app/hydra_app.py"},
     "mlflow": {"tracking/mlflow/", "serving/mlflow_model.py"},
     "matplotlib": {"plotting.py", "evaluation/figures/", "studies/figures.py", "studies/report/", "catalog/figure.py"},
-    "tensorflow": {"models/", "training/", "decoding/", "serving/", "pipeline/work.py"},
-    "keras": {"models/", "training/", "decoding/", "serving/", "pipeline/work.py"},
+    "tensorflow": {"models/", "training/", "decoding/", "serving/", "pipeline/stages.py"},
+    "keras": {"models/", "training/", "decoding/", "serving/", "pipeline/stages.py"},
 }
 """Places that may import a library: a module, or a folder with a slash at its end."""
 
@@ -165,8 +165,8 @@ def test_no_function_is_long() -> None:
 
 def test_the_light_modules_load_without_tensorflow_or_mlflow() -> None:
     code = (
-        "import sys, lengthwise.app.hydra_app, lengthwise.app.cli, lengthwise.pipeline.run, lengthwise.tracking.runs, "
-        "lengthwise.sweeps.sweep, lengthwise.models.wiring, lengthwise.evaluation.metrics;"
+        "import sys, lengthwise.app.hydra_app, lengthwise.app.cli, lengthwise.pipeline.experiment, "
+        "lengthwise.tracking.runs, lengthwise.sweeps.sweep, lengthwise.models.wiring, lengthwise.evaluation.metrics;"
         "print(sorted({'tensorflow', 'keras', 'mlflow', 'matplotlib', 'sklearn'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -107,7 +107,7 @@ def evaluate_run(given: argparse.Namespace) -> int:
     from rich.console import Console
 
     from lengthwise.config.compose import compose_options
-    from lengthwise.pipeline.rescore import rescore_run
+    from lengthwise.pipeline.reevaluation import reevaluate_run
     from lengthwise.serving.loading import check_model, find_output_dir, part_overrides
     from lengthwise.tracking.runs.find import find_run
 
@@ -119,7 +119,7 @@ def evaluate_run(given: argparse.Namespace) -> int:
     options = compose_options(places)
     run = find_run(find_output_dir(options), _name_run(given))
     is_tracked_elsewhere = any(word.startswith("tracking") for word in places)
-    rescore_run(
+    reevaluate_run(
         check_model(run),
         changes,
         console=Console(highlight=False),

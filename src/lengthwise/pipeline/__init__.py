@@ -1,1 +1,1 @@
-"""One run, from options to a closed run directory."""
+"""One run, from its options to a closed run directory: `experiment` starts it, `stages` trains and evaluates."""

@@ -52,10 +52,10 @@ class JobFunction:
 
 
 def run_experiment(options: RunOptions, launch: Launch) -> float | None:
-    """Train, decode and score one model; see `lengthwise.pipeline.run.run_experiment`."""
-    from lengthwise.pipeline import run
+    """Train, decode and score one model; see `lengthwise.pipeline.experiment.run_experiment`."""
+    from lengthwise.pipeline import experiment
 
-    return run.run_experiment(options, launch)
+    return experiment.run_experiment(options, launch)
 
 
 EXPERIMENT = JobFunction(run=run_experiment, preload=("lengthwise.pipeline.preload",))

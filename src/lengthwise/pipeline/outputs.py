@@ -1,4 +1,4 @@
-"""What a run leaves for people: scores, samples, figures, and the few lines it ends with."""
+"""Write a run's samples and figures, and print its table of scores."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def save_assessments(
 
 
 def save_wiring(run: Run, wiring: Wiring, name: str) -> None:
-    """Draw and write the model's wiring into `figures/`, under its name."""
+    """Draw the model's wiring into `figures/wiring.png`, titled with its name."""
     save_figure(plot_wiring(wiring, title=name), run.path("figures", "wiring.png"))
 
 
@@ -67,7 +67,7 @@ def save_figures(
     *,
     latents: NDArray[np.float32],
 ) -> None:
-    """Draw and write the run's figures into `figures/`."""
+    """Draw the run's figures into `figures/`: learning curves, latents, scores by length, outcomes."""
     curves = {
         name: Curve(list(range(1, len(values) + 1)), values)
         for name, values in training.history.items()
@@ -95,7 +95,7 @@ def _save_reconstructions(run: Run, dataset: Dataset, predictions: Predictions) 
     split = dataset.splits["test"]
     shown = np.unique(np.linspace(0, len(split) - 1, NUM_RECONSTRUCTIONS).astype(np.int64))
     if split.labels is not None:
-        # One of each class, as far as there are so many.
+        # One of each class, up to the number shown.
         shown = np.unique(split.labels, return_index=True)[1][:NUM_RECONSTRUCTIONS]
     figure = plot_reconstructions(
         split.target[shown].astype(np.float64),
@@ -110,13 +110,13 @@ def _save_reconstructions(run: Run, dataset: Dataset, predictions: Predictions) 
 def save_attention(
     run: Run, dataset: Dataset, predictions: Predictions, attention: Mapping[int, NDArray[np.float32]]
 ) -> None:
-    """Draw and write where the decoder looked, for some examples of the test split, into `figures/`.
+    """Draw the attention weights of some examples of the test split into `figures/`.
 
     Args:
-        run: takes the figures.
-        dataset: whose codecs name the symbols.
-        predictions: of the test split.
-        attention: weights `(steps, source steps)` by the example's index; a last row may be that of the end.
+        run: the open run that takes the figures.
+        dataset: the data; its codecs name the symbols.
+        predictions: decoded sequences of the test split.
+        attention: by example index, weights `(steps, source steps)`; the last row may belong to the stop symbol.
     """
     split = dataset.splits["test"]
     for number, (index, weights) in enumerate(attention.items(), start=1):
@@ -133,7 +133,7 @@ def _name_steps(codec: Vocabulary | Scaler, values: NDArray[np.generic]) -> list
 
 
 def print_results(console: Console, run: Run, training: TrainingResult, assessments: Mapping[str, Assessment]) -> None:
-    """Print what was learnt, and where to look at it."""
+    """Print the table of scores, and where the run and its figures are."""
     kind = next(iter(assessments.values())).scores.kind
     primary = PRIMARY_METRICS[kind]
     label = describe_metric(primary).label
@@ -150,8 +150,8 @@ def print_results(console: Console, run: Run, training: TrainingResult, assessme
             describe_metric(name).label, *(f"{found.scores.summary[name]:.4f}" for found in assessments.values())
         )
     exposed = EXPOSURE_METRICS[kind]
-    told = [f"{found.exposure.teacher_forced[exposed]:.4f}" for found in assessments.values()]
-    table.add_row(f"{describe_metric(exposed).label}, teacher-forced", *told, style="dim")
+    teacher_forced = [f"{found.exposure.teacher_forced[exposed]:.4f}" for found in assessments.values()]
+    table.add_row(f"{describe_metric(exposed).label}, teacher-forced", *teacher_forced, style="dim")
     best = [_find_best_baseline(found, primary) for found in assessments.values()]
     table.add_row(f"{label}, best baseline ({best[0][0]})", *(f"{score:.4f}" for _, score in best), style="dim")
     console.print(table)

@@ -1,7 +1,7 @@
-"""What a run needs, imported once by the process that the workers of a sweep are forked from.
+"""Import what a run needs, once, in the process that the workers of a sweep are forked from.
 
-Importing TensorFlow starts no thread of its own and runs no operation, so that a fork of this process is safe. A
-process in which an operation has run is another matter: its forks hang.
+Importing TensorFlow starts no thread and runs no operation, so that this process can be forked safely. Forks of a
+process that has run an operation hang.
 """
 
 import gc
@@ -9,7 +9,7 @@ import gc
 from lengthwise.silence import silence_import
 
 with silence_import():
-    import lengthwise.pipeline.work  # noqa: F401
+    import lengthwise.pipeline.stages  # noqa: F401
 
 gc.collect()
-gc.freeze()  # half a million objects that stay: neither looked at again nor copied into the workers for looking
+gc.freeze()  # half a million objects that live as long as the process: the collector need not visit them in workers

@@ -1,4 +1,4 @@
-"""The progress of long decoding: one line in a terminal, nothing in a file."""
+"""Show the progress of long decoding: one line in a terminal, nothing in a file."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from lengthwise.decoding.compiled import Report
 
 
 @contextlib.contextmanager
-def show_progress(console: Console, what: str, total: int | None) -> Iterator[Report]:
+def show_progress(console: Console, activity: str, total: int | None) -> Iterator[Report]:
     """Show a bar while the context is open, if the console is a terminal.
 
     Args:
-        console: where to.
-        what: what is done.
-        total: of how many; None where that is not known.
+        console: where the bar is shown.
+        activity: what is being done, such as `decoding test`.
+        total: number of examples; None where it is not known.
 
     Yields:
-        a function to be told how many are done.
+        A function to call with the number of examples done so far.
     """
     progress = Progress(
-        TextColumn(what),
+        TextColumn(activity),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -35,5 +35,5 @@ def show_progress(console: Console, what: str, total: int | None) -> Iterator[Re
         transient=True,
     )
     with progress:
-        task = progress.add_task(what, total=total)
+        task = progress.add_task(activity, total=total)
         yield lambda done: progress.update(task, completed=done)

@@ -10,7 +10,7 @@ from lengthwise.app.cli import read_command
 from lengthwise.config.compose import change_decoding, compose_options
 from lengthwise.config.options import BeamOptions, SampleOptions
 from lengthwise.errors import ConfigError, LengthwiseError
-from lengthwise.pipeline.rescore import label_decoding
+from lengthwise.pipeline.reevaluation import label_decoding
 from lengthwise.serving.loading import part_overrides
 
 STORED = compose_options(["dataset=copy", "decoding.batch_size=17", "latent_dim=48"])

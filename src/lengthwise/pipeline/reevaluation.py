@@ -1,4 +1,4 @@
-"""Scoring a finished run's weights again, decoded in another way, into the same run."""
+"""Score a finished run again under another decoding, and add the scores to the run."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from lengthwise.tracking.runs.manifest import read_manifest
 CONFIG_NAME = "config.yaml"
 
 
-def rescore_run(
+def reevaluate_run(
     directory: Path, overrides: Sequence[str], *, console: Console, tracking: TrackingOptions | None = None
 ) -> dict[str, float]:
-    """Decode the splits of a run anew, score them, and add the scores to the run under names of their own.
+    """Decode the splits of a run again, score them, and add the scores to the run under names of their own.
 
     Args:
-        directory: of a run that holds a trained model.
-        overrides: of the decoding, such as `decoding=beam` or `decoding.length=oracle`.
-        console: takes progress and results.
+        directory: directory of a run that holds a trained model.
+        overrides: overrides of the decoding, such as `decoding=beam` or `decoding.length=oracle`.
+        console: shows progress and results.
         tracking: where the run is mirrored; None: where the run's own options say.
 
     Returns:
-        what was added: `split/LABEL/metric`, where LABEL is that of `label_decoding`.
+        The added scores by name, `split/LABEL/metric`, where LABEL is that of `label_decoding`.
 
     Raises:
-        ConfigError: an override is refused.
-        RunError: the data are no longer those of the run.
+        ConfigError: An override is refused.
+        RunError: The data have changed since the run was trained.
     """
     stored = parse_stored((directory / CONFIG_NAME).read_text(encoding="utf-8"))
     options = change_decoding(stored, overrides)
@@ -54,20 +54,20 @@ def rescore_run(
         )
     label = label_decoding(options)
     summaries = _score(directory, options, dataset, console)
-    figures = {
+    metrics = {
         f"{split}/{label}/{name}": value for split, summary in summaries.items() for name, value in summary.items()
     }
     content = {"decoding": asdict(options.decoding), "scores": _finite(summaries)}
     text = json.dumps(content, ensure_ascii=False, indent=1)
-    add_to_run(directory, tracking or options.tracking, figures=figures, files={f"evaluations/{label}.json": text})
+    add_to_run(directory, tracking or options.tracking, figures=metrics, files={f"evaluations/{label}.json": text})
     _print_scores(console, label, summaries)
-    return figures
+    return metrics
 
 
 def label_decoding(options: RunOptions) -> str:
-    """Name a way of decoding: strategy and length rule, then every value that is not that of its file in conf/.
+    """Name a decoding: strategy and length rule, then every value that differs from its file in conf/decoding/.
 
-    The size of the batches, which changes no result, plays no part.
+    The batch size, which changes no result, is left out.
     """
     chosen = asdict(options.decoding)
     usual = asdict(change_decoding(options, [f"decoding={options.decoding.name}"]).decoding)
@@ -79,7 +79,7 @@ def label_decoding(options: RunOptions) -> str:
 
 
 def _score(directory: Path, options: RunOptions, dataset: Dataset, console: Console) -> dict[str, Mapping[str, float]]:
-    with silence_import():  # by now nothing can be refused any more
+    with silence_import():  # TensorFlow takes seconds: all user errors have been raised by this point
         from lengthwise.decoding.compiled import build_decode_function, decode_split
         from lengthwise.evaluation.metrics import score_predictions
         from lengthwise.evaluation.outcomes import classify_outcomes
@@ -95,8 +95,8 @@ def _score(directory: Path, options: RunOptions, dataset: Dataset, console: Cons
     for name, split in dataset.splits.items():
         if name == "train" and not options.training.score_train:
             continue
-        with show_progress(console, f"decoding {name}", len(split)) as report:
-            predictions = decode_split(decode, models.wiring, split, decoding, report=report)
+        with show_progress(console, f"decoding {name}", len(split)) as on_progress:
+            predictions = decode_split(decode, models.wiring, split, decoding, report=on_progress)
         scores = score_predictions(predictions, split, dataset.spec.kind)
         summaries[name] = {**scores.summary, **classify_outcomes(scores).share().summary}
     return summaries

@@ -1,4 +1,4 @@
-"""One run, from options to a closed record: the data first, which needs no TensorFlow, then the work."""
+"""Run one experiment: load the data, open the run, train and evaluate, close the run with its status."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ LOG_NAME = "log.txt"
 
 
 def run_experiment(options: RunOptions, launch: Launch) -> float | None:
-    """Train, decode and score one model, and keep all of it in a run.
+    """Train, decode and score one model, and record it as a run.
 
     Args:
-        options: the run's, past the gate.
-        launch: where the run comes from.
+        options: validated options of the run.
+        launch: the command, and the sweep that the run belongs to.
 
     Returns:
-        the validation score by which sweeps compare runs: exact match, or mean absolute error for features.
+        The validation score by which sweeps compare runs: exact match, or mean absolute error for features.
 
     Raises:
-        ConfigError: options do not fit the data.
-        DataError: the data cannot be used.
-        DivergedError: the loss is no longer finite.
+        ConfigError: The options do not fit the data.
+        DataError: The data cannot be used.
+        DivergedError: The loss is no longer finite.
     """
     console = Console(record=True, highlight=False)
     stored = _find_stored(options, launch)
@@ -56,13 +56,13 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
         opened = resume_run(stored, options.tracking)
     with opened as run:
         try:
-            # TensorFlow takes seconds to import; by now nothing can be refused any more, and the mirror is at work.
+            # TensorFlow takes seconds to import: only now, when all user errors have been raised.
             with silence_import():
-                from lengthwise.pipeline.work import execute_run
+                from lengthwise.pipeline.stages import train_and_evaluate
 
-            score = execute_run(run, options, dataset=dataset, wiring=wiring, launch=launch, console=console)
+            score = train_and_evaluate(run, options, dataset=dataset, wiring=wiring, launch=launch, console=console)
         except BaseException:
-            with contextlib.suppress(OSError):  # what went wrong first is what is told
+            with contextlib.suppress(OSError):  # the first error is the one to raise
                 run.write_text(LOG_NAME, console.export_text())
             raise
         run.write_text(LOG_NAME, console.export_text())
@@ -70,7 +70,7 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
 
 
 def _find_stored(options: RunOptions, launch: Launch) -> Path | None:
-    """Return the directory of the run to go on with; None for a new one."""
+    """Return the directory of the run to resume; None for a new one."""
     reference = launch.resume or options.resume
     if reference is None:
         return None
@@ -78,9 +78,9 @@ def _find_stored(options: RunOptions, launch: Launch) -> Path | None:
     reap(output_dir)
     found = find_run(output_dir, reference)
     if found.kind == "sweep":
-        raise RunError(f"{found.name} is a sweep. Give its own command again: what is missing is run.")
+        raise RunError(f"{found.name} is a sweep. Give its own command again: it runs what is missing.")
     if found.status == "FINISHED":
-        raise RunError(f"{found.name} has finished; there is nothing to go on with.")
+        raise RunError(f"{found.name} has finished; there is nothing to resume.")
     return found.directory
 
 
@@ -88,13 +88,13 @@ def _check_data(directory: Path, dataset: Dataset) -> None:
     known = read_manifest(directory).dataset
     if known is not None and known.sha256 != dataset.content_hash:
         raise RunError(
-            f"The data are no longer those that {directory.name} began with (their hash differs). "
+            f"The data have changed since {directory.name} started (their hash differs). "
             "Restore them, or start a new run."
         )
 
 
 def describe_start(console: Console, options: RunOptions, dataset: Dataset, num_parameters: int) -> None:
-    """Print what is about to run, and what of the data was left out."""
+    """Print what is about to run, and how many examples were left out or changed."""
     sizes = ", ".join(f"{len(split):,} {name}" for name, split in dataset.splits.items())
     console.print(
         f"[bold]{options.model.name}[/bold] on [bold]{dataset.name}[/bold] ({sizes}), "
@@ -106,7 +106,7 @@ def describe_start(console: Console, options: RunOptions, dataset: Dataset, num_
 
 
 def build_record(options: RunOptions, launch: Launch, dataset: Dataset) -> RunRecord:
-    """Return what a run's directory says of it from the start."""
+    """Describe a run before it starts, as its directory records it."""
     primary = PRIMARY_METRICS[dataset.spec.kind]
     return RunRecord(
         output_dir=project_root() / options.output_dir,

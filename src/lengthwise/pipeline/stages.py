@@ -1,4 +1,4 @@
-"""The work of a run: model, training, decoding, evaluation, each handing on to the next."""
+"""Train and evaluate: the stages of a run that need TensorFlow, in order."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ from lengthwise.training.trainer import TrainingResult, prepare_backend, train_m
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
-    """What a run has come to.
+class RunResult:
+    """The trained model's results: the fit, and the evaluation of each scored split.
 
     Args:
-        training: the fit.
-        predictions: of each scored split.
-        assessments: of each scored split.
-        latents: of the validation split, `(examples, latent_dim)`.
-        attention: weights `(steps, source steps)` of some examples of the test split, by index; empty where the model
-            has no attention.
-        evaluation_seconds: what decoding and scoring took.
+        training: result of the fit.
+        predictions: by split, decoded sequences.
+        assessments: by split, scores.
+        latents: `(examples, latent_dim)` float32, of the validation split.
+        attention: weights `(steps, source steps)` of some examples of the test split, by index; empty for a model
+            without attention.
+        evaluation_seconds: duration of decoding and scoring.
     """
 
     training: TrainingResult
@@ -56,21 +56,21 @@ class Outcome:
     evaluation_seconds: float
 
 
-def execute_run(
+def train_and_evaluate(
     run: Run, options: RunOptions, *, dataset: Dataset, wiring: Wiring, launch: Launch, console: Console
 ) -> float:
-    """Do the work of an open run.
+    """Train a model, decode and score the splits, and write the results into an open run.
 
     Args:
-        run: takes metrics, figures, samples and the model.
-        options: the run's.
-        dataset: loaded.
-        wiring: resolved for the dataset.
-        launch: the cores that the run may use.
-        console: takes progress and results.
+        run: the open run; takes metrics, figures, samples and the model.
+        options: options of the run.
+        dataset: the data.
+        wiring: the model's wiring, resolved for the dataset.
+        launch: says how many cores the run may use.
+        console: shows progress and results.
 
     Returns:
-        the primary metric on the validation split.
+        The primary metric on the validation split.
     """
     prepare_backend(options.training, options.seed, launch.cores)
     models = build_models(wiring)
@@ -83,17 +83,17 @@ def execute_run(
         checkpoints=run.path("checkpoints"),
         console=console,
     )
-    outcome = _evaluate(models, options, dataset, training)
-    run.set_summary(_summarise(outcome, wiring))
-    save_assessments(run, dataset, outcome.predictions, outcome.assessments, seed=options.seed)
-    save_figures(run, dataset, training, outcome.predictions, outcome.assessments, latents=outcome.latents)
-    save_attention(run, dataset, outcome.predictions["test"], outcome.attention)
+    result = _evaluate(models, options, dataset, training)
+    run.set_summary(_summarise(result, wiring))
+    save_assessments(run, dataset, result.predictions, result.assessments, seed=options.seed)
+    save_figures(run, dataset, training, result.predictions, result.assessments, latents=result.latents)
+    save_attention(run, dataset, result.predictions["test"], result.attention)
     _save_model(run, models, options, dataset)
-    print_results(console, run, training, outcome.assessments)
-    return outcome.assessments["val"].scores.summary[PRIMARY_METRICS[dataset.spec.kind]]
+    print_results(console, run, training, result.assessments)
+    return result.assessments["val"].scores.summary[PRIMARY_METRICS[dataset.spec.kind]]
 
 
-def _evaluate(models: Models, options: RunOptions, dataset: Dataset, training: TrainingResult) -> Outcome:
+def _evaluate(models: Models, options: RunOptions, dataset: Dataset, training: TrainingResult) -> RunResult:
     started = time.perf_counter()
     decode, score = build_decode_function(models, options.decoding), build_score_function(models)
     names = [name for name in dataset.splits if name != "train" or options.training.score_train]
@@ -104,12 +104,12 @@ def _evaluate(models: Models, options: RunOptions, dataset: Dataset, training: T
         teacher_forced = predict_teacher_forced(score, models.wiring, split, options.decoding.batch_size)
         assessments[name] = assess_split(dataset, name, predictions=predictions[name], teacher_forced=teacher_forced)
     latents = encode_split(
-        # Once over one split, tracing what is around the encoder's compiled loops would take longer than calling it.
+        # Not compiled: for one pass over one split, tracing would take longer than calling the encoder.
         lambda source, source_length: models.training.begin(source, source_length)[0],
         dataset.splits["val"],
         options.decoding.batch_size,
     )
-    return Outcome(
+    return RunResult(
         training=training,
         predictions=predictions,
         assessments=assessments,
@@ -120,7 +120,7 @@ def _evaluate(models: Models, options: RunOptions, dataset: Dataset, training: T
 
 
 def _attend(models: Models, split: Split, predictions: Predictions) -> dict[int, NDArray[np.float32]]:
-    """Return the attention of a short, a middling and a long example, by index."""
+    """Return the attention weights of a short, a medium and a long example, by index."""
     if models.wiring.attention == "none":
         return {}
     made = np.flatnonzero(predictions.length > 0)
@@ -130,21 +130,21 @@ def _attend(models: Models, split: Split, predictions: Predictions) -> dict[int,
     return dict(zip(chosen.tolist(), weights, strict=True))
 
 
-def _summarise(outcome: Outcome, wiring: Wiring) -> dict[str, float]:
+def _summarise(result: RunResult, wiring: Wiring) -> dict[str, float]:
     summary: dict[str, float] = {}
-    for assessment in outcome.assessments.values():
+    for assessment in result.assessments.values():
         summary |= assessment.summary
     return summary | {
-        "best/val_loss": outcome.training.best_loss,
-        "best/epoch": outcome.training.best_epoch,
-        "time/fit_seconds": outcome.training.seconds,
-        "time/evaluation_seconds": outcome.evaluation_seconds,
+        "best/val_loss": result.training.best_loss,
+        "best/epoch": result.training.best_epoch,
+        "time/fit_seconds": result.training.seconds,
+        "time/evaluation_seconds": result.evaluation_seconds,
         "model/parameters": count_parameters(wiring),
     }
 
 
 def _save_model(run: Run, models: Models, options: RunOptions, dataset: Dataset) -> None:
-    """Write the model aside and rename it, so that a run that is resumed here finds it whole or not at all."""
+    """Write the model to a temporary directory and rename it, so that a resumed run finds all of it or nothing."""
     with tempfile.TemporaryDirectory(dir=run.directory, prefix=".model-") as aside:
         data, written = Path(aside) / ARTIFACT_NAME, Path(aside) / "model"
         save_artifact(data, models=models, options=options, dataset=dataset)
