@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from lengthwise.app.hydra_app import describe_command, is_ours, read_arguments
+from lengthwise.app.arguments import describe_command, read_arguments
+from lengthwise.app.exit_status import EXIT_FAILED, EXIT_REFUSED
+from lengthwise.app.hydra_app import main
 from lengthwise.config.compose import HYDRA_VERSION, list_groups
 from lengthwise.config.fields import read_fields
 from lengthwise.config.options import RunOptions
 from lengthwise.config.paths import conf_dir
-from lengthwise.errors import ConfigError
+from lengthwise.errors import ConfigError, DataError
+from lengthwise.pipeline.launch import JobFunction, Launch
 
 ROOT = Path(__file__).parents[2]
 APP = Path(__file__).with_name("sweep_app.py")
@@ -88,13 +93,45 @@ def test_the_command_is_kept_without_directories_of_this_machine(
     assert describe_command(arguments) == command
 
 
-def test_an_error_of_this_package_is_told_from_one_of_hydra() -> None:
-    with pytest.raises(ConfigError) as ours:
-        read_arguments(["--nonsense"])
-    assert is_ours(ours.value)
-    with initialize_config_dir(str(conf_dir()), **HYDRA_VERSION), pytest.raises(Exception, match="nothing") as theirs:
-        compose("config", overrides=["model=nothing"])
-    assert not is_ours(theirs.value)
+def fail(_options: RunOptions, _launch: Launch) -> float:
+    raise KeyError("a mistake of the program")
+
+
+def refuse(_options: RunOptions, _launch: Launch) -> float:
+    raise DataError("pairs.txt", 3, "has no tab", remedy="Write source<TAB>target")
+
+
+def fill_disk(_options: RunOptions, _launch: Launch) -> float:
+    raise OSError(errno.ENOSPC, "No space left on device", "model.keras")
+
+
+@pytest.mark.parametrize(
+    ("run", "override", "status", "begins", "has_traceback"),
+    [
+        (fail, "seed=1", EXIT_FAILED, "Error executing job", True),
+        (refuse, "seed=1", EXIT_REFUSED, "pairs.txt, line 3: has no tab.", False),
+        (fill_disk, "seed=1", EXIT_FAILED, "Error executing job", False),
+        (fail, "model=nothing", EXIT_REFUSED, "model must be one of", False),
+        (fail, "seed=one", EXIT_REFUSED, "seed must be a whole number", False),
+    ],
+)
+def test_only_an_error_of_the_program_gives_a_traceback(
+    run: Callable[[RunOptions, Launch], float],
+    override: str,
+    status: int,
+    begins: str,
+    has_traceback: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["train.py", override, "tracking=directory"])
+    with pytest.raises(SystemExit) as ended:
+        main(JobFunction(run=run))
+    output = capsys.readouterr()
+    assert (ended.value.code, output.out) == (status, "")
+    assert output.err.startswith(begins)
+    assert ("Traceback" in output.err) == has_traceback
+    assert has_traceback or len(output.err.splitlines()) <= 2
 
 
 @pytest.mark.slow

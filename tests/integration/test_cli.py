@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from lengthwise.app.cli import COMMANDS, USAGE, run_command
+from lengthwise.app.cli import describe_commands, run_command
+from lengthwise.app.commands import COMMANDS
 from lengthwise.config.compose import compose_options
 from lengthwise.config.documentation import describe_options
 from lengthwise.tracking.runs.run import start_run
 from lengthwise.tracking.runs.run_record import RunRecord
 
 
-def make_run(output_dir: Path, study: str, figure: float) -> str:
+def make_run(output_dir: Path, study: str, loss: float) -> str:
     record = RunRecord(
         output_dir=output_dir,
         study=study,
@@ -30,19 +31,21 @@ def make_run(output_dir: Path, study: str, figure: float) -> str:
         seed=4,
     )
     with start_run(record, compose_options(["tracking=directory"]).tracking) as run:
-        run.set_summary({"val/loss": figure})
+        run.set_summary({"val/loss": loss})
         return run.name
 
 
 def test_the_usage_lists_every_command() -> None:
+    usage = describe_commands()
     for name in ("train", *COMMANDS):
-        assert f"\n  {name} " in USAGE
+        assert f"\n  {name} " in usage
+    assert all(len(line) <= 100 for line in usage.splitlines())
 
 
 def test_no_command_prints_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command([]) == 2
     assert run_command(["--help"]) == 0
-    assert capsys.readouterr().out == 2 * f"{USAGE}\n"
+    assert capsys.readouterr().out == 2 * f"{describe_commands()}\n"
 
 
 def test_options_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,8 +64,8 @@ def test_options_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "words"),
     [
         (["optoins"], "There is no command 'optoins'. Did you mean options?"),
-        (["options", "nonsense"], "No option speaks of 'nonsense'"),
-        (["options", "seed=1"], "No option speaks of 'seed=1'"),
+        (["options", "nonsense"], "No option matches 'nonsense'"),
+        (["options", "seed=1"], "No option matches 'seed=1'"),
         (["options", "a", "b"], "`lengthwise options` takes one WORD"),
         (["runs", "--port", "1"], "Unrecognized arguments: --port"),
         (["runs", "sead=1"], "sead is not an option. Did you mean seed?"),

@@ -52,13 +52,14 @@ class SweepLauncher(Launcher):
         """Take what Hydra gives; wrong options of the launcher are refused before anything else happens."""
         from importlib.metadata import version
 
-        from lengthwise.app.hydra_app import Task
+        from lengthwise.app.task import Task
         from lengthwise.sweeps.composer import JobComposer
 
         if not isinstance(task_function, Task):
             raise TypeError("this launcher runs only the jobs of lengthwise")
-        self._executor, self._repeat = self.make_executor()
-        self._task, self._config, self._version = task_function, config, version("lengthwise")
+        with task_function.own_work():
+            self._executor, self._repeat = self.make_executor()
+        self.task, self._config, self._version = task_function, config, version("lengthwise")
         # The sweeper composes each job with this loader too, only to find mistakes.
         self._composer = hydra_context.config_loader = JobComposer(hydra_context.config_loader)  # type: ignore[assignment]
 
@@ -72,8 +73,9 @@ class SweepLauncher(Launcher):
         Returns:
             One result for each job.
         """
-        jobs = [self.build_job(initial_job_idx + offset, tuple(each)) for offset, each in enumerate(job_overrides)]
-        return [_as_return(result) for result in self.open_sweep(jobs).run(jobs)]
+        with self.task.own_work():
+            jobs = [self.build_job(initial_job_idx + offset, tuple(each)) for offset, each in enumerate(job_overrides)]
+            return [_as_return(result) for result in self.open_sweep(jobs).run(jobs)]
 
     def open_sweep(
         self, jobs: Sequence[Job], *, parent: str | None = None, varied: Sequence[str] | None = None
@@ -88,7 +90,7 @@ class SweepLauncher(Launcher):
         from lengthwise.sweeps.sweep import Sweep, SweepOptions
 
         if self._sweep is None:
-            task = self._task
+            task = self.task
             options = SweepOptions(
                 command=task.command, function=task.function, repeat=self._repeat, parent=parent, varied=varied
             )
@@ -103,7 +105,7 @@ class SweepLauncher(Launcher):
             number: of the job.
             overrides: of the job.
         """
-        from lengthwise.app.hydra_app import check_resume
+        from lengthwise.app.task import check_resume
         from lengthwise.config.compose import check_overrides, explain_error
         from lengthwise.config.parse import parse_config
         from lengthwise.errors import LengthwiseError
@@ -114,7 +116,7 @@ class SweepLauncher(Launcher):
             check_overrides(overrides)
             raw = self._composer.load_sweep_config(self._config, overrides)
             options = parse_config(raw)
-            check_resume(options, Launch(command=self._task.command, overrides=overrides, job_number=number))
+            check_resume(options, Launch(command=self.task.command, overrides=overrides, job_number=number))
             return build_job(number, overrides, options, version=self._version)
         except Exception as error:
             refusal = explain_error(error, overrides)

@@ -5,10 +5,11 @@ Hydra imports this at every start, so only Hydra's own modules are imported befo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -49,19 +50,24 @@ class OptunaSweeper(Sweeper):
             raise ConfigError("hydra/sweeper=optuna", "needs a launcher of Lengthwise", received=None, remedy=remedy)
         self._launcher, self._config = launcher, config
 
-    def sweep(self, arguments: list[str]) -> Any:
+    def sweep(self, arguments: list[str]) -> None:
         """Search, or resume the search that the same command began.
 
         Args:
             arguments: overrides; those with several values span the space.
         """
+        given = [*(f"{key}={value}" for key, value in self._params.items()), *arguments]
+        overrides = OverridesParser.create().parse_overrides(given)
+        with self._launcher.task.own_work():
+            self._sweep(overrides)
+
+    def _sweep(self, overrides: Sequence[Override]) -> None:
         from lengthwise.errors import ConfigError
         from lengthwise.sweeps.parent_run import find_study
         from lengthwise.sweeps.search import Trials, open_study
         from lengthwise.sweeps.search_space import read_space, take_example, write_signature
 
-        given = [*(f"{key}={value}" for key, value in self._params.items()), *arguments]
-        space, fixed = read_space(OverridesParser.create().parse_overrides(given))
+        space, fixed = read_space(overrides)
         if not space:
             remedy = "Give an option several values, as in latent_dim=choice(32,64)"
             raise ConfigError("hydra/sweeper=optuna", "needs something to search", received=None, remedy=remedy)

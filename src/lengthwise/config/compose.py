@@ -12,6 +12,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import MissingConfigException, OverrideParseException, SearchPathException
+from packaging.version import Version
 
 from lengthwise.config.documentation import describe_options, suggest
 from lengthwise.config.options import RunOptions
@@ -23,7 +24,7 @@ from lengthwise.errors import ConfigError
 HYDRA_OPTIONS = ("hydra.mode", "hydra.searchpath", "hydra.launcher", "hydra.sweeper", "hydra/launcher", "hydra/sweeper")
 """Hydra's own options that may be set; all others would take no effect here, or make Hydra write files."""
 
-HYDRA_VERSION = {"version_base": "1.3"} if hydra.__version__ < "1.4" else {}
+HYDRA_VERSION = {"version_base": "1.3"} if Version(hydra.__version__) < Version("1.4") else {}
 """What Hydra before 1.4 wants to be told, and later ones do not."""
 
 _CHOICE = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*")

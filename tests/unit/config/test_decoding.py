@@ -74,10 +74,9 @@ def test_options_that_would_take_no_effect_are_refused() -> None:
 
 
 def test_texts_may_hold_what_looks_like_an_option() -> None:
-    _, given = read_command(["decode", "latest", "1+1=2", "decoding=beam", "tracking.uri=sqlite:///x.db", "a"])
-    assert given.word == "latest"
-    assert given.rest == ["1+1=2", "a"]
-    assert given.overrides == ["decoding=beam", "tracking.uri=sqlite:///x.db"]
+    _, request = read_command(["decode", "latest", "1+1=2", "decoding=beam", "tracking.uri=sqlite:///x.db", "a"])
+    assert request.words == ("latest", "1+1=2", "a")
+    assert request.overrides == ("decoding=beam", "tracking.uri=sqlite:///x.db")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +85,7 @@ def test_texts_may_hold_what_looks_like_an_option() -> None:
         (["decode", "latest"], "Give texts to decode"),
         (["decode", "latest", "a", "--file", "b"], "Give texts to decode"),
         (["decode", "latest", "a", "--probabilities"], "no effect without --json"),
-        (["decode", "latest", "--file", "b", "--best", "2"], "--best goes with texts"),
+        (["decode", "latest", "--file", "b", "--best", "2"], "--best works only with texts"),
         (["decode", "latest", "--file", "missing.txt"], "missing.txt: it cannot be read"),
         (["evaluate", "latest"], "must be another than the run's own"),
         (["evaluate", "latest", "latent_dim=3"], "has no effect on a run that is trained"),
@@ -97,7 +96,10 @@ def test_texts_may_hold_what_looks_like_an_option() -> None:
     ],
 )
 def test_commands_refuse_before_anything_slow(arguments: list[str], words: str) -> None:
-    command, given = read_command(arguments)
+    def run() -> None:
+        command, request = read_command(arguments)
+        command.run(request)
+
     with pytest.raises(LengthwiseError) as refused:
-        command.run(given)
+        run()
     assert words in str(refused.value)

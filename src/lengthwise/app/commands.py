@@ -1,0 +1,137 @@
+"""The one table of the commands of `lengthwise`: what each is called, takes and does; help is made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lengthwise.app import maintain, show, use
+from lengthwise.app.request import Request
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Word:
+    """A word that a command takes.
+
+    Args:
+        name: as usage lines show it, such as `RUN`.
+        demand: what to give, an imperative sentence without its full stop; it is asked for where the word is missing.
+    """
+
+    name: str
+    demand: str
+
+
+RUN = Word(name="RUN", demand="Name a run: its id, a directory, `latest`, `best:STUDY`; `lengthwise runs` lists them")
+STUDY = Word(name="STUDY", demand="Name a study; `lengthwise runs` lists the runs of all")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """One command of `lengthwise`.
+
+    Args:
+        run: does it; returns the exit status.
+        meaning: what it does, a sentence.
+        words: the words that it takes, in order.
+        num_required: how many of the words must be given.
+        repeats: whether the last word may be given several times.
+        takes_options: whether `OPTION=VALUE` may be given.
+        flags: further arguments, as `argparse` takes them.
+    """
+
+    run: Callable[[Request], int]
+    meaning: str
+    words: tuple[Word, ...] = ()
+    num_required: int = 0
+    repeats: bool = False
+    takes_options: bool = True
+    flags: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def usage(self) -> str:
+        """Its words as a usage line shows them, such as `RUN [TEXT ...]`."""
+        shown = [word.name for word in self.words]
+        if self.repeats:
+            shown[-1] += " ..."
+        return " ".join(word if place < self.num_required else f"[{word}]" for place, word in enumerate(shown))
+
+
+COMMANDS: Mapping[str, Command] = {
+    "options": Command(
+        run=show.show_options,
+        meaning="Show what every option means, or those that match WORD.",
+        words=(Word(name="WORD", demand="Give part of an option's name or of its meaning"),),
+        takes_options=False,
+    ),
+    "models": Command(
+        run=show.show_models,
+        meaning="Show all models in a table, or one with its wiring, equations and parameters.",
+        words=(Word(name="PRESET", demand="Name a preset; without one all are listed"),),
+        flags={
+            "--features": {"action": "store_true", "help": "count for eight real-valued features, not for symbols"},
+            "--markdown": {"action": "store_true", "help": "the table as Markdown"},
+        },
+    ),
+    "runs": Command(
+        run=show.show_runs,
+        meaning="List the runs, or those of a study, newest first.",
+        words=(STUDY,),
+        flags={"--json": {"action": "store_true", "help": "one JSON list, for a program to read"}},
+    ),
+    "decode": Command(
+        run=use.decode_sources,
+        meaning="Decode texts, or with --file FILE the lines of a file, with a trained model.",
+        words=(RUN, Word(name="TEXT", demand="Give texts to decode")),
+        num_required=1,
+        repeats=True,
+        flags={
+            "--file": {"metavar": "FILE", "help": "decode its lines, one line of output each; - is standard input"},
+            "--json": {"action": "store_true", "help": "one JSON object a line, with scores"},
+            "--probabilities": {"action": "store_true", "help": "with --json: each step's distribution too"},
+            "--best": {"type": int, "metavar": "N", "help": "with decoding=beam: the N best texts, with scores"},
+        },
+    ),
+    "evaluate": Command(
+        run=use.evaluate_run,
+        meaning="Score a run's weights under another decoding=NAME, into the same run.",
+        words=(RUN,),
+        num_required=1,
+    ),
+    "report": Command(
+        run=use.write_report,
+        meaning="Write what studies have found out: effects, intervals and figures on one page.",
+        words=(STUDY,),
+        num_required=1,
+        repeats=True,
+        flags={"--output": {"metavar": "DIR", "help": "where it goes; else `report` in the study's directory"}},
+    ),
+    "serve": Command(
+        run=use.serve_run,
+        meaning="Serve a trained model over HTTP, on this machine only.",
+        words=(RUN,),
+        num_required=1,
+        flags={"--port": {"type": int, "default": 8000, "help": "where it listens; 0 takes a free one; 8000"}},
+    ),
+    "register": Command(
+        run=use.register_run,
+        meaning="Register a run's model in MLflow under a name.",
+        words=(RUN, Word(name="NAME", demand="Give the name to register the model under")),
+        num_required=2,
+        flags={"--alias": {"metavar": "ALIAS", "help": "also move this alias to it, such as champion"}},
+    ),
+    "export": Command(
+        run=use.export_run,
+        meaning="Write a run's model as a SavedModel: strings in, strings out, with TensorFlow alone.",
+        words=(RUN, Word(name="DIRECTORY", demand="Give the directory to be made")),
+        num_required=2,
+    ),
+    "ui": Command(
+        run=maintain.serve_ui,
+        meaning="Browse the runs in the MLflow UI.",
+        flags={"--port": {"type": int, "default": 5000, "help": "where it listens, on this machine only; 5000"}},
+    ),
+    "sync": Command(run=maintain.sync_runs, meaning="Bring MLflow up to date with a run, or all.", words=(RUN,)),
+    "reap": Command(run=maintain.reap_runs, meaning="Close the runs whose process died."),
+}

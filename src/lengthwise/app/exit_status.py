@@ -1,0 +1,69 @@
+"""The exit statuses of `python train.py` and `lengthwise`, and the message that goes with each."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+
+from lengthwise.errors import LengthwiseError
+
+EXIT_FAILED = 1
+"""An error of the program, a disk that is full, or a sweep in which jobs failed."""
+
+EXIT_REFUSED = 2
+"""A mistake in what was asked for."""
+
+EXIT_INTERRUPTED = 130
+"""Ctrl-C: 128 + SIGINT. SIGTERM ends with the status of `Terminated`."""
+
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+
+def print_message(message: str, status: int) -> int:
+    """Print the one message that the user gets, on standard error.
+
+    Args:
+        message: what is wrong and what to do; nothing is printed where it is empty.
+        status: exit status to end with.
+
+    Returns:
+        `status`.
+    """
+    if message:
+        print(message, file=sys.stderr)
+    return status
+
+
+def is_disk_error(error: BaseException) -> bool:
+    """Tell whether a disk is full or takes no writing.
+
+    Args:
+        error: any.
+    """
+    return isinstance(error, OSError) and error.errno in _DISK_ERRORS
+
+
+def report_error(error: BaseException, *, when_interrupted: str, when_disk_full: str) -> int:
+    """Print what ended a command; a traceback only for errors of the program.
+
+    Args:
+        error: an exception, or Ctrl-C.
+        when_interrupted: message after Ctrl-C; may be empty.
+        when_disk_full: what to do where a disk is full or takes no writing, sentences.
+
+    Returns:
+        The exit status.
+    """
+    if isinstance(error, LengthwiseError):
+        return print_message(str(error), EXIT_REFUSED)
+    if isinstance(error, KeyboardInterrupt):
+        return print_message(when_interrupted, EXIT_INTERRUPTED)
+    if isinstance(error, BrokenPipeError):  # the reader of the output has gone, as in `--help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    if isinstance(error, OSError) and is_disk_error(error):
+        return print_message(f"{error.filename or 'a file'}: {error.strerror}. {when_disk_full}", EXIT_FAILED)
+    traceback.print_exception(error)
+    return EXIT_FAILED

@@ -1,0 +1,47 @@
+"""The commands that look after runs: ui, sync, reap."""
+
+from __future__ import annotations
+
+import sys
+
+from lengthwise.app.exit_status import EXIT_FAILED
+from lengthwise.app.request import Request, find_output_dir
+from lengthwise.errors import ConfigError
+
+
+def serve_ui(request: Request) -> int:
+    """Serve MLflow's user interface until Ctrl-C."""
+    from lengthwise.config.options import MlflowOptions
+    from lengthwise.tracking.mlflow.ui import serve_ui as serve
+
+    tracking, port = request.compose().tracking, request.flags.port
+    if not isinstance(tracking, MlflowOptions):
+        remedy = "Leave it out, or use `lengthwise runs`"
+        raise ConfigError("tracking", "must be mlflow for the UI", received=tracking.name, remedy=remedy)
+    if not 1 <= port <= 65535:
+        raise ConfigError("--port", "must be from 1 to 65535", received=str(port), remedy="Choose another")
+    return serve(tracking.uri, port)
+
+
+def sync_runs(request: Request) -> int:
+    """Bring MLflow up to date with one run, or all."""
+    from lengthwise.tracking.mlflow.mirror import sync
+
+    options = request.compose()
+    synced = sync(find_output_dir(options), options.tracking, run=request.first)
+    problems = [each for each in synced if each.problem is not None]
+    for each in problems:
+        print(f"{each.name}: {each.problem}", file=sys.stderr)
+    print(f"{len(synced) - len(problems)} of {len(synced)} runs are up to date in MLflow.")
+    return EXIT_FAILED if problems else 0
+
+
+def reap_runs(request: Request) -> int:
+    """Close the runs whose process died."""
+    from lengthwise.tracking.runs.heartbeat import reap
+
+    closed = reap(find_output_dir(request.compose()))
+    for directory in closed:
+        print(f"{directory.name}: KILLED, its process is dead")
+    print(f"{len(closed)} runs closed." + (" `lengthwise sync` brings MLflow up to date." if closed else ""))
+    return 0

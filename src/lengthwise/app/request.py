@@ -1,0 +1,48 @@
+"""What a command of `lengthwise` was given on the command line."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lengthwise.config.options import RunOptions
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """A command line, read.
+
+    Args:
+        words: what is neither a flag nor an option, such as a run and the texts to decode.
+        overrides: `OPTION=VALUE`, as for `python train.py`.
+        flags: the command's own flags by name.
+    """
+
+    words: tuple[str, ...]
+    overrides: tuple[str, ...]
+    flags: argparse.Namespace
+
+    @property
+    def first(self) -> str | None:
+        """The first word; None where there is none."""
+        return self.words[0] if self.words else None
+
+    def compose(self) -> RunOptions:
+        """Compose the options that the overrides give.
+
+        Raises:
+            ConfigError: an override is refused.
+        """
+        from lengthwise.config.compose import compose_options
+
+        return compose_options(self.overrides)
+
+
+def find_output_dir(options: RunOptions) -> Path:
+    """Return the directory that runs are in."""
+    from lengthwise.config.paths import project_root
+
+    return project_root() / options.output_dir

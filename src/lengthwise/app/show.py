@@ -1,0 +1,167 @@
+"""The commands that show what there is: options, models, runs."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import textwrap
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lengthwise.app.request import Request, find_output_dir
+from lengthwise.config.documentation import OptionDescription, describe_options, find_options, suggest
+from lengthwise.errors import LengthwiseError
+
+if TYPE_CHECKING:
+    from lengthwise.config.options import RunOptions
+    from lengthwise.data.dataset import DataSpec
+    from lengthwise.tracking.runs.find import RunSummary
+
+_WIDEST = 120
+
+
+def _measure_terminal() -> int:
+    return shutil.get_terminal_size((_WIDEST, 24)).columns
+
+
+def show_options(request: Request) -> int:
+    """Print what options mean: all, or those that match a word."""
+    word = request.first or ""
+    found = find_options(word)
+    if not found:
+        hint = suggest(word, (option.name for option in describe_options()))
+        raise LengthwiseError(f"No option matches {word!r}. {hint}`lengthwise options` lists all.")
+    for line in format_options(found, width=_measure_terminal()):
+        print(line)
+    return 0
+
+
+def format_options(found: Sequence[OptionDescription], *, width: int) -> list[str]:
+    """Write the documentation of options.
+
+    Args:
+        found: the options, those of a section together.
+        width: of a line, in characters.
+
+    Returns:
+        Lines.
+    """
+    lines: list[str] = []
+    section = None
+    for option in found:
+        if option.section != section:
+            if lines:
+                lines.append("")
+            section = option.section
+            lines += textwrap.wrap(f"{section or 'axes'}: {option.section_meaning}", width)
+        kind = f"{option.type_text}; {option.range_text}" if option.range_text else option.type_text
+        lines += textwrap.wrap(f"{option.name}  ({kind})", width, initial_indent="  ", subsequent_indent="      ")
+        lines += textwrap.wrap(option.meaning, width, initial_indent="      ", subsequent_indent="      ")
+    return lines
+
+
+def show_models(request: Request) -> int:
+    """Print the table of all models, or one with its wiring, equations and parameters."""
+    from lengthwise.catalog.presets import list_presets
+    from lengthwise.catalog.table import format_markdown, print_presets, tabulate_presets
+    from lengthwise.config.compose import compose_options
+
+    flags = request.flags
+    overrides = [_complete_model_option(override) for override in request.overrides]
+    groups = {override.partition("=")[0].partition(".")[0] for override in overrides}
+    kind = "dataset=digits" if flags.features else "dataset=copy"
+    options = compose_options([kind, *([f"model={request.first}"] if request.first else []), *overrides])
+    spec = _find_sizes(options, features=flags.features, is_named="dataset" in groups)
+    if request.first is not None or "model" in groups:
+        if flags.markdown:
+            raise LengthwiseError("`--markdown` writes the table of all models. Leave it out, or the model.")
+        _print_model(options, spec)
+        return 0
+    rows = tabulate_presets(list_presets(), options.latent_dim, spec)
+    if flags.markdown:
+        print("\n".join(format_markdown(rows)))
+    else:
+        print_presets(rows, options.latent_dim, spec)
+    return 0
+
+
+def _print_model(options: RunOptions, spec: DataSpec) -> None:
+    from lengthwise.catalog.presets import read_preset
+    from lengthwise.catalog.table import describe_model
+    from lengthwise.models.wiring import resolve_wiring
+
+    wiring = resolve_wiring(options.model, options.latent_dim, spec)
+    width = min(_measure_terminal(), _WIDEST)
+    print("\n".join(describe_model(options.model, wiring, read_preset(options.model.name), width=width)))
+
+
+def _complete_model_option(override: str) -> str:
+    """Let `feedback=own` stand for `model.feedback=own`, since this command is about models only."""
+    names = {option.name for option in describe_options()}
+    key = override.partition("=")[0]
+    return f"model.{override}" if key not in names and f"model.{key}" in names else override
+
+
+def _find_sizes(options: RunOptions, *, features: bool, is_named: bool) -> DataSpec:
+    """Return the sizes of the dataset where one is named, else those of a well-known one."""
+    from lengthwise.catalog.table import EIGHT_FEATURES, TUTORIAL_SYMBOLS
+    from lengthwise.data.datasets.registry import load_dataset
+
+    if not is_named:
+        return EIGHT_FEATURES if features else TUTORIAL_SYMBOLS
+    if features:
+        raise LengthwiseError("`--features` stands for data of eight features. Leave it out, or the dataset.")
+    return load_dataset(options.dataset, options.timesteps).spec
+
+
+def show_runs(request: Request) -> int:
+    """Print the runs, newest first."""
+    from lengthwise.tracking.runs.find import list_runs
+
+    study = request.first
+    output_dir = find_output_dir(request.compose())
+    runs = list_runs(output_dir, study)
+    if request.flags.json:
+        print(json.dumps([_make_plain(asdict(run)) for run in runs], indent=1))
+    elif not runs:
+        print(f"No runs in {output_dir / study if study else output_dir}.")
+    else:
+        _print_runs(runs)
+    return 0
+
+
+def _print_runs(runs: Sequence[RunSummary]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE)
+    for column in ("started", "id", "study", "run", "data", "seed", "status", "seconds", "metrics"):
+        table.add_column(column, overflow="fold", justify="right" if column in ("seed", "seconds") else "left")
+    for run in runs:
+        table.add_row(*(entry.replace("[", "\\[") for entry in _describe_run(run)))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(table)
+
+
+def _describe_run(run: RunSummary) -> tuple[str, ...]:
+    started = run.started[:16].replace("T", " ")
+    seed = "" if run.seed is None else str(run.seed)
+    seconds = "" if run.duration_seconds is None else f"{run.duration_seconds:.0f}"
+    metrics = "\n".join(f"{key} {value:.4g}" for key, value in list(run.summary.items())[:3])
+    last = run.failure if run.failure and run.status != "FINISHED" else metrics
+    return started, run.id, run.study, run.label, run.dataset or "", seed, run.status, seconds, last
+
+
+def _make_plain(value: Any) -> Any:
+    """Return a value that JSON can hold: paths as texts, NaN and infinities as null."""
+    if isinstance(value, dict):
+        return {key: _make_plain(inner) for key, inner in value.items()}
+    if isinstance(value, Path):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
