@@ -1,1 +1,1 @@
-"""Datasets, vocabularies and scalers, batching."""
+"""Load datasets, turn them into numbers with vocabularies and scalers, and cut them into batches."""

@@ -1,4 +1,4 @@
-"""From examples to a dataset: what is left out, padding, specification, content hash."""
+"""Assemble examples into a dataset: drop long targets, pad, specify sizes, hash the content."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ Timesteps = int | Literal["auto"]
 References = tuple[tuple[NDArray[np.int32], ...], ...]
 
 HASHED_ROWS = 4096
-"""Examples hashed at a time, so that windows that are views of one series are never all copied."""
+"""Examples hashed at a time, so that overlapping windows, which are views of one series, are never all copied."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextExamples:
-    """Examples of one split as a person writes them.
+    """Examples of one split as texts.
 
     Args:
-        sources: one text an example.
-        targets: one text an example.
-        references: for each example every accepted target, its own first; None where that is the only one.
+        sources: source text of each example.
+        targets: target text of each example.
+        references: for each example every accepted target, its own first; None where each has only its own.
     """
 
     sources: Sequence[str]
@@ -41,7 +41,7 @@ class TextExamples:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenExamples:
-    """Examples of one split as ids; fields as in `TextExamples`."""
+    """Examples of one split as ids; fields as in `TextExamples`, the references as arrays of ids."""
 
     source: Sequences
     target: Sequences
@@ -49,10 +49,10 @@ class TokenExamples:
 
 
 def build_codecs(train: TextExamples, source_unit: Unit, target_unit: Unit) -> tuple[Vocabulary, Vocabulary]:
-    """Collect the symbols of the training split, and of it alone.
+    """Build the vocabularies of sources and targets from the training split only.
 
-    The examples that are too long for `timesteps` count as well: the same data has the same ids in all runs of a sweep
-    over `timesteps`.
+    Training examples whose targets are too long for `timesteps` count too, so that ids are the same in all runs of a
+    sweep over `timesteps`.
     """
     references = (text for texts in train.references or () for text in texts)
     return build_vocabulary(train.sources, source_unit), build_vocabulary([*train.targets, *references], target_unit)
@@ -66,20 +66,20 @@ def assemble_texts(
     timesteps: Timesteps,
     skipped: Sequence[Skipped] = (),
 ) -> Dataset:
-    """Turn written examples into a dataset.
+    """Turn examples written as texts into a dataset.
 
     Args:
         name: the option `dataset.name`.
         splits: examples by split.
         codecs: vocabulary of the sources and of the targets.
         timesteps: as for `assemble_tokens`.
-        skipped: what the loader left out or merged before.
+        skipped: counts of what the loader left out or merged.
 
     Returns:
-        the dataset; symbols that a vocabulary lacks are `UNKNOWN`, counted for each split in `skipped`.
+        The dataset; symbols that a vocabulary lacks are `UNKNOWN`, counted for each split in `skipped`.
 
     Raises:
-        ConfigError: as `assemble_tokens`.
+        ConfigError: As for `assemble_tokens`.
     """
     encoded = {split: _encode(examples, *codecs) for split, examples in splits.items()}
     return assemble_tokens(name, encoded, codecs=codecs, timesteps=timesteps, skipped=skipped)
@@ -93,30 +93,30 @@ def assemble_tokens(
     timesteps: Timesteps,
     skipped: Sequence[Skipped] = (),
 ) -> Dataset:
-    """Turn ids into a dataset.
+    """Turn examples given as ids into a dataset.
 
     Args:
         name: the option `dataset.name`.
         splits: examples by split.
         codecs: vocabulary of the sources and of the targets.
-        timesteps: most steps of a target; longer ones are left out and counted; `auto`: the longest of any split.
-        skipped: what the loader left out or merged before.
+        timesteps: most steps of a target, longer ones are left out and counted; `auto`: the longest of any split.
+        skipped: counts of what the loader left out or merged.
 
     Returns:
-        the dataset; a split `longer` of which nothing is left is not part of it.
+        The dataset; without the split `longer` where nothing is left of it.
 
     Raises:
-        ConfigError: where `timesteps` leaves no example in `train`, `val` or `test`.
+        ConfigError: `timesteps` leaves no example in `train`, `val` or `test`.
     """
-    notices = list(skipped)
+    counts = list(skipped)
     longest = max(int(examples.target.lengths.max(initial=0)) for examples in splits.values())
     limit = longest if timesteps == "auto" else timesteps
-    kept = {split: _drop_longer(examples, limit, split, notices) for split, examples in splits.items()}
+    kept = {split: _drop_longer(examples, limit, split, counts) for split, examples in splits.items()}
     for split, examples in kept.items():
         if not len(examples.target) and split != "longer":
             shortest = int(splits[split].target.lengths.min(initial=longest))
             _refuse_empty(split, limit, shortest)
-        notices.extend(_count_unknown(examples, split))
+        counts.extend(_count_unknown(examples, split))
     padded = {split: _pad(examples) for split, examples in kept.items() if len(examples.target)}
     spec = DataSpec(
         kind="tokens",
@@ -125,20 +125,20 @@ def assemble_tokens(
         source_timesteps=max(split.source.shape[1] for split in padded.values()),
         timesteps=limit,
     )
-    return _build_dataset(name, spec, padded, codecs, notices)
+    return _build_dataset(name, spec, padded, codecs, counts)
 
 
 def assemble_features(
     name: str, splits: Mapping[str, Split], *, codec: Codec, timesteps: int, skipped: Sequence[Skipped] = ()
 ) -> Dataset:
-    """Turn scaled windows of one length into a dataset whose sources are its targets.
+    """Turn scaled windows of one length into a dataset for autoencoders, whose targets are its sources.
 
     Args:
         name: the option `dataset.name`.
         splits: examples by split, each `(examples, timesteps, features)` float32.
-        codec: the scaler of both sides.
+        codec: the scaler of sources and targets.
         timesteps: steps of every example.
-        skipped: what the loader left out before.
+        skipped: counts of what the loader left out.
     """
     size = splits["train"].source.shape[2]
     spec = DataSpec(
@@ -148,13 +148,13 @@ def assemble_features(
 
 
 def autoencoder_split(values: NDArray[np.float32], labels: NDArray[np.generic] | None = None) -> Split:
-    """Make a split of `(examples, timesteps, features)` values whose targets are its sources."""
+    """Make a split from `(examples, timesteps, features)` values; its targets are its sources, the same array."""
     lengths = np.full(values.shape[0], values.shape[1], np.int32)
     return Split(source=values, source_length=lengths, target=values, target_length=lengths, labels=labels)
 
 
 def hash_content(splits: Mapping[str, Split], codecs: tuple[Codec, Codec]) -> str:
-    """Return the sha256, hexadecimal, of every array of every split and of what their numbers stand for."""
+    """Return the sha256, hexadecimal, of every array of every split and of the codecs."""
     digest = hashlib.sha256()
     for codec in codecs:
         digest.update(codec.to_json().encode())
@@ -186,7 +186,7 @@ def _build_dataset(
         source_codec=codecs[0],
         target_codec=codecs[1],
         content_hash=hash_content(splits, codecs),
-        skipped=tuple(notice for notice in skipped if notice.count),
+        skipped=tuple(each for each in skipped if each.count),
     )
 
 
@@ -205,12 +205,12 @@ def _encode(examples: TextExamples, sources: Vocabulary, targets: Vocabulary) ->
     )
 
 
-def _drop_longer(examples: TokenExamples, limit: int, split: str, notices: list[Skipped]) -> TokenExamples:
+def _drop_longer(examples: TokenExamples, limit: int, split: str, counts: list[Skipped]) -> TokenExamples:
     kept = np.flatnonzero(examples.target.lengths <= limit)
     num_dropped = len(examples.target) - len(kept)
     if not num_dropped:
         return examples
-    notices.append(Skipped(reason=f"{split}: left out, target longer than timesteps={limit}", count=num_dropped))
+    counts.append(Skipped(reason=f"{split}: left out, target longer than timesteps={limit}", count=num_dropped))
     references = examples.references
     return TokenExamples(
         source=examples.source.take(kept),
@@ -231,7 +231,7 @@ def _refuse_empty(split: str, limit: int, shortest: int) -> None:
 def _count_unknown(examples: TokenExamples, split: str) -> list[Skipped]:
     return [
         Skipped(
-            reason=f"{split}: kept, {side} has symbols that train does not have, read as <unknown>",
+            reason=f"{split}: kept, {side} has symbols that are not in train, read as <unknown>",
             count=_count_sequences_with(sequences, UNKNOWN),
         )
         for side, sequences in (("source", examples.source), ("target", examples.target))
@@ -239,8 +239,8 @@ def _count_unknown(examples: TokenExamples, split: str) -> list[Skipped]:
 
 
 def _count_sequences_with(sequences: Sequences, symbol: int) -> int:
-    owner = np.repeat(np.arange(len(sequences)), sequences.lengths)
-    return len(np.unique(owner[sequences.values == symbol]))
+    row = np.repeat(np.arange(len(sequences)), sequences.lengths)
+    return len(np.unique(row[sequences.values == symbol]))
 
 
 def _pad(examples: TokenExamples) -> Split:
@@ -254,6 +254,6 @@ def _pad(examples: TokenExamples) -> Split:
 
 
 def _flatten_references(references: References) -> list[NDArray[np.int32]]:
-    counts = np.array([len(accepted) for accepted in references], np.int32)
+    sizes = np.array([len(accepted) for accepted in references], np.int32)
     flat = [reference for accepted in references for reference in accepted]
-    return [counts, np.array([len(reference) for reference in flat], np.int32), np.concatenate(flat)]
+    return [sizes, np.array([len(reference) for reference in flat], np.int32), np.concatenate(flat)]

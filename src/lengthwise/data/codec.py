@@ -1,4 +1,4 @@
-"""What turns written sources and targets into numbers and back, stored beside a model."""
+"""Read back the codec stored beside a model: the vocabulary or scaler that turns text or values into numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def parse_codec(text: str) -> Codec:
     """Read a vocabulary or a scaler from the JSON that its `to_json` wrote.
 
     Raises:
-        ValueError: where the text is neither.
+        ValueError: The text is neither.
     """
     content = json.loads(text)
     kind = content.get("kind") if isinstance(content, dict) else None

@@ -1,4 +1,4 @@
-"""What a dataset is: splits of padded examples, what their numbers mean, and where they came from."""
+"""Define a dataset: splits of padded examples, and what their numbers mean."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Kind = Literal["tokens", "features"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataSpec:
-    """What a model must know of the data to be built.
+    """The properties of the data that a model is built from.
 
     Args:
         kind: `tokens` (symbol ids in and out) or `features` (real-valued steps in and out).
         source_size: number of symbol ids, special ones included, or of features.
-        target_size: the same of the target.
+        target_size: the same for the target.
         source_timesteps: longest source of any split, in steps.
-        timesteps: most steps of a decoded target, without the stop symbol.
+        timesteps: most steps of a decoded target, the stop symbol not counted.
     """
 
     kind: Kind
@@ -36,16 +36,16 @@ class DataSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Split:
-    """Examples, padded on the right with zeros (id 0 is padding).
+    """The examples for training, validation or test, padded on the right with zeros (id 0 is padding).
 
     Args:
         source: `(examples, steps)` int32, or `(examples, steps, features)` float32.
         source_length: `(examples,)` int32, real steps, at least 1.
         target: as `source`; without start or stop symbols. The same array as `source` for an autoencoder.
         target_length: `(examples,)` int32, at least 1.
-        references: for each example every accepted target (ids without padding), `target`'s own first; None where
-            that is the only one.
-        labels: `(examples,)` a class of each example, for figures only; None where there is none.
+        references: for each example every accepted target, ids without padding, the example's own target first; None
+            where each example has only its own.
+        labels: `(examples,)` class of each example, for figures only; None where there is none.
     """
 
     source: NDArray[np.generic]
@@ -61,7 +61,7 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Skipped:
-    """Examples that were left out or kept with a change, and why."""
+    """Number of examples that were left out, or kept with a change, for one reason."""
 
     reason: str
     count: int
@@ -69,16 +69,17 @@ class Skipped:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dataset:
-    """Data ready to be learnt.
+    """Data ready for training.
 
     Args:
         name: the option `dataset.name`.
         spec: sizes and lengths.
-        splits: `train`, `val` and `test`; where lengths beyond the trained ones are tested apart, `longer`.
+        splits: `train`, `val` and `test`; for generated tasks also `longer`, a test with targets longer than
+            any trained on.
         source_codec: turns what a person writes into the numbers of a source, and back.
-        target_codec: the same of the target.
+        target_codec: the same for the target.
         content_hash: sha256, hexadecimal, of every array of every split and of the codecs: equal data, equal hash.
-        skipped: what was left out or changed, empty where nothing was.
+        skipped: counts of what was left out or changed; empty where nothing was.
     """
 
     name: str

@@ -1,4 +1,8 @@
-"""Reading a user's table of numbers, with one clear message where it cannot be read."""
+"""Read a user's table of numbers, or say in one message where it is wrong.
+
+Written by hand: `pandas.read_csv` fills short rows with NaN and does not say on which line a wrong value stands. NumPy
+parses files without mistakes; only a file that NumPy refuses is read line by line, to name the line and the column.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +19,14 @@ from lengthwise.data.text_file import read_bytes, read_lines
 from lengthwise.errors import DataError
 
 DELIMITERS = (";", "\t", ",")
-"""Tried in this order, so that `1,5;2,5` is read as two columns and its decimal commas are named as the mistake."""
+"""Tried in this order, so that `1,5;2,5` is read as two columns and its decimal commas are reported as the mistake."""
 
 LARGEST = 1e100
-"""Largest number accepted: squares of larger ones are near the end of float64."""
+"""Largest number accepted: the squares of larger numbers may overflow float64."""
 
 
 class Table(NamedTuple):
-    """Rows of a file.
+    """The numbers of a file.
 
     Args:
         rows: `(rows, columns)` float64, finite.
@@ -36,14 +40,13 @@ class Table(NamedTuple):
 def read_table(path: str) -> Table:
     """Read a .csv or .npy file of finite numbers.
 
-    Text (.csv, .tsv, .txt) is UTF-8; columns are separated by commas, semicolons or tabs, whichever the first row has;
-    a first row in which a column is neither a number nor empty is a header. Only real numbers in one or two dimensions
-    are read from .npy; no pickled object ever is.
+    Text (.csv, .tsv, .txt) is UTF-8. Columns are separated by commas, semicolons or tabs, whichever the first row
+    contains. A first row in which any entry is neither a number nor empty is a header. From .npy only real numbers in
+    one or two dimensions are read, never pickled objects.
 
     Raises:
-        DataError: naming the line and the column, where the file is missing, a directory, empty, of another kind, not
-            UTF-8, or where a row is empty or of another number of columns, a value no number, NaN, infinite or beyond
-            1e100.
+        DataError: The file is missing, a directory, empty, of another kind or not UTF-8; a row is empty or has another
+            number of columns; a value is not a number, NaN, infinite or beyond 1e100. Names the line and the column.
     """
     reader = READERS.get(Path(path).suffix.lower())
     if reader is None:
@@ -97,21 +100,21 @@ READERS: dict[str, Callable[[str], Table]] = {
 
 
 def _find_header(line: str, delimiter: str) -> tuple[str, ...] | None:
-    cells = _split_cells(line, delimiter)
-    return tuple(cells) if any(cell and _parse_number(cell) is None for cell in cells) else None
+    entries = _split_entries(line, delimiter)
+    return tuple(entries) if any(entry and _parse_number(entry) is None for entry in entries) else None
 
 
-def _split_cells(line: str, delimiter: str) -> list[str]:
+def _split_entries(line: str, delimiter: str) -> list[str]:
     try:
-        cells = next(csv.reader([line], delimiter=delimiter, strict=True), [])
+        entries = next(csv.reader([line], delimiter=delimiter, strict=True), [])
     except csv.Error:
-        cells = line.split(delimiter)
-    return [cell.strip() for cell in cells] or [""]
+        entries = line.split(delimiter)
+    return [entry.strip() for entry in entries] or [""]
 
 
-def _parse_number(cell: str) -> float | None:
+def _parse_number(entry: str) -> float | None:
     try:
-        return None if "_" in cell else float(cell)
+        return None if "_" in entry else float(entry)
     except ValueError:
         return None
 
@@ -121,38 +124,38 @@ def _parse_quickly(lines: list[str], delimiter: str) -> NDArray[np.float64] | No
         rows = np.loadtxt(lines, np.float64, comments=None, delimiter=delimiter, quotechar='"', ndmin=2)
     except ValueError:
         return None
-    # NumPy passes over empty lines, which would move the steps after them in time.
+    # NumPy skips empty lines, which would move the steps after them in time.
     return rows if len(rows) == len(lines) else None
 
 
 def _parse_slowly(path: str, lines: list[str], delimiter: str, first: int) -> NDArray[np.float64]:
-    """Parse line by line, to name the first that is wrong."""
-    width = len(_split_cells(lines[first], delimiter))
+    """Parse line by line, to name the first wrong line."""
+    width = len(_split_entries(lines[first], delimiter))
     rows = []
     for number, line in enumerate(lines[first:], start=first + 1):
         if not line.strip():
             raise DataError(path, number, "is empty", remedy="Fill in the missing step or remove the line")
-        cells = _split_cells(line, delimiter)
-        if len(cells) != width:
-            problem = f"has {len(cells)} columns, the rows before {width}"
+        entries = _split_entries(line, delimiter)
+        if len(entries) != width:
+            problem = f"has {len(entries)} columns, the rows before {width}"
             raise DataError(path, number, problem, remedy="Give every row one value for each column")
-        rows.append([_check_cell(path, number, column, cell) for column, cell in enumerate(cells, start=1)])
+        rows.append([_check_entry(path, number, column, entry) for column, entry in enumerate(entries, start=1)])
     return np.array(rows, np.float64)
 
 
-def _check_cell(path: str, line: int, column: int, cell: str) -> float:
-    if not cell:
+def _check_entry(path: str, line: int, column: int, entry: str) -> float:
+    if not entry:
         raise DataError(path, line, f"column {column} is empty", remedy="Fill in or remove such rows")
-    value = _parse_number(cell)
+    value = _parse_number(entry)
     if value is None:
         raise DataError(
             path,
             line,
-            f"column {column}: {cell!r} is not a number",
+            f"column {column}: {entry!r} is not a number",
             remedy="Keep only numbers with a decimal point, between commas, semicolons or tabs",
         )
     if not abs(value) <= LARGEST:
-        problem = f"column {column}: {cell} {_refusal(value)}"
+        problem = f"column {column}: {entry} {_refusal(value)}"
         raise DataError(path, line, problem, remedy="Fill in or remove such rows")
     return value
 

@@ -1,4 +1,4 @@
-"""Scaling of real-valued features."""
+"""Scale real-valued features, and undo it."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class Scaler:
         return len(self.shift)
 
     def encode(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Scale `(..., features)` values of the data's unit."""
+        """Scale `(..., features)` values in the data's unit to float32."""
         return ((np.asarray(values, np.float64) - self.shift) / self.scale).astype(np.float32)
 
     def decode(self, scaled: NDArray[np.generic]) -> NDArray[np.float64]:
-        """Bring `(..., features)` scaled values back to the data's unit."""
+        """Return `(..., features)` scaled values in the data's unit, float64."""
         return np.asarray(scaled, np.float64) * self.scale + self.shift
 
     def to_json(self) -> str:
-        """Return the scaler as a JSON object, to be read by `from_json` without loss of a digit."""
+        """Return the scaler as a JSON object, which `from_json` reads without loss of precision."""
         return json.dumps({"kind": "scaler", "shift": self.shift, "scale": self.scale})
 
     @classmethod
@@ -50,7 +50,7 @@ class Scaler:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: where the text is something else.
+            ValueError: The text is something else.
         """
         content = json.loads(text)
         if not isinstance(content, dict) or content.get("kind") != "scaler":
@@ -62,18 +62,18 @@ class Scaler:
 
 
 def fit_scaler(rows: NDArray[np.floating], scaling: Literal["minmax", "standard"]) -> Scaler:
-    """Find the shift and scale that bring rows to 0..1, or to mean 0 and deviation 1.
+    """Find the shift and scale that bring rows to 0..1, or to mean 0 and standard deviation 1.
 
-    A feature that never changes gets the scale 1, so that it becomes 0 and others' values stay finite.
+    A constant feature gets the scale 1: it becomes 0, and any other value of it stays finite.
 
     Args:
         rows: `(rows, features)`, finite, at least one row.
-        scaling: `minmax`, or `standard` (population deviation).
+        scaling: `minmax`, or `standard` (population standard deviation).
     """
     values = np.asarray(rows, np.float64)
     low, high = values.min(axis=0), values.max(axis=0)
     shift, scale = (low, high - low) if scaling == "minmax" else (values.mean(axis=0), values.std(axis=0))
-    # Rounding alone makes the deviation of a constant as large as this, and dividing by it would invent a signal.
+    # Rounding errors give even a constant feature a deviation up to this size; dividing by it would amplify noise.
     noise = 8 * np.finfo(np.float64).eps * np.maximum(np.abs(low), np.abs(high))
     scale = np.where((high - low <= noise) | (scale < np.finfo(np.float64).tiny), 1.0, scale)
     return Scaler(tuple(shift.tolist()), tuple(scale.tolist()))

@@ -1,4 +1,4 @@
-"""Sequences of ids of differing length, kept end to end in one array."""
+"""Keep sequences of ids of different lengths end to end in one array."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Sequences:
-    """Many sequences of ids in two arrays, so that padding and choosing need no loop.
+    """Many sequences of ids in two arrays, so that padding and selection need no Python loop.
 
     Args:
         values: `(steps of all sequences,)` int32, one sequence after the other.
@@ -26,13 +26,13 @@ class Sequences:
 
     @classmethod
     def from_lists(cls, lists: Sequence[Sequence[int]]) -> Sequences:
-        """Join lists of ids."""
+        """Concatenate lists of ids."""
         values = np.array([value for ids in lists for value in ids], np.int32)
         return cls(values, np.array([len(ids) for ids in lists], np.int32))
 
     @classmethod
     def from_padded(cls, matrix: NDArray[np.int32], lengths: NDArray[np.int32]) -> Sequences:
-        """Join the first `lengths` ids of the rows of a `(sequences, steps)` matrix."""
+        """Concatenate the first `lengths` ids of each row of a `(sequences, steps)` matrix."""
         return cls(matrix[real_steps(lengths, matrix.shape[1])], lengths)
 
     def __len__(self) -> int:
@@ -45,7 +45,7 @@ class Sequences:
         return matrix
 
     def take(self, indices: NDArray[np.int64]) -> Sequences:
-        """Return the sequences of these indices, in their order."""
+        """Return the sequences at these indices, in the order given."""
         lengths = self.lengths[indices]
         starts = (np.cumsum(self.lengths, dtype=np.int64) - self.lengths)[indices]
         before = np.cumsum(lengths, dtype=np.int64) - lengths
@@ -53,7 +53,7 @@ class Sequences:
         return Sequences(self.values[positions], lengths)
 
     def arrays(self) -> list[NDArray[np.int32]]:
-        """Return each sequence as an array of its own, a view without copy."""
+        """Return each sequence as a separate array, a view of `values`."""
         ends = np.cumsum(self.lengths, dtype=np.int64).tolist()
         return [self.values[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 

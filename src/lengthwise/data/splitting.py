@@ -1,4 +1,4 @@
-"""Random splits into training, validation and test."""
+"""Split examples at random into training, validation and test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Parts(NamedTuple):
 
 
 def count_share(num_examples: int, fraction: float) -> int:
-    """Return how many examples a share is: rounded, at least one."""
+    """Return the number of examples in a share: rounded, at least one."""
     return max(1, round(num_examples * fraction))
 
 
@@ -26,16 +26,17 @@ def draw_parts(
 ) -> Parts | None:
     """Split indices at random.
 
-    The test comes first from the random order, so that it stays the same when only the validation share changes.
+    The test examples come first in the random order, so that the test stays the same when only the validation share
+    changes.
 
     Args:
-        rng: where the order comes from.
-        num_examples: indices to split.
+        rng: generator of the random order.
+        num_examples: number of examples to split.
         validation_fraction: share of all examples, above 0.
-        test_fraction: the same.
+        test_fraction: share of all examples, above 0.
 
     Returns:
-        the indices of the parts; None where an example is not left for each of them.
+        The indices of the three parts; None where there are too few examples for one in each.
     """
     num_test = count_share(num_examples, test_fraction)
     num_held_out = num_test + count_share(num_examples, validation_fraction)

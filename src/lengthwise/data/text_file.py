@@ -1,4 +1,4 @@
-"""Reading a user's text file, with one clear message where it cannot be read."""
+"""Read a user's text file, or say in one message why it cannot be read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def require_path(path: str | None, dataset: str) -> str:
     """Return `dataset.path`.
 
     Raises:
-        ConfigError: where it is null.
+        ConfigError: It is null.
     """
     if path is None:
         raise ConfigError(
@@ -28,7 +28,7 @@ def read_bytes(path: str) -> bytes:
     """Return a file's content.
 
     Raises:
-        DataError: where the file is missing, a directory, empty, or may not be read.
+        DataError: The file is missing, a directory, empty, or not readable.
     """
     file = Path(path).expanduser()
     try:
@@ -48,11 +48,11 @@ def read_bytes(path: str) -> bytes:
 def read_lines(path: str) -> list[str]:
     """Return the lines of a UTF-8 file without line ends (LF or CRLF; CR where there is no LF) and byte order mark.
 
-    No other character ends a line, so that line `i` is the one that an editor shows; empty lines at the end are left
+    No other character ends a line, so that line numbers agree with those of an editor. Empty lines at the end are left
     out.
 
     Raises:
-        DataError: where the file is missing, a directory, empty, unreadable, or not UTF-8.
+        DataError: The file is missing, a directory, empty, not readable, or not UTF-8.
     """
     content = read_bytes(path).removeprefix(codecs.BOM_UTF8)
     try:

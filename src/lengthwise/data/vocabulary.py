@@ -1,4 +1,4 @@
-"""Symbols and their ids."""
+"""Map the symbols of texts to ids and back."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SPECIAL_SYMBOLS = ("<padding>", "<start>", "<stop>", "<unknown>")
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Symbols of one side of the data and the text they are written as.
+    """The symbols of the sources or of the targets, and how text is cut into them.
 
     Args:
-        symbols: the symbols from id 4 on; none empty, none twice.
-        unit: `characters`, or `words`, which are separated by spaces.
+        symbols: the symbols, whose ids begin at 4; all different, none empty.
+        unit: `characters`, or `words` between white space.
 
     >>> letters = Vocabulary(("a", "b"), "characters")
     >>> letters.encode("abx").tolist()
@@ -55,12 +55,12 @@ class Vocabulary:
         return split_text(text, self.unit)
 
     def encode(self, text: str) -> NDArray[np.int32]:
-        """Return the ids `(symbols,)` of a text; symbols never seen become `UNKNOWN`."""
+        """Return the ids `(symbols,)` of a text; symbols that it lacks become `UNKNOWN`."""
         return np.array([self._ids.get(symbol, UNKNOWN) for symbol in self.split(text)], dtype=np.int32)
 
     def encode_all(self, texts: Iterable[str]) -> Sequences:
-        """Return the ids of many texts; symbols never seen become `UNKNOWN`."""
-        # Maps in the place of loops and a table in the place of the dictionary: loading a dataset is mostly this.
+        """Return the ids of many texts; symbols that it lacks become `UNKNOWN`."""
+        # `map` instead of loops, a table instead of the dictionary: most of the time to load a dataset is spent here.
         if self.unit == "characters":
             texts = list(texts)
             codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
@@ -72,7 +72,7 @@ class Vocabulary:
         return Sequences(np.fromiter(ids, np.int32, int(lengths.sum())), lengths)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of ids without padding; special symbols show as `<name>`."""
+        """Return the text of ids without padding; special symbols are written as `<name>`."""
         all_symbols = SPECIAL_SYMBOLS + self.symbols
         return ("" if self.unit == "characters" else " ").join(all_symbols[index] for index in ids)
 
@@ -80,7 +80,7 @@ class Vocabulary:
         return max((ord(symbol) for symbol in self.symbols if len(symbol) == 1), default=0)
 
     def _table(self) -> NDArray[np.int32]:
-        """Return the id of every code point up to the highest known, and of one more, which is unknown."""
+        """Return a table from code point to id, up to the highest known code point and one more, which is unknown."""
         table = np.full(self._highest_code() + 2, UNKNOWN, np.int32)
         for symbol, index in self._ids.items():
             if len(symbol) == 1:
@@ -88,7 +88,7 @@ class Vocabulary:
         return table
 
     def to_json(self) -> str:
-        """Return the vocabulary as a JSON object, to be read by `from_json`."""
+        """Return the vocabulary as a JSON object, which `from_json` reads."""
         content = {"kind": "vocabulary", "unit": self.unit, "symbols": self.symbols}
         return json.dumps(content, ensure_ascii=False)
 
@@ -97,7 +97,7 @@ class Vocabulary:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: where the text is something else.
+            ValueError: The text is something else.
         """
         content = json.loads(text)
         if not isinstance(content, dict) or content.get("kind") != "vocabulary":

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lengthwise.data.dataset import Split
+from lengthwise.data.batching import Batch
 from lengthwise.data.vocabulary import START, STOP
 from lengthwise.models.wiring import Wiring
 
@@ -31,7 +31,7 @@ class Lesson(NamedTuple):
     weights: Arrays
 
 
-def prepare_lesson(batch: Split, wiring: Wiring) -> Lesson:
+def prepare_lesson(batch: Batch, wiring: Wiring) -> Lesson:
     """Turn a batch into what its model is taught.
 
     With `length=stop` a target of n symbols has n + 1 steps, the last of which is the stop; n features have n steps,

@@ -1,4 +1,4 @@
-"""Sums of two numbers as text."""
+"""Generate sums of two numbers as text."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from numpy.typing import NDArray
 from lengthwise.config.options import AdditionOptions
 from lengthwise.data.assembly import TextExamples, Timesteps, assemble_texts
 from lengthwise.data.dataset import Dataset
+from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.vocabulary import Vocabulary
 from lengthwise.errors import ConfigError
 
 
+@load_dataset.register
 def load_addition(options: AdditionOptions, timesteps: Timesteps) -> Dataset:
     """Generate sums such as `12+345` to `357`, as in the Keras example addition_rnn (Smerity and others, 2015).
 
-    As there, an operand's number of digits is uniform over 1 to `num_digits` and each digit uniform over 0 to 9,
-    leading zeros dropped; no pair of operands occurs twice, whichever comes first. Other than there, queries and
-    answers are not filled with spaces, and queries are not reversed (`model.reverse_source` does that). `longer` has
-    the same law up to `longer_digits`, one operand at least having more than `num_digits`.
+    As in that example, the number of digits of an operand is uniform over 1 to `num_digits`, each digit is uniform over
+    0 to 9, leading zeros are dropped, and no pair of operands occurs twice, in either order. Unlike it, queries and
+    answers are not padded with spaces, and queries are not reversed (`model.reverse_source` does that). `longer` is
+    drawn in the same way with up to `longer_digits` digits; at least one operand has more than `num_digits`.
 
     Args:
         options: digits, numbers of examples and seed.
         timesteps: most digits of a sum; longer ones are left out. `auto` covers `longer` too.
 
     Returns:
-        the dataset, characters to characters.
+        The dataset, characters to characters.
 
     Raises:
-        ConfigError: where there are fewer pairs than examples.
+        ConfigError: There are fewer pairs than examples.
     """
     _check_numbers(options)
     rng, longer_rng = np.random.default_rng(options.seed).spawn(2)
@@ -43,7 +45,7 @@ def load_addition(options: AdditionOptions, timesteps: Timesteps) -> Dataset:
 
 
 def count_pairs(num_digits: int) -> int:
-    """Return how many pairs of numbers of up to so many digits there are, whichever comes first.
+    """Return the number of unordered pairs of numbers with at most `num_digits` digits.
 
     >>> count_pairs(1)
     55
@@ -53,16 +55,16 @@ def count_pairs(num_digits: int) -> int:
 
 
 def draw_pairs(rng: np.random.Generator, count: int, num_digits: int, *, longer_than: int) -> NDArray[np.int64]:
-    """Draw pairs of operands that differ from each other whichever operand comes first.
+    """Draw different pairs of operands; a pair and its reverse count as the same.
 
     Args:
-        rng: where they come from.
-        count: how many; at most as many as there are.
+        rng: generator of the draws.
+        count: number of pairs, at most as many as there are.
         num_digits: most digits of an operand, at most 18.
-        longer_than: one operand at least has more digits than this.
+        longer_than: at least one operand has more digits than this.
 
     Returns:
-        `(count, 2)` operands in the order drawn.
+        `(count, 2)` int64 operands in the order drawn.
     """
     kept = np.empty((0, 2), np.int64)
     while len(kept) < count:
@@ -76,7 +78,7 @@ def draw_pairs(rng: np.random.Generator, count: int, num_digits: int, *, longer_
 
 
 def _find_first_seen(operands: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the indices of the pairs that no earlier one equals, whichever operand comes first; ascending."""
+    """Return, ascending, the indices of the pairs that equal no earlier pair in either order."""
     low, high = operands.min(axis=1), operands.max(axis=1)
     order = np.lexsort((high, low))
     differs = (np.diff(low[order]) != 0) | (np.diff(high[order]) != 0)

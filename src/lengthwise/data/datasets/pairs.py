@@ -1,4 +1,4 @@
-"""The user's own pairs of texts."""
+"""Load the user's own pairs of texts."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from numpy.typing import NDArray
 from lengthwise.config.options import PairsOptions
 from lengthwise.data.assembly import TextExamples, Timesteps, assemble_texts, build_codecs
 from lengthwise.data.dataset import Dataset, Skipped
+from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.splitting import draw_parts
 from lengthwise.data.text_file import read_lines, require_path
 from lengthwise.errors import DataError
 
 MOST_REFERENCES = 100
-"""Training examples of a source with more targets than this are scored by their own target alone: to list all for each
-would take memory by the square of their number, as in a file of many texts for a few labels."""
+"""Training examples of a source with more targets than this have only their own target as reference: listing all for
+each example would take memory by the square of their number, as in a file of a few labels with many texts each."""
 
 
 class PairFile(NamedTuple):
-    """What a file of pairs holds.
+    """The content of a file of pairs.
 
     Args:
         targets: for each source, in the order of the file, its different targets.
-        num_blank: blank lines passed over.
-        num_repeated: lines that repeat an earlier pair.
-        num_unread: lines after the first `max_examples` pairs.
+        num_blank: number of blank lines, which are skipped.
+        num_repeated: number of lines that repeat an earlier pair.
+        num_unread: number of lines after the first `max_examples` pairs.
     """
 
     targets: dict[str, list[str]]
@@ -36,23 +37,24 @@ class PairFile(NamedTuple):
     num_unread: int
 
 
+@load_dataset.register
 def load_pairs(options: PairsOptions, timesteps: Timesteps) -> Dataset:
     """Load a UTF-8 file of lines `source<TAB>target`, further columns ignored.
 
     The split is by source: all pairs of a source are in one split, so that no test source was trained on. A pair that
-    occurs again counts once. A source with several targets gives, in training, an example for each of them; in
-    validation and test one example, whose target is the first in the file. All targets of a source are references of
-    its examples: a prediction is right if it equals any (in training, where a source has more than 100 targets, its own
-    alone). Blank lines are passed over. The vocabularies are those of the training split. All that was passed over or
-    merged is counted in the dataset's `skipped`.
+    occurs several times counts once. A source with several targets gives one training example for each of them; in
+    validation and test it gives one example, whose target is the first in the file. All targets of a source are
+    references of its examples: a prediction is right if it equals any of them. (In training, an example of a source
+    with more than 100 targets has only its own.) Blank lines are skipped. The vocabularies are those of the training
+    split. The dataset's `skipped` counts everything that was skipped or merged.
 
     Args:
         options: file, unit, shares and seed of the split.
         timesteps: most symbols of a target; longer ones are left out.
 
     Raises:
-        ConfigError: where no path is given or `timesteps` leaves a split empty.
-        DataError: where the file cannot be read, a line has no tab or a blank side, or there are too few sources.
+        ConfigError: No path is given, or `timesteps` leaves a split empty.
+        DataError: The file cannot be read, a line has no tab or a blank side, or there are too few sources.
     """
     path = require_path(options.path, "pairs")
     file = read_pairs(path, options.max_examples)
@@ -76,7 +78,7 @@ def load_pairs(options: PairsOptions, timesteps: Timesteps) -> Dataset:
         "test": _take_pairs(file.targets, sources, parts.test, every_target=False),
     }
     codecs = build_codecs(splits["train"], options.unit, options.unit)
-    return assemble_texts("pairs", splits, codecs=codecs, timesteps=timesteps, skipped=_report(file, splits))
+    return assemble_texts("pairs", splits, codecs=codecs, timesteps=timesteps, skipped=_count_skipped(file, splits))
 
 
 def read_pairs(path: str, max_examples: int | None) -> PairFile:
@@ -84,10 +86,10 @@ def read_pairs(path: str, max_examples: int | None) -> PairFile:
 
     Args:
         path: a UTF-8 file of lines `source<TAB>target`.
-        max_examples: read only so many pairs from the top; None: all.
+        max_examples: most pairs to read, from the top of the file; None: all.
 
     Raises:
-        DataError: where the file cannot be read, a line has no tab, or one of its sides is blank.
+        DataError: The file cannot be read, a line has no tab, or its source or target is blank.
     """
     targets: dict[str, dict[str, None]] = {}
     counts: Counter[str] = Counter()
@@ -141,16 +143,16 @@ def _take_pairs(
     )
 
 
-def _report(file: PairFile, splits: dict[str, TextExamples]) -> list[Skipped]:
-    num_alone = sum(len(file.targets[source]) > MOST_REFERENCES for source in splits["train"].sources)
+def _count_skipped(file: PairFile, splits: dict[str, TextExamples]) -> list[Skipped]:
+    num_capped = sum(len(file.targets[source]) > MOST_REFERENCES for source in splits["train"].sources)
     num_further = {name: sum(len(texts) - 1 for texts in splits[name].references or ()) for name in ("val", "test")}
     return [
         Skipped(reason="blank lines", count=file.num_blank),
         Skipped(reason="lines after the first dataset.max_examples pairs", count=file.num_unread),
         Skipped(reason="lines that repeat an earlier pair, merged with it", count=file.num_repeated),
         Skipped(
-            reason=f"train: kept, source has more than {MOST_REFERENCES} targets, scored by its own alone",
-            count=num_alone,
+            reason=f"train: kept, source has more than {MOST_REFERENCES} targets, scored by its own only",
+            count=num_capped,
         ),
         *(
             Skipped(reason=f"{name}: further targets of a source, kept as references", count=count)

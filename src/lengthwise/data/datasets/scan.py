@@ -1,4 +1,4 @@
-"""SCAN: commands to actions, generated from the grammar."""
+"""Generate SCAN, commands to actions, from its grammar."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lengthwise.config.options import ScanOptions
 from lengthwise.data.assembly import TextExamples, Timesteps, assemble_texts
 from lengthwise.data.dataset import Dataset
+from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.splitting import count_share
 from lengthwise.data.vocabulary import build_vocabulary
 from lengthwise.errors import ConfigError
@@ -25,49 +26,51 @@ PAPER_CUT = 22
 PAPER_TRAIN_FRACTION = 0.8
 
 HELD_OUT = {"addprim_jump": ("jump", 1_467), "addprim_turn_left": ("turn left", 2_189)}
-"""Primitive of each split of experiment 3, and how often it stands in training: a tenth of it."""
+"""Primitive of each split of experiment 3, and how often it is repeated in training: a tenth of it."""
 
 
 class Command(NamedTuple):
-    """A command and the actions it means, both as words between spaces."""
+    """A command and its actions, both as words separated by spaces."""
 
     text: str
     actions: str
 
 
+@load_dataset.register
 def load_scan(options: ScanOptions, timesteps: Timesteps) -> Dataset:
     """Generate SCAN (Lake and Baroni 2018, arXiv 1711.00350) and split it.
 
-    - `simple` (experiment 1): a random share is trained on, 16,728 of the 20,910 or `train_fraction` of them rounded
-      down (0.01 gives 209, 0.64 gives 13,382, as in the paper's size variants); the test is all the rest, as there.
-      The paper's own draw is not derivable; this one is redrawn by the seed. Smaller shares are parts of larger ones.
-    - `length` (experiment 2): up to `length_cut` actions are trained on, the test is the longer ones (16,990 and 3,920
-      at 22; the cuts 24 to 40 are those of Newman et al. 2020, arXiv 2010.07174).
-    - `addprim_jump`, `addprim_turn_left` (experiment 3): every command without the primitive and the primitive alone,
-      the latter repeated to a tenth of training (1,467 and 2,189 times); the test is the other commands with it.
+    - `simple` (experiment 1): training takes a random share, 16,728 of the 20,910 commands or `train_fraction` of them
+      rounded down (0.01 gives 209, 0.64 gives 13,382, as in the paper's size variants); the test is all the rest, as in
+      the paper. The paper's own draw is not published; here the seed draws it. Smaller shares are parts of larger ones.
+    - `length` (experiment 2): training takes commands of up to `length_cut` actions, the test the longer ones (16,990
+      and 3,920 at 22; the cuts 24 to 40 are those of Newman et al. 2020, arXiv 2010.07174).
+    - `addprim_jump`, `addprim_turn_left` (experiment 3): training takes every command without the primitive, and the
+      primitive as a command of its own, repeated to a tenth of training (1,467 and 2,189 times); the test is all other
+      commands with the primitive.
 
-    Validation is drawn from the training commands by the seed, and each command of it leaves training; the repeated
-    primitive stays, because it is all that training tells of it.
+    The seed draws validation from the training commands, which then leave training. The repeated primitive stays in
+    training, its only examples there.
 
     Args:
         options: split and seed.
         timesteps: most actions; commands with more are left out.
 
     Returns:
-        the dataset, words to words; the vocabularies are the grammar's, the same for every split.
+        The dataset, words to words; the vocabularies are those of the grammar, the same for every split.
 
     Raises:
-        ConfigError: where a split would be empty.
+        ConfigError: A split would be empty.
     """
     commands = generate_commands()
     split_rng, validation_rng, order_rng = np.random.default_rng(options.seed).spawn(3)
     in_train = _choose_train(commands, options, split_rng)
     train, val = _carve_validation(np.flatnonzero(in_train), options, validation_rng)
     if options.split in HELD_OUT:
-        alone, repeats = HELD_OUT[options.split]
-        (index,) = (position for position, command in enumerate(commands) if command.text == alone)
+        primitive, repeats = HELD_OUT[options.split]
+        (index,) = (position for position, command in enumerate(commands) if command.text == primitive)
         train = np.concatenate([train, np.full(repeats, index)])
-    parts = {"train": train, "val": val, "test": np.flatnonzero(~in_train & ~_is_alone(commands, options))}
+    parts = {"train": train, "val": val, "test": np.flatnonzero(~in_train & ~_is_primitive(commands, options))}
     splits = {name: _take_commands(commands, order_rng.permutation(indices)) for name, indices in parts.items()}
     codecs = (
         build_vocabulary([*PRIMITIVES, *TURNS, *TIMES, "turn opposite around and after"], "words"),
@@ -111,7 +114,7 @@ def _generate_phrases() -> list[Command]:
 def _choose_train(commands: Sequence[Command], options: ScanOptions, rng: np.random.Generator) -> NDArray[np.bool_]:
     if options.split == "simple":
         fraction = PAPER_TRAIN_FRACTION if options.train_fraction is None else options.train_fraction
-        # The small number keeps a product such as 16,727.999... from losing an example.
+        # The small number: a product such as 16,727.999... must not lose an example to rounding.
         num_train = int(fraction * len(commands) + 1e-6)
         if num_train < 2:
             _refuse_share("dataset.train_fraction", fraction, num_train)
@@ -123,9 +126,10 @@ def _choose_train(commands: Sequence[Command], options: ScanOptions, rng: np.ran
     return np.array([primitive not in command.text for command in commands])
 
 
-def _is_alone(commands: Sequence[Command], options: ScanOptions) -> NDArray[np.bool_]:
-    alone = HELD_OUT[options.split][0] if options.split in HELD_OUT else None
-    return np.array([command.text == alone for command in commands])
+def _is_primitive(commands: Sequence[Command], options: ScanOptions) -> NDArray[np.bool_]:
+    """Return `(commands,)`, True for the command that is the held-out primitive itself."""
+    primitive = HELD_OUT[options.split][0] if options.split in HELD_OUT else None
+    return np.array([command.text == primitive for command in commands])
 
 
 def _carve_validation(

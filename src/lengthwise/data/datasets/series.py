@@ -1,4 +1,4 @@
-"""The user's own numbers, cut into windows."""
+"""Load the user's own numbers, cut into windows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lengthwise.config.options import SeriesOptions
 from lengthwise.data.assembly import Timesteps, assemble_features, autoencoder_split
 from lengthwise.data.dataset import Dataset, Skipped
+from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.number_file import Table, read_table
 from lengthwise.data.scaler import fit_scaler
 from lengthwise.data.splitting import count_share
@@ -21,7 +22,7 @@ Number = TypeVar("Number", bound=np.floating)
 
 
 class WindowPlan(NamedTuple):
-    """Windows of each split, as slices of the windows in time, and how many fell to the borders between."""
+    """The windows of each split, as slices of all windows in time order, and how many straddle two splits."""
 
     train: slice
     val: slice
@@ -29,23 +30,24 @@ class WindowPlan(NamedTuple):
     num_straddling: int
 
 
+@load_dataset.register
 def load_series(options: SeriesOptions, timesteps: Timesteps) -> Dataset:
-    """Load a table of numbers, a step a row and a feature a column, cut into windows of `timesteps`.
+    """Load a table of numbers, one step per row and one feature per column, cut into windows of `timesteps` rows.
 
-    The windows start every `stride` rows. In time, training comes first, then validation, then the test; no row is in
-    windows of two splits, for which the windows across the borders are left out. Scaling rests on the rows of the
-    training windows alone; later values may lie beyond 0..1.
+    A window starts every `stride` rows. In time, training comes first, then validation, then the test. No row is in
+    windows of two splits: windows across the borders are left out. The scaler is fitted on the rows of the training
+    windows only; later values may lie outside 0..1.
 
     Args:
         options: file, stride, scaling and shares.
         timesteps: rows of a window; must be a number.
 
     Returns:
-        an autoencoder's dataset. Its arrays are views of one scaled table: overlapping windows take no memory.
+        A dataset for autoencoders. Its arrays are views of one scaled table: overlapping windows take no memory.
 
     Raises:
-        ConfigError: where no path is given or `timesteps` is `auto`.
-        DataError: where the file cannot be read as finite numbers, or has too few rows.
+        ConfigError: No path is given, or `timesteps` is `auto`.
+        DataError: The file cannot be read as finite numbers, or has too few rows.
     """
     path = require_path(options.path, "series")
     if timesteps == "auto":
@@ -70,17 +72,17 @@ def load_series(options: SeriesOptions, timesteps: Timesteps) -> Dataset:
         "val": autoencoder_split(scaled[plan.val]),
         "test": autoencoder_split(scaled[plan.test]),
     }
-    skipped = _report(table, len(windows), timesteps, options.stride, plan)
+    skipped = _count_skipped(table, len(windows), timesteps, options.stride, plan)
     return assemble_features("series", splits, codec=scaler, timesteps=timesteps, skipped=skipped)
 
 
 def cut_windows(rows: NDArray[Number], timesteps: int, stride: int) -> NDArray[Number]:
-    """Return `(windows, timesteps, features)`, a read-only view of `(rows, features)`."""
+    """Return the windows of `(rows, features)` as `(windows, timesteps, features)`, a read-only view."""
     return np.lib.stride_tricks.sliding_window_view(rows, timesteps, axis=0)[::stride].transpose(0, 2, 1)
 
 
 def count_overlap(timesteps: int, stride: int) -> int:
-    """Return how many windows after one share rows with it."""
+    """Return how many of the windows after a window share rows with it."""
     return (timesteps - 1) // stride
 
 
@@ -90,10 +92,10 @@ def plan_windows(num_rows: int, timesteps: int, options: SeriesOptions) -> Windo
     Args:
         num_rows: rows of the table.
         timesteps: rows of a window.
-        options: stride and shares; a share is one of all windows, before those across borders are left out.
+        options: stride and shares; shares are of all windows, before those across borders are left out.
 
     Returns:
-        the plan; None where a split would have no window or fewer than its share.
+        The plan; None where a split would have no window or fewer than its share.
     """
     num_windows = max(0, (num_rows - timesteps) // options.stride + 1)
     overlap = count_overlap(timesteps, options.stride)
@@ -112,21 +114,21 @@ def plan_windows(num_rows: int, timesteps: int, options: SeriesOptions) -> Windo
 
 
 def count_enough_rows(timesteps: int, options: SeriesOptions) -> int:
-    """Return a number of rows that `plan_windows` can split, not much above the fewest."""
+    """Return a number of rows that `plan_windows` can split, close to the fewest."""
     left = max(1 - options.validation_fraction - options.test_fraction, 1e-6)
     num_windows = math.ceil((3 + 2 * count_overlap(timesteps, options.stride)) / left)
     return (num_windows - 1) * options.stride + timesteps
 
 
 def _rows_of(windows: NDArray[np.float64], rows: NDArray[np.float64], stride: int) -> NDArray[np.float64]:
-    """Return the rows that windows cover, each once."""
+    """Return the rows that the windows cover, each row once: `(rows, features)`."""
     num_windows, timesteps, num_features = windows.shape
     if stride >= timesteps:
         return windows.reshape(-1, num_features)
     return rows[: (num_windows - 1) * stride + timesteps]
 
 
-def _report(table: Table, num_windows: int, timesteps: int, stride: int, plan: WindowPlan) -> list[Skipped]:
+def _count_skipped(table: Table, num_windows: int, timesteps: int, stride: int, plan: WindowPlan) -> list[Skipped]:
     num_covered = (num_windows - 1) * stride + timesteps
     header = ", ".join(table.header or ())
     return [

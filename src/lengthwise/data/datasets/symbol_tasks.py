@@ -1,4 +1,4 @@
-"""Copying and reversing random symbols."""
+"""Generate sequences of random symbols, to be copied or reversed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from lengthwise.config.options import SymbolTaskOptions
 from lengthwise.data.assembly import Timesteps, TokenExamples, assemble_tokens
 from lengthwise.data.dataset import Dataset
+from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.sequences import Sequences
 from lengthwise.data.vocabulary import SPECIAL_SYMBOLS, Unit, Vocabulary
 from lengthwise.errors import ConfigError
 
 MOST_SEQUENCES = 2**62
-"""Largest number of sequences that is told from more: sequences are numbered in 64 bits."""
+"""Largest count of sequences; larger counts are cut to it, because sequences are numbered in 64 bits."""
 
 
 class Rows(NamedTuple):
@@ -27,23 +28,24 @@ class Rows(NamedTuple):
     lengths: NDArray[np.int32]
 
 
+@load_dataset.register
 def load_symbol_task(options: SymbolTaskOptions, timesteps: Timesteps) -> Dataset:
     """Generate sequences of random symbols, to be copied or reversed.
 
-    No sequence occurs twice in all the data, so that no test source was trained on. The lengths are as even as that
-    permits: of the short lengths, of which there are few sequences (8 of length 1 with 8 symbols), every one is used
-    once, and the longer lengths share the rest equally. Training, validation and test are random parts of one such draw
-    over `min_length` to `max_length`; `longer` is another over `max_length + 1` to `longer_length`.
+    No sequence occurs twice in all the data, so that no test source was trained on. Lengths are distributed as evenly
+    as that permits: short lengths with few possible sequences (8 of length 1 with 8 symbols) are used up, and the
+    longer lengths share the rest equally. Training, validation and test are random parts of one such draw over
+    `min_length` to `max_length`; `longer` is another draw over `max_length + 1` to `longer_length`.
 
     Args:
         options: task, symbols, lengths, numbers of examples and seed.
         timesteps: most symbols of a target; longer ones are left out. `auto` covers `longer` too.
 
     Returns:
-        the dataset; symbols are the letters a to z as characters, or, if more are wanted, words `a` to `z`, `s26`, ...
+        The dataset; symbols are the characters a to z, or, for more than 26, the words `a` to `z`, `s26`, `s27`, ...
 
     Raises:
-        ConfigError: where there are fewer sequences than examples.
+        ConfigError: There are fewer sequences than examples.
     """
     draw_rng, order_rng, longer_rng = np.random.default_rng(options.seed).spawn(3)
     num_examples = options.num_train + options.num_validation + options.num_test
@@ -74,26 +76,26 @@ def load_symbol_task(options: SymbolTaskOptions, timesteps: Timesteps) -> Datase
 
 
 def build_symbols(num_symbols: int) -> Vocabulary:
-    """Name symbols: letters as characters up to 26, else words of which those after `z` are `s26`, `s27`, ..."""
+    """Name symbols: up to 26 as the characters a to z, more as the words `a` to `z`, `s26`, `s27`, ..."""
     unit: Unit = "characters" if num_symbols <= len(string.ascii_lowercase) else "words"
     symbols = [*string.ascii_lowercase, *(f"s{index}" for index in range(len(string.ascii_lowercase), num_symbols))]
     return Vocabulary(tuple(symbols[:num_symbols]), unit)
 
 
 def count_sequences(num_symbols: int, length: int) -> int:
-    """Return how many sequences there are, at most `MOST_SEQUENCES`."""
+    """Return the number of sequences of a length, or `MOST_SEQUENCES` where there are more."""
     return num_symbols**length if length * math.log2(num_symbols) < 62 else MOST_SEQUENCES
 
 
 def share_lengths(spaces: list[int], num_examples: int) -> list[int] | None:
-    """Share examples among lengths as evenly as their spaces permit.
+    """Distribute examples over lengths as evenly as the number of sequences of each length permits.
 
     Args:
-        spaces: how many different sequences each length has.
-        num_examples: examples to share.
+        spaces: number of different sequences of each length.
+        num_examples: number of examples to distribute.
 
     Returns:
-        examples of each length, at most its space; None where there are fewer sequences than examples.
+        The number of examples of each length, at most its space; None where there are fewer sequences than examples.
 
     >>> share_lengths([2, 4, 8, 16], 18)
     [2, 4, 6, 6]
@@ -108,16 +110,16 @@ def share_lengths(spaces: list[int], num_examples: int) -> list[int] | None:
 
 
 def draw_distinct(rng: np.random.Generator, num_symbols: int, lengths: range, num_examples: int) -> Rows | None:
-    """Draw different sequences of ids in random order, their lengths as even as possible.
+    """Draw different sequences of ids in random order, their lengths as evenly distributed as possible.
 
     Args:
-        rng: where they come from.
-        num_symbols: different symbols, with ids from the first that is not special.
-        lengths: permitted lengths.
-        num_examples: how many to draw.
+        rng: generator of the draws.
+        num_symbols: number of different symbols; their ids begin after the special ones.
+        lengths: permitted lengths, in steps.
+        num_examples: number of sequences to draw.
 
     Returns:
-        the sequences; None where there are fewer.
+        The sequences; None where there are fewer than `num_examples`.
     """
     shares = share_lengths([count_sequences(num_symbols, length) for length in lengths], num_examples)
     if shares is None:
@@ -132,7 +134,7 @@ def draw_distinct(rng: np.random.Generator, num_symbols: int, lengths: range, nu
 
 
 def _draw_of_length(rng: np.random.Generator, num_symbols: int, length: int, count: int) -> NDArray[np.int64]:
-    # As many symbols as fit a number of 64 bits are drawn as different numbers, those after them freely.
+    # The first symbols, as many as fit into 64 bits, are the digits of different numbers; the rest are drawn freely.
     num_numbered = min(length, int(math.log(MOST_SEQUENCES, num_symbols)))
     numbers = rng.choice(num_symbols**num_numbered, count, replace=False)
     powers = np.array([num_symbols**place for place in range(num_numbered)], np.int64)
@@ -144,9 +146,9 @@ def _make_examples(rows: Rows, task: str) -> TokenExamples:
     source = Sequences.from_padded(*rows)
     if task == "copy":
         return TokenExamples(source=source, target=source)
-    # Turned as a whole, sequence i is the last but i; taking them from the end restores the order.
-    turned = Sequences(source.values[::-1], source.lengths[::-1])
-    return TokenExamples(source=source, target=turned.take(np.arange(len(source))[::-1]))
+    # Reversing all values at once also reverses the order of the sequences; `take` restores it.
+    backwards = Sequences(source.values[::-1], source.lengths[::-1])
+    return TokenExamples(source=source, target=backwards.take(np.arange(len(source))[::-1]))
 
 
 def _refuse_number(options: SymbolTaskOptions) -> NoReturn:

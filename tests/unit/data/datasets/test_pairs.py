@@ -112,7 +112,7 @@ def test_unseen_symbols_are_unknown_and_counted(tmp_path, read_pairs):
     dataset = load_pairs(_options(_write(tmp_path, _join(ROWS))), "auto")
     assert [source for source, _ in read_pairs(dataset, "test")] == ["go <unknown>"] * 4
     counts = {notice.reason: notice.count for notice in dataset.skipped}
-    reason = "symbols that train does not have, read as <unknown>"
+    reason = "symbols that are not in train, read as <unknown>"
     assert counts == {
         f"{name}: kept, {side} has {reason}": size
         for name, size in (("val", 2), ("test", 4))

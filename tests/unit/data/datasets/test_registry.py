@@ -2,51 +2,54 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 
-from lengthwise.config import options
-from lengthwise.data.datasets.registry import DATASETS, load_dataset
+from lengthwise.config.compose import compose_options
+from lengthwise.config.fields import read_fields
+from lengthwise.config.options import RunOptions
+from lengthwise.config.paths import conf_dir
+from lengthwise.data.datasets.registry import load_dataset
+
+NAMES = sorted(file.stem for file in (conf_dir() / "dataset").glob("*.yaml"))
+FEW = {"num_train": 30, "num_validation": 5, "num_test": 5}
+SMALL = {
+    "addition": {"num_digits": 2, "longer_digits": 3, **FEW},
+    "copy": {"num_symbols": 4, "max_length": 4, "longer_length": 6, **FEW},
+    "reverse": {"num_symbols": 4, "max_length": 4, "longer_length": 6, **FEW},
+    "pairs": {"unit": "words"},
+    "series": {"scaling": "standard"},
+}
+"""Changes that make a dataset small; others are loaded as their file in conf/dataset/ has them."""
 
 
-def _make_options(tmp_path):
-    pairs = tmp_path / "pairs.txt"
-    pairs.write_text("".join(f"{index} b\tc {index}\n" for index in range(30)), encoding="utf-8")
-    dictionary = tmp_path / "words.dict"
-    dictionary.write_text("".join(f"w{index} A B{index % 3}\n" for index in range(40)), encoding="utf-8")
-    series = tmp_path / "series.npy"
-    np.save(series, np.arange(60.0))
-    shares = {"validation_fraction": 0.1, "test_fraction": 0.1}
-    numbers = {"num_train": 30, "num_validation": 5, "num_test": 5, "seed": 0}
-    lengths = {"num_symbols": 4, "min_length": 1, "max_length": 4, "longer_length": 6}
-    return [
-        options.DigitsOptions(name="digits", seed=0, **shares),
-        options.G2pOptions(name="g2p", path=str(dictionary)),
-        options.ScanOptions(
-            name="scan", split="simple", length_cut=None, train_fraction=None, validation_fraction=0.1, seed=0
-        ),
-        options.SymbolTaskOptions(name="copy", **lengths, **numbers),
-        options.SymbolTaskOptions(name="reverse", **lengths, **numbers),
-        options.AdditionOptions(name="addition", num_digits=2, longer_digits=3, **numbers),
-        options.PairsOptions(name="pairs", path=str(pairs), unit="words", max_examples=None, seed=0, **shares),
-        options.SeriesOptions(name="series", path=str(series), stride=1, scaling="standard", **shares),
-    ]
+def _compose(name, tmp_path):
+    """Return the options of a dataset, its own file made where it reads one, and the timesteps it needs."""
+    if name == "pairs":
+        (tmp_path / "pairs").write_text("".join(f"{index} b\tc {index}\n" for index in range(30)), encoding="utf-8")
+    elif name == "g2p":
+        (tmp_path / "g2p").write_text("".join(f"w{index} A B{index % 3}\n" for index in range(40)), encoding="utf-8")
+    elif name == "series":
+        np.save(tmp_path / "series.npy", np.arange(60.0))
+    overrides = [f"dataset.{option}={value}" for option, value in SMALL.get(name, {}).items()]
+    overrides += [f"dataset.path={file}" for file in tmp_path.iterdir()]
+    timesteps = 5 if name == "series" else "auto"
+    return compose_options([f"dataset={name}", *overrides, f"timesteps={timesteps}"]).dataset, timesteps
 
 
-def test_every_dataset_loads_and_keeps_the_contract(tmp_path):
-    cases = _make_options(tmp_path)
-    assert [case.name for case in cases] == list(DATASETS)
-    for case in cases:
-        dataset = load_dataset(case, 5 if case.name == "series" else "auto")
-        assert dataset.name == case.name
-        assert list(dataset.splits)[:3] == ["train", "val", "test"]
-        assert ("longer" in dataset.splits) == (case.name in ("copy", "reverse", "addition"))
-        for split in dataset.splits.values():
-            _check_split(split, dataset.spec)
-        again = load_dataset(case, 5 if case.name == "series" else "auto")
-        assert again.content_hash == dataset.content_hash
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dataset_loads_and_keeps_the_contract(name, tmp_path):
+    options, timesteps = _compose(name, tmp_path)
+    dataset = load_dataset(options, timesteps)
+    assert dataset.name == name
+    assert list(dataset.splits)[:3] == ["train", "val", "test"]
+    assert set(dataset.splits) <= {"train", "val", "test", "longer"}
+    if name in SMALL:
+        assert ("longer" in dataset.splits) == (name in ("copy", "reverse", "addition"))
+    for split in dataset.splits.values():
+        _check_split(split, dataset.spec)
+    assert load_dataset(options, timesteps).content_hash == dataset.content_hash
 
 
 def _check_split(split, spec):
@@ -70,9 +73,20 @@ def _check_split(split, spec):
             assert np.isfinite(values).all()
 
 
-def test_the_table_names_every_kind_of_options():
-    kinds = get_args(options.DatasetOptions)
-    assert {name for kind in kinds for name in get_args(get_type_hints(kind)["name"])} == set(DATASETS)
+def test_every_options_class_has_a_file_and_a_loader():
+    (section,) = (field for field in read_fields(RunOptions) if field.name == "dataset")
+    names = set()
+    for kind in section.sections:
+        loader = load_dataset.dispatch(kind)
+        assert loader is not load_dataset.dispatch(object), f"data/datasets/ has no loader for {kind.__name__}"
+        (name,) = (field for field in read_fields(kind) if field.name == "name")
+        names.update(name.words)
+    assert names == set(NAMES), "conf/dataset/ holds one file for each dataset of config/options.py"
+
+
+def test_options_without_a_loader_are_a_mistake_of_the_code():
+    with pytest.raises(TypeError, match="no module in data/datasets/ registers a loader for object"):
+        load_dataset(object(), "auto")
 
 
 @pytest.mark.slow
