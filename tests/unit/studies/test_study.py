@@ -7,7 +7,7 @@ import pytest
 
 from lengthwise.errors import LengthwiseError
 from lengthwise.studies.study import MISSING, build_study
-from unit.evaluation.study_runs import make_grid, make_run
+from unit.studies.study_runs import make_grid, make_run
 
 AXES = {"model.feedback": ("none", "teacher"), "model.length": ("fixed", "stop")}
 

@@ -18,7 +18,7 @@ from lengthwise.studies.report.sections import build_sections
 from lengthwise.studies.report.tables import tabulate_answer, tabulate_cells, tabulate_unfinished, write_results
 from lengthwise.studies.report.text import write_answer
 from lengthwise.studies.study import Study, StudyRun, build_study
-from unit.evaluation.study_runs import make_grid, make_run
+from unit.studies.study_runs import make_grid, make_run
 
 AXES = {
     "model.conditioning": ("repeat", "initial_state"),
