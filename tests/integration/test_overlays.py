@@ -14,7 +14,7 @@ from lengthwise.config.compose import compose_options
 from lengthwise.config.paths import conf_dir
 from lengthwise.pipeline.experiment import run_experiment
 from lengthwise.pipeline.launch import Launch
-from lengthwise.studies.collect import read_header
+from lengthwise.studies.report.details import read_header
 from lengthwise.tracking.runs.find import list_runs
 
 STUDIES = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))

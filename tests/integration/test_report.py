@@ -12,7 +12,8 @@ from lengthwise.app.cli import run_command
 from lengthwise.config.compose import compose_options
 from lengthwise.config.parse import dump_options, flatten_options
 from lengthwise.errors import LengthwiseError
-from lengthwise.studies.collect import read_header, report_studies, report_sweep
+from lengthwise.studies.report.details import read_header
+from lengthwise.studies.report.writer import report_studies, report_sweep
 from lengthwise.tracking.runs.manifest import DatasetRecord, PrimaryMetric
 from lengthwise.tracking.runs.run import start_run
 from lengthwise.tracking.runs.run_record import RunRecord
@@ -22,7 +23,7 @@ COMMAND = ("python", "train.py", "experiment=cube", "output_dir=/somewhere", "tr
 
 
 def write_run(output_dir: Path, feedback: str, length: str, seed: int, parent: str) -> str:
-    """Write a run as an experiment does; `feedback=teacher, length=fixed, seed=2` breaks off."""
+    """Write a run as an experiment does; `feedback=teacher, length=fixed, seed=2` fails."""
     options = compose_options(
         [
             "dataset=copy",
@@ -100,7 +101,9 @@ def test_a_study_is_reported_by_one_command(sweep: Path, tmp_path: Path, capsys:
     output_dir = sweep.parent.parent
     assert run_command(["report", "cube", f"output_dir={output_dir}", "--output", str(place)]) == 0
     printed = capsys.readouterr().out
-    assert "changes exact match by +30.0 [30.0, 30.0] points, surely better" in " ".join(printed.split())
+    assert "changes exact match by +30.0 [30.0, 30.0] points: better at the 5 % level (corrected)" in " ".join(
+        printed.split()
+    )
     assert printed.splitlines()[-1] == f"report  {place / 'report.html'}"
     assert {path.name for path in place.iterdir()} == {"README.md", "report.html", "results.csv", "figures"}
     assert (place / "figures" / "effects_longer.png").read_bytes().startswith(b"\x89PNG")
@@ -115,13 +118,13 @@ def test_a_study_is_reported_by_one_command(sweep: Path, tmp_path: Path, capsys:
     assert text.splitlines()[2].startswith("Which of the axes decides")
 
 
-def test_a_sweep_has_its_report_beside_its_account(sweep: Path) -> None:
+def test_a_sweep_has_its_report_in_its_directory(sweep: Path) -> None:
     written = report_sweep(sweep)
     assert written.html == sweep / "report" / "report.html"
     assert "&lt;i&gt;a" in written.html.read_text()
 
 
-def test_a_study_that_is_not_there_is_named(sweep: Path) -> None:
+def test_a_study_without_runs_is_named(sweep: Path) -> None:
     output_dir = sweep.parent.parent
     with pytest.raises(LengthwiseError, match=r"no runs of a study 'other'.*Studies there: cube"):
         report_studies(output_dir, ["cube", "other"])

@@ -52,6 +52,7 @@ LIBRARIES = {
     },
     "omegaconf": {"config/parse.py"},
     "mlflow": {"tracking/mlflow/", "serving/mlflow_model.py"},
+    "jinja2": {"studies/report/page.py"},
     "matplotlib": {"plotting.py", "evaluation/figures/", "studies/figures.py", "studies/report/", "catalog/figure.py"},
     "tensorflow": {"models/", "training/", "decoding/", "serving/", "pipeline/stages.py"},
     "keras": {"models/", "training/", "decoding/", "serving/", "pipeline/stages.py"},

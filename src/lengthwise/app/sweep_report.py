@@ -13,7 +13,7 @@ from lengthwise.errors import LengthwiseError
 
 def preload_report() -> None:
     """Import what the report needs in a thread: while the workers get ready, not when the user waits at the end."""
-    threading.Thread(target=importlib.import_module, args=("lengthwise.studies.collect",), daemon=True).start()
+    threading.Thread(target=importlib.import_module, args=("lengthwise.studies.report.writer",), daemon=True).start()
 
 
 def write_sweep_report(directory: Path) -> None:
@@ -22,7 +22,7 @@ def write_sweep_report(directory: Path) -> None:
     Args:
         directory: of the sweep's parent run, whose jobs have ended.
     """
-    from lengthwise.studies.collect import report_sweep
+    from lengthwise.studies.report.writer import report_sweep
 
     try:
         print(f"report  {report_sweep(directory).html}")

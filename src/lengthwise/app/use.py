@@ -124,7 +124,7 @@ def evaluate_run(request: Request) -> int:
 
 def write_report(request: Request) -> int:
     """Write the report on studies, and print its first sentences."""
-    from lengthwise.studies.collect import report_studies
+    from lengthwise.studies.report.writer import report_studies
 
     output_dir = find_output_dir(request.compose())
     destination = None if request.flags.output is None else Path(request.flags.output)

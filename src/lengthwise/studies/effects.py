@@ -1,19 +1,21 @@
-"""What the axes of a study do to a score: contrasts over paired seeds, their intervals, and which of them are sure.
+"""Effects of a study's axes on a score: contrasts over paired seeds, their intervals and their significance.
 
-A study is a grid: every level of every axis crossed, each cell run with the same seeds on the same data. The effect of
-a level is its difference from the axis' first level, taken within each seed and averaged over the cells of the other
-axes; an interaction is a difference of two such differences. That gives one number a seed. The seeds are the only
-independent repetitions of a study, so the interval is Student's t over these numbers, with seeds - 1 degrees of
-freedom. It holds whatever the cells of one seed have in common, and for cells of unequal variance; a linear model with
-an error shared by all cells, as in an analysis of variance, has more degrees of freedom and narrower intervals, but is
-wrong where one corner is unstable and another is not, as is common here. Main effects and interactions by averaging
-are those of a balanced factorial design (Fisher 1935; Montgomery, Design and Analysis of Experiments, chapter 5).
+A study is a grid: every level of every axis crossed, each condition run with the same seeds on the same data. The
+effect of a level is its difference from the axis' first level, taken within each seed and averaged over the conditions
+of the other axes; an interaction is a difference of two such differences. That gives one number a seed. The seeds are
+the only independent repetitions of a study, so the interval is Student's t over these numbers, with seeds - 1 degrees
+of freedom. It holds whatever the conditions of one seed have in common, and for conditions of unequal variance; a
+linear model with an error shared by all conditions, as in an analysis of variance, has more degrees of freedom and
+narrower intervals, but is wrong where one corner is unstable and another is not, as is common here. Main effects and
+interactions by averaging are those of a balanced factorial design (Fisher 1935; Montgomery, Design and Analysis of
+Experiments, chapter 5).
 
-Where runs are missing, a contrast uses those seeds and cells alone that are complete for it, and says how many. Where
-no cell has both levels, a linear model of main effects with the seed as a block takes its place, and is named.
+Where runs are missing, a contrast uses only those seeds and conditions that are complete for it, and says how many.
+Where no condition has both levels, a linear model of main effects with the seed as a block is used instead, and named.
 
-Many contrasts of one study are a family: one is called sure where its p-value, corrected by Holm (1979), is below 5 %,
-so that in a study without effects 95 of 100 reports call nothing sure. The intervals are each at 95 %, uncorrected.
+Many contrasts of one study are a family: one is called significant where its p-value, corrected by Holm (1979), is
+below 5 %, so that in a study without effects 95 of 100 reports call nothing significant. The intervals are each at
+95 %, uncorrected. Holm's correction is written here, because SciPy has none.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtr, stdtrit  # scipy.stats wraps them at a hundred times their cost
 
 LEVEL = 0.95
 """Of every interval."""
@@ -62,11 +65,11 @@ class Estimate(NamedTuple):
 
 
 class Contrast(NamedTuple):
-    """One step on one axis: from its first level to another.
+    """One change on one axis: from its first level to another.
 
     Args:
-        axis: place of the axis.
-        level, reference: places of the two levels on it.
+        axis: index of the axis.
+        level, reference: indices of the two levels on it.
     """
 
     axis: int
@@ -76,15 +79,15 @@ class Contrast(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Effect:
-    """What a step on one axis does to the score, or what a second step does to the effect of the first.
+    """The effect of a change on one axis on the score, or of a second change on the effect of the first.
 
     Args:
         contrasts: one for a main effect, two for an interaction.
         estimate: over the seeds.
         corrected_p: the p-value, corrected for all effects of its family (Holm 1979); NaN without an interval.
         seeds_used, seeds_total: seeds.
-        contexts_used, contexts_total: cells of the other axes over which it is averaged.
-        method: how it was found.
+        contexts_used, contexts_total: conditions of the other axes over which it is averaged.
+        method: how it was estimated.
     """
 
     contrasts: tuple[Contrast, ...]
@@ -97,14 +100,9 @@ class Effect:
     method: Method
 
     @property
-    def is_sure(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether it differs from 0 after the correction."""
         return bool(self.corrected_p < 1 - LEVEL)
-
-    @property
-    def is_partial(self) -> bool:
-        """Whether seeds or cells were missing."""
-        return self.seeds_used < self.seeds_total or self.contexts_used < self.contexts_total
 
 
 def estimate_mean(values: NDArray[np.float64]) -> Estimate:
@@ -123,12 +121,11 @@ def estimate_mean(values: NDArray[np.float64]) -> Estimate:
     deviation = float(values.std(ddof=1))
     if deviation <= _EQUAL * max(1.0, abs(mean)):
         return Estimate(mean, mean, mean, 0.0, 1.0 if abs(mean) <= _EQUAL else 0.0, count)
-    return _student(mean, deviation / count**0.5, freedom=count - 1, count=count)
+    return _estimate_student(mean, deviation / count**0.5, freedom=count - 1, count=count)
 
 
-def _student(mean: float, error: float, *, freedom: int, count: int) -> Estimate:
-    from scipy.special import stdtr
-
+def _estimate_student(mean: float, error: float, *, freedom: int, count: int) -> Estimate:
+    """Return a mean with Student's interval and test, from its standard error and degrees of freedom."""
     half = _quantile(freedom) * error
     p_value = 2 * float(stdtr(freedom, -abs(mean) / error)) if error else float(mean == 0)
     return Estimate(mean, mean - half, mean + half, error * count**0.5, p_value, count)
@@ -137,32 +134,32 @@ def _student(mean: float, error: float, *, freedom: int, count: int) -> Estimate
 def correct_holm(p_values: Sequence[float]) -> list[float]:
     """Correct the p-values of a family so that the chance of any false one below a level is at most that level.
 
-    Holm 1979, "A simple sequentially rejective multiple test procedure". NaN stays NaN and counts for nothing.
+    Holm 1979, "A simple sequentially rejective multiple test procedure". NaN stays NaN and is not counted.
 
     >>> correct_holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
     corrected = [float("nan")] * len(p_values)
-    known = sorted((p, place) for place, p in enumerate(p_values) if p == p)
+    known = sorted((p, index) for index, p in enumerate(p_values) if not math.isnan(p))
     highest = 0.0
-    for rank, (p_value, place) in enumerate(known):
+    for rank, (p_value, index) in enumerate(known):
         highest = max(highest, min(1.0, (len(known) - rank) * p_value))
-        corrected[place] = highest
+        corrected[index] = highest
     return corrected
 
 
 def choose_complete(present: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Choose rows (cells) and columns (seeds) of a table so that none of its entries is missing.
+    """Choose rows (conditions) and columns (seeds) of a table so that none of its entries is missing.
 
-    Of the seeds, those that are most complete come first; with each number of them go the cells that all of them have.
-    Taken is the number for which the interval can be expected to be narrowest, t(seeds - 1) / sqrt(seeds x cells): so
-    a cell that failed under one seed costs itself, and a seed that was hardly begun costs itself.
+    The most complete seeds come first; each number of seeds leaves the conditions that all of them have. The number is
+    chosen for which the interval can be expected to be narrowest, t(seeds - 1) / sqrt(seeds x conditions): a condition
+    that failed under one seed is left out, and so is a seed that was hardly begun.
 
     Args:
         present: `(rows, columns)`.
 
     Returns:
-        The places of the rows and of the columns kept; both empty where nothing is present.
+        The indices of the rows and of the columns kept; both empty where nothing is present.
     """
     if present.all():
         return np.arange(present.shape[0]), np.arange(present.shape[1])
@@ -178,13 +175,11 @@ def choose_complete(present: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDAr
 
 @functools.cache
 def _quantile(freedom: int) -> float:
-    from scipy.special import stdtrit
-
     return float(stdtrit(freedom, (1 + LEVEL) / 2))
 
 
 def measure_main_effects(values: NDArray[np.float64]) -> list[Effect]:
-    """Measure what each level of each axis does, against the axis' first level.
+    """Measure the effect of each level of each axis, against the axis' first level.
 
     Args:
         values: `(levels of axis 0, levels of axis 1, ..., seeds)`, the score of each run; NaN where it is missing.
@@ -197,14 +192,14 @@ def measure_main_effects(values: NDArray[np.float64]) -> list[Effect]:
 
 
 def measure_interactions(values: NDArray[np.float64]) -> list[Effect]:
-    """Measure how much each pair of steps, on two axes, does beyond what the two do alone.
+    """Measure the effect of each pair of changes, on two axes, beyond the sum of the two effects.
 
     Args:
         values: as for the main effects.
 
     Returns:
         One for each pair of levels, neither the first, of each pair of axes, corrected as one family. Its estimate is
-        the effect of the first step at the second's level, less that at the second's reference.
+        the effect of the first change at the second's level, less that at the second's reference.
     """
     effects = []
     for first, second in itertools.combinations(range(values.ndim - 1), 2):
@@ -214,11 +209,11 @@ def measure_interactions(values: NDArray[np.float64]) -> list[Effect]:
 
 
 def measure_at_levels(values: NDArray[np.float64], axis: int) -> list[list[Effect]]:
-    """Measure the main effects of the other axes apart for each level of one.
+    """Measure the main effects of the other axes separately at each level of one.
 
     Args:
         values: as for the main effects, of two axes at least.
-        axis: place of the axis whose levels are kept apart.
+        axis: index of the axis whose levels are kept apart.
 
     Returns:
         For each of its levels the effects, numbered as if it were not there; all of them corrected as one family.
@@ -228,18 +223,18 @@ def measure_at_levels(values: NDArray[np.float64], axis: int) -> list[list[Effec
     return [[next(corrected) for _ in effects] for effects in by_level]
 
 
-def compare_cells(values: NDArray[np.float64], best: int) -> list[Effect | None]:
-    """Compare every cell with one, over the seeds that both have.
+def compare_conditions(values: NDArray[np.float64], best: int) -> list[Effect | None]:
+    """Compare every condition with one, over the seeds that both have.
 
     Args:
-        values: `(cells, seeds)`; NaN where a run is missing.
-        best: place of the cell to compare with.
+        values: `(conditions, seeds)`; NaN where a run is missing.
+        best: index of the condition to compare with.
 
     Returns:
-        For each cell its difference from that one, uncorrected; None for that one itself.
+        For each condition its difference from that one, uncorrected; None for that one itself.
     """
     return [
-        None if place == best else _measure(values[[best, place]], (Contrast(0, 1, 0),)) for place in range(len(values))
+        None if index == best else _measure(values[[best, index]], (Contrast(0, 1, 0),)) for index in range(len(values))
     ]
 
 
@@ -251,8 +246,8 @@ def _correct(effects: Iterable[Effect]) -> list[Effect]:
 
 def _measure(values: NDArray[np.float64], contrasts: tuple[Contrast, ...]) -> Effect:
     differences = values
-    for contrast in sorted(contrasts, reverse=True):  # from the last axis on, so that the places before it stay
-        level, reference = (np.take(differences, place, axis=contrast.axis) for place in contrast[1:])
+    for contrast in sorted(contrasts, reverse=True):  # from the last axis on, so that the indices before it stay
+        level, reference = (np.take(differences, index, axis=contrast.axis) for index in contrast[1:])
         differences = level - reference
     num_seeds = values.shape[-1]
     table = differences.reshape(-1, num_seeds)
@@ -276,25 +271,25 @@ def _measure(values: NDArray[np.float64], contrasts: tuple[Contrast, ...]) -> Ef
 
 
 def _fit_linear_model(values: NDArray[np.float64], contrast: Contrast) -> Estimate:
-    """Estimate a main effect by least squares on all runs there are: axes and seed as factors, no interactions."""
-    places = np.argwhere(np.isfinite(values))
+    """Estimate a main effect by least squares on all runs: axes and seed as factors, no interactions."""
+    indices = np.argwhere(np.isfinite(values))
     response = values[np.isfinite(values)]
-    columns = [np.ones(len(places))]
+    columns = [np.ones(len(indices))]
     wanted = [0.0]
     for factor, size in enumerate(values.shape):
         for level in range(1, size):
-            columns.append((places[:, factor] == level).astype(np.float64))
+            columns.append((indices[:, factor] == level).astype(np.float64))
             wanted.append(float(factor == contrast.axis and level == contrast.level))
     design, weights = np.stack(columns, axis=1), np.array(wanted)
-    inverse = np.linalg.pinv(design.T @ design) if len(places) else np.zeros((len(wanted), len(wanted)))
+    inverse = np.linalg.pinv(design.T @ design) if len(indices) else np.zeros((len(wanted), len(wanted)))
     nan = float("nan")
-    if not np.allclose(weights @ inverse @ (design.T @ design), weights):  # the runs do not tell the levels apart
+    if not np.allclose(weights @ inverse @ (design.T @ design), weights):  # the levels always change together
         return Estimate(nan, nan, nan, nan, nan, 0)
     solution = inverse @ design.T @ response
     freedom = len(response) - int(np.linalg.matrix_rank(design))
-    mean, count = float(weights @ solution), len(np.unique(places[:, -1]))
+    mean, count = float(weights @ solution), len(np.unique(indices[:, -1]))
     if freedom < 1:
         return Estimate(mean, nan, nan, nan, nan, count)
     variance = float(np.square(response - design @ solution).sum()) / freedom
     error = float(np.sqrt(variance * (weights @ inverse @ weights)))
-    return _student(mean, error, freedom=freedom, count=count)
+    return _estimate_student(mean, error, freedom=freedom, count=count)

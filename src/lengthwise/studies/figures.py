@@ -1,8 +1,9 @@
-"""Figures of a study: its effects, its cells, and the courses and lengths of each cell."""
+"""Figures of a study: effects, conditions, learning curves, and scores by target length."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -27,7 +28,8 @@ from lengthwise.plotting import (
     escape_text,
     styled,
 )
-from lengthwise.studies.study import Axis, Cell, Study, show_value
+from lengthwise.studies.axes import Axis, show_value
+from lengthwise.studies.study import Condition, Study
 
 MOST_PANELS = 24
 MOST_ROWS = 60
@@ -39,7 +41,7 @@ class EffectRow(NamedTuple):
     Args:
         label: what is compared.
         mean, low, high: in the unit drawn; `low` and `high` NaN without an interval.
-        verdict: 1 surely better, -1 surely worse, 0 not sure.
+        verdict: 1 better, -1 worse, both at the 5 % level (corrected); 0 no significant difference.
     """
 
     label: str
@@ -51,10 +53,10 @@ class EffectRow(NamedTuple):
 
 class _Panel(NamedTuple):
     title: str
-    cells: tuple[Cell, ...]
+    conditions: tuple[Condition, ...]
 
 
-_VERDICTS = {1: ("surely better", GREEN, "o"), -1: ("surely worse", ORANGE, "s"), 0: ("no sure effect", INK, "D")}
+_VERDICTS = {1: ("better", GREEN, "o"), -1: ("worse", ORANGE, "s"), 0: ("no significant difference", INK, "D")}
 
 
 @styled
@@ -69,12 +71,12 @@ def plot_effects(rows: Sequence[EffectRow], *, unit: str) -> Figure:
     figure = create_figure(7.4, 0.9 + 0.3 * len(shown))
     axes = figure.subplots()
     axes.axvline(0, color="#888888", linewidth=1)
-    for place, row in enumerate(shown):
+    for height, row in enumerate(shown):
         _, colour, marker = _VERDICTS[row.verdict]
         if np.isfinite(row.low):
-            axes.plot([row.low, row.high], [place, place], color=colour, linewidth=2)
+            axes.plot([row.low, row.high], [height, height], color=colour, linewidth=2)
         face = colour if row.verdict else "white"
-        axes.plot(row.mean, place, marker=marker, color=colour, markerfacecolor=face, markersize=6, linestyle="none")
+        axes.plot(row.mean, height, marker=marker, color=colour, markerfacecolor=face, markersize=6, linestyle="none")
     for verdict, (label, colour, marker) in _VERDICTS.items():
         if any(row.verdict == verdict for row in shown):
             face = colour if verdict else "white"
@@ -88,31 +90,31 @@ def plot_effects(rows: Sequence[EffectRow], *, unit: str) -> Figure:
 
 
 @styled
-def plot_cells(study: Study, *, baseline: float) -> Figure:
-    """Draw the score of every cell, the best on top: its seeds as rings, their mean and interval.
+def plot_conditions(study: Study, *, baseline: float) -> Figure:
+    """Draw the score of every condition, the best on top: its seeds as rings, their mean and interval.
 
     Args:
-        study: whose cells.
+        study: the study.
         baseline: score without learning; NaN: none.
     """
     ranked = study.rank()[:MOST_ROWS]
     figure = create_figure(7.4, 1.1 + 0.27 * len(ranked))
     axes = figure.subplots()
-    for place, cell in enumerate(ranked):
-        values = cell.collect(study.metric)
+    for row, condition in enumerate(ranked):
+        values = condition.collect(study.metric)
         if not len(values):
-            axes.text(0.01, place, "no run finished", transform=axes.get_yaxis_transform(), va="center", color=ORANGE)
+            axes.text(0.01, row, "no run finished", transform=axes.get_yaxis_transform(), va="center", color=ORANGE)
             continue
-        found = cell.estimate(study.metric)
+        found = condition.estimate(study.metric)
         if np.isfinite(found.low):
-            axes.plot([found.low, found.high], [place, place], color=BLUE, linewidth=2, alpha=0.8)
-        axes.plot(values, np.full(len(values), place), "o", color=INK, markerfacecolor="none", markersize=4)
-        axes.plot(found.mean, place, "|", color=BLUE, markersize=13, markeredgewidth=2.4)
+            axes.plot([found.low, found.high], [row, row], color=BLUE, linewidth=2, alpha=0.8)
+        axes.plot(values, np.full(len(values), row), "o", color=INK, markerfacecolor="none", markersize=4)
+        axes.plot(found.mean, row, "|", color=BLUE, markersize=13, markeredgewidth=2.4)
     if np.isfinite(baseline):
         axes.axvline(baseline, color=ORANGE, linestyle="--", linewidth=1.2, label="best baseline")
     axes.plot([], [], "o", color=INK, markerfacecolor="none", markersize=4, label="a seed")
     axes.plot([], [], "-", color=BLUE, linewidth=2, label="95 % interval, mean marked")
-    axes.set_yticks(range(len(ranked)), [escape_text(cell.name, max_width=60) for cell in ranked])
+    axes.set_yticks(range(len(ranked)), [escape_text(condition.name, max_width=60) for condition in ranked])
     axes.set(ylim=(len(ranked) - 0.4, -0.6))
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
@@ -131,22 +133,21 @@ def plot_numeric_axis(study: Study, axis: Axis, *, baseline: float) -> Figure:
     """Draw the score against the levels of a numeric axis, a line for each combination of the other axes.
 
     Args:
-        study: whose cells.
+        study: the study.
         axis: a numeric one.
         baseline: score without learning; NaN: none.
     """
-    place = study.axes.index(axis)
-    groups: dict[tuple[int, ...], list[Cell]] = {}
-    for cell in study.cells:
-        groups.setdefault((*cell.place[:place], *cell.place[place + 1 :]), []).append(cell)
+    groups: dict[tuple[int, ...], list[Condition]] = {}
+    for condition in study.conditions:
+        groups.setdefault(_drop(condition.levels, study.axes.index(axis)), []).append(condition)
     figure = create_figure(6.8, 4.0)
     axes = figure.subplots()
     levels = np.array([float(level or 0) for level in axis.levels])
-    for line, (others, cells) in zip(LINES, groups.items(), strict=False):
+    for line, (others, conditions) in zip(LINES, groups.items(), strict=False):
         rest = [each for each in study.axes if each is not axis]
         name = ", ".join(show_value(a.levels[level]) for a, level in zip(rest, others, strict=True)) or study.title
-        found = [cell.estimate(study.metric) for cell in cells]
-        means, lows, highs = (np.array([estimate[part] for estimate in found]) for part in (0, 1, 2))
+        found = [condition.estimate(study.metric) for condition in conditions]
+        means, lows, highs = np.array([(each.mean, each.low, each.high) for each in found]).T
         axes.fill_between(levels, lows, highs, color=line.color, alpha=0.15, linewidth=0)
         axes.plot(levels, means, **line._asdict(), label=escape_text(name, max_width=50))
     if np.isfinite(baseline):
@@ -166,34 +167,34 @@ def plot_numeric_axis(study: Study, axis: Axis, *, baseline: float) -> Figure:
 
 
 def can_plot_numeric_axis(study: Study, axis: Axis) -> bool:
-    """Tell whether an axis is numeric with at least 3 levels, and the others make few enough lines to tell apart."""
-    others = len(study.cells) // max(1, len(axis.levels))
+    """Tell whether an axis is numeric with at least 3 levels, and the others give few enough lines to distinguish."""
+    others = len(study.conditions) // max(1, len(axis.levels))
     return study.is_grid and axis.is_numeric and len(axis.levels) >= 3 and others <= len(LINES)
 
 
 @styled
-def plot_courses(study: Study, metric: str) -> Figure:
-    """Draw a metric over the epochs for every cell: the mean of its seeds, shaded from the lowest to the highest.
+def plot_learning_curves(study: Study, metric: str) -> Figure:
+    """Draw a metric over the epochs for every condition: the mean of its seeds, shaded from the lowest to the highest.
 
     Args:
-        study: whose cells.
+        study: the study.
         metric: `split/metric`, of the journal.
     """
 
-    def draw(axes: Axes, cell: Cell, line: Line, label: str) -> None:
-        courses = [run.courses[metric].values for run in cell.finished if metric in run.courses]
-        if not courses:
+    def draw(axes: Axes, condition: Condition, line: Line, label: str) -> None:
+        curves = [run.curves[metric].values for run in condition.finished if metric in run.curves]
+        if not curves:
             return
-        longest = max(map(len, courses))
+        longest = max(map(len, curves))
         # A run that stopped early keeps the value it had: its line ends where the longest one does.
-        table = np.array([[*values, *[values[-1]] * (longest - len(values))] for values in courses], np.float64)
+        table = np.array([[*values, *[values[-1]] * (longest - len(values))] for values in curves], np.float64)
         epochs = np.arange(1, longest + 1)
         axes.fill_between(epochs, table.min(axis=0), table.max(axis=0), color=line.color, alpha=0.15, linewidth=0)
         axes.plot(epochs, table.mean(axis=0), **line._asdict(), markevery=max(1, longest // 6), label=label)
 
     name = metric.partition("/")[2]
     label, unit = _describe(name)
-    values = [v for run in study.runs if metric in run.courses for v in run.courses[metric].values if np.isfinite(v)]
+    values = [v for run in study.runs if metric in run.curves for v in run.curves[metric].values if np.isfinite(v)]
     figure = _plot_panels(study, draw, xlabel="epoch", ylabel=label, share=unit.startswith("share"))
     if not unit.startswith("share") and values and min(values) > 0 and max(values) > 30 * min(values):
         for axes in figure.axes:
@@ -203,12 +204,12 @@ def plot_courses(study: Study, metric: str) -> Figure:
 
 @styled
 def plot_lengths(study: Study) -> Figure:
-    """Draw the score by target length for every cell, the trained lengths shaded."""
+    """Draw the score by target length for every condition, the trained lengths shaded."""
     trained, longest = find_lengths(study)
-    shortest = min(low for cell in study.cells for low, _ in average_by_length(cell, study.metric_name))
+    shortest = min(low for condition in study.conditions for low, _ in average_by_length(condition, study.metric_name))
 
-    def draw(axes: Axes, cell: Cell, line: Line, label: str) -> None:
-        points = average_by_length(cell, study.metric_name)
+    def draw(axes: Axes, condition: Condition, line: Line, label: str) -> None:
+        points = average_by_length(condition, study.metric_name)
         middle = [(low + high) / 2 for low, high in points]
         axes.plot(middle, list(points.values()), **line._asdict(), label=label)
 
@@ -229,24 +230,24 @@ def find_lengths(study: Study) -> tuple[int, int]:
     return max((high for _, high, beyond in rows if not beyond), default=0), max((row[1] for row in rows), default=0)
 
 
-def average_by_length(cell: Cell, metric: str) -> dict[tuple[int, int], float]:
-    """Average a metric over the seeds and held-out splits of a cell, weighted by the examples.
+def average_by_length(condition: Condition, metric: str) -> dict[tuple[int, int], float]:
+    """Average a metric over the seeds and held-out splits of a condition, weighted by the examples.
 
     Args:
-        cell: the cell.
+        condition: the condition.
         metric: name without split.
 
     Returns:
         `(lowest, highest)` length of each group -> score, from short to long.
     """
     sums: dict[tuple[int, int], list[float]] = {}
-    for run in cell.finished:
+    for run in condition.finished:
         for split, table in run.by_length.items():
             if split not in ("train", "val") and metric in table.columns:
-                place, count = table.columns.index(metric), table.columns.index("examples")
+                score, count = table.columns.index(metric), table.columns.index("examples")
                 for row, (low, high, _) in zip(table.rows, _read_lengths(table), strict=True):
                     found = sums.setdefault((low, high), [0.0, 0.0])
-                    found[0] += float(row[place]) * float(row[count])
+                    found[0] += float(row[score]) * float(row[count])
                     found[1] += float(row[count])
     return {lengths: total / count for lengths, (total, count) in sorted(sums.items()) if count}
 
@@ -261,37 +262,41 @@ def _read_lengths(table: Table) -> list[tuple[int, int, bool]]:
 
 
 def choose_line_axis(study: Study) -> int | None:
-    """Choose the axis whose levels are lines of one panel: the one with most levels, rather not a numeric one."""
-    able = [place for place, axis in enumerate(study.axes) if study.is_grid and len(axis.levels) <= len(LINES)]
-    return max(able, key=lambda place: (not study.axes[place].is_numeric, len(study.axes[place].levels)), default=None)
+    """Choose the axis whose levels are lines of one panel: the one with most levels, preferably not a numeric one."""
+    able = [index for index, axis in enumerate(study.axes) if study.is_grid and len(axis.levels) <= len(LINES)]
+    return max(able, key=lambda index: (not study.axes[index].is_numeric, len(study.axes[index].levels)), default=None)
+
+
+def _drop(levels: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return (*levels[:axis], *levels[axis + 1 :])
 
 
 def _list_panels(study: Study) -> list[_Panel]:
-    place = choose_line_axis(study)
-    if place is None:
-        return [_Panel(cell.name, (cell,)) for cell in study.cells][:MOST_PANELS]
-    others = [axis for number, axis in enumerate(study.axes) if number != place]
+    line_axis = choose_line_axis(study)
+    if line_axis is None:
+        return [_Panel(condition.name, (condition,)) for condition in study.conditions][:MOST_PANELS]
+    others = [axis for index, axis in enumerate(study.axes) if index != line_axis]
     panels = []
     for levels in itertools.product(*(range(len(axis.levels)) for axis in others)):
-        cells = tuple(c for c in study.cells if (*c.place[:place], *c.place[place + 1 :]) == levels)
+        conditions = tuple(each for each in study.conditions if _drop(each.levels, line_axis) == levels)
         named = [f"{a.label}={show_value(a.levels[level])}" for a, level in zip(others, levels, strict=True)]
-        panels.append(_Panel(", ".join(named), cells))
+        panels.append(_Panel(", ".join(named), conditions))
     return panels[:MOST_PANELS]
 
 
 def _plot_panels(
-    study: Study, draw: Callable[[Axes, Cell, Line, str], None], *, xlabel: str, ylabel: str, share: bool
+    study: Study, draw: Callable[[Axes, Condition, Line, str], None], *, xlabel: str, ylabel: str, share: bool
 ) -> Figure:
-    panels, place = _list_panels(study), choose_line_axis(study)
+    panels, line_axis = _list_panels(study), choose_line_axis(study)
     num_columns = _choose_columns(study, len(panels))
-    num_rows = -(-len(panels) // num_columns)
+    num_rows = math.ceil(len(panels) / num_columns)
     figure = create_figure(max(5.6, min(2.9 * num_columns, 10.5)), 2.3 * num_rows + 0.7)
     grid = figure.subplots(num_rows, num_columns, squeeze=False, sharex=True, sharey=True)
     for axes, panel in zip(grid.ravel(), panels, strict=False):
-        for cell in panel.cells:
-            level = 0 if place is None else cell.place[place]
-            label = "" if place is None else show_value(study.axes[place].levels[level])
-            draw(axes, cell, LINES[level], escape_text(label))
+        for condition in panel.conditions:
+            level = 0 if line_axis is None else condition.levels[line_axis]
+            label = "" if line_axis is None else show_value(study.axes[line_axis].levels[level])
+            draw(axes, condition, LINES[level], escape_text(label))
         axes.set_title(escape_text(panel.title, max_width=44), fontsize=8)
         axes.grid(axis="y", color=FAINT, alpha=0.6)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
@@ -302,14 +307,14 @@ def _plot_panels(
         axes.remove()
     figure.supxlabel(xlabel, fontsize=9)
     figure.supylabel(ylabel, fontsize=9)
-    _draw_legend(figure, None if place is None else study.axes[place])
+    _draw_legend(figure, None if line_axis is None else study.axes[line_axis])
     return figure
 
 
 def _choose_columns(study: Study, num_panels: int) -> int:
     """Choose a column for each level of the last axis that is not drawn as lines, where that fits."""
     line = choose_line_axis(study)
-    others = [len(axis.levels) for place, axis in enumerate(study.axes) if place != line]
+    others = [len(axis.levels) for index, axis in enumerate(study.axes) if index != line]
     return others[-1] if len(others) > 1 and 2 <= others[-1] <= 4 else min(num_panels, 3)
 
 

@@ -1,17 +1,19 @@
-"""Published results, to stand beside ours: each says which of our cells it is the counterpart of.
+"""Published results, each shown beside the conditions of a study that repeat its setting.
 
-Kept here and not with an overlay, so that a value stands beside every cell that was run as it was, whatever the study.
-Only numbers read at their source are listed; where the measure or the model differs, the note says so, and no distance
-is computed.
+They are kept here and not with an experiment's configuration, so that a value is shown beside every condition that
+repeats it, whatever the study. Only numbers read at their source are listed; where the measure or the model differs,
+the note says so, and no distance is computed.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lengthwise.studies.axes import Value
 from lengthwise.studies.effects import Estimate
-from lengthwise.studies.study import Cell, Study, Value
+from lengthwise.studies.study import Condition, Study
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,9 +21,9 @@ class Published:
     """A published result.
 
     Args:
-        options: the options that a run must have to be its counterpart.
-        metric: ours, such as `test/exact_match`.
-        value: as published, in the unit of our metric.
+        options: the options that a run must have to repeat it.
+        metric: Lengthwise's, such as `test/exact_match`.
+        value: as published, in the unit of the metric.
         error: its standard error; None where none was published.
         source: where it was read.
         note: what differs; empty where it is the same model, data and measure.
@@ -37,19 +39,20 @@ class Published:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Distance:
-    """A published result beside one of our cells.
+    """A published result beside a condition of a study.
 
     Args:
         published: the result.
-        cell: ours.
-        ours: our mean with its interval.
-        standard_errors: ours less the published one, in standard errors of the difference (of our mean alone where
-            none was published); None where they are not the same measure of the same model, or we have one seed.
+        condition: which repeats it.
+        estimate: the condition's mean with its interval.
+        standard_errors: the condition's mean less the published value, in standard errors of the difference (of the
+            mean only where none was published); None where they are not the same measure of the same model, or there
+            is one seed.
     """
 
     published: Published
-    cell: Cell
-    ours: Estimate
+    condition: Condition
+    estimate: Estimate
     standard_errors: float | None
 
 
@@ -100,7 +103,7 @@ PUBLISHED: tuple[Published, ...] = (
         value=0.9883,
         error=None,
         source="Keras example addition_rnn, published run, epoch 29",
-        note="accuracy of symbols that counts padding as right; ours does not",
+        note="accuracy of symbols that counts padding as right; Lengthwise's does not",
     ),
     Published(
         options={"dataset.name": "g2p"},
@@ -122,30 +125,34 @@ PUBLISHED: tuple[Published, ...] = (
 
 
 def compare_published(study: Study, published: tuple[Published, ...] = PUBLISHED) -> list[Distance]:
-    """Find the published results that a study's cells are counterparts of.
+    """Find the published results that conditions of a study repeat.
 
     Args:
-        study: ours.
-        published: what there is.
+        study: the study.
+        published: the results to look through.
 
     Returns:
-        One for each pair of a published result and a cell with a finished run, in the order of the results.
+        One for each pair of a published result and a condition with a finished run, in the order of the results.
     """
     found = []
     for result in published:
-        for cell in study.cells:
-            runs = cell.finished
-            if not runs or any(runs[0].params.get(option, "") != value for option, value in result.options.items()):
-                continue
-            ours = cell.estimate(result.metric)
-            if ours.num_values:
-                distance = _measure_distance(result, ours)
-                found.append(Distance(published=result, cell=cell, ours=ours, standard_errors=distance))
+        for condition in study.conditions:
+            estimate = condition.estimate(result.metric)
+            if estimate.num_values and _repeats(condition, result):
+                distance = _measure_distance(result, estimate)
+                found.append(
+                    Distance(published=result, condition=condition, estimate=estimate, standard_errors=distance)
+                )
     return found
 
 
-def _measure_distance(result: Published, ours: Estimate) -> float | None:
-    if result.note or ours.num_values < 2:
+def _repeats(condition: Condition, result: Published) -> bool:
+    params = condition.finished[0].manifest.params
+    return all(params.get(option, "") == value for option, value in result.options.items())
+
+
+def _measure_distance(result: Published, estimate: Estimate) -> float | None:
+    if result.note or estimate.num_values < 2:
         return None
-    error = (ours.standard_error**2 + (result.error or 0.0) ** 2) ** 0.5
-    return (ours.mean - result.value) / error if error else None
+    error = math.hypot(estimate.standard_error, result.error or 0.0)
+    return (estimate.mean - result.value) / error if error else None

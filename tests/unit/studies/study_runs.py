@@ -1,4 +1,4 @@
-"""Made-up runs of a study."""
+"""Runs of a study made up from their options and scores."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from lengthwise.evaluation.tables import Table
-from lengthwise.studies.study import Course, StudyRun, Value
+from lengthwise.studies.axes import Value
+from lengthwise.studies.study import LearningCurve, StudyRun
+from lengthwise.tracking.runs.manifest import DatasetRecord, Failure, Manifest, PrimaryMetric, Status
+from lengthwise.tracking.runs.process import Owner
 
 BASE: Mapping[str, Value] = {
     "config_version": 1,
@@ -24,6 +29,13 @@ BASE: Mapping[str, Value] = {
     "tracking.name": "directory",
 }
 
+CUBE: Mapping[str, Sequence[Value]] = {
+    "model.conditioning": ("repeat", "initial_state"),
+    "model.feedback": ("none", "teacher"),
+    "model.length": ("fixed", "stop"),
+}
+NOISE = np.random.default_rng(0).normal(0, 0.01, size=(2, 2, 2, 3))
+
 LENGTHS = Table(
     columns=("target_length", "beyond_trained", "examples", "exact_match"),
     rows=(("1", False, 10, 0.9), ("2-3", False, 30, 0.5), ("4", True, 10, 0.1)),
@@ -34,41 +46,73 @@ SAMPLES = Table(
 )
 
 
+OWNER = Owner(host="here", user="somebody", pid=1, start_ticks=None, boot_id=None, pid_namespace=None)
+
+
 def make_run(
-    params: Mapping[str, Value], seed: int | None, score: float | None, *, status: str = "FINISHED", **changes: Any
+    params: Mapping[str, Value], seed: int | None, score: float | None, *, status: Status = "FINISHED", **changes: Any
 ) -> StudyRun:
-    """Return a run with its options beside `BASE`; without a score it has no summary."""
+    """Return a run with its options beside `BASE`; without a score it has no summary.
+
+    Args:
+        params: options that differ from `BASE`.
+        seed: of the run.
+        score: its exact match on the test split.
+        status: of the run.
+        changes: other fields of the run, or of its manifest.
+    """
     summary = {} if score is None else {"test/exact_match": score, "test/exposure_gap": 0.01}
     if score is not None:
         summary |= {"test/baseline_majority_exact_match": 0.1, "model/parameters": 1000.0, "time/fit_seconds": 5.0}
-    values: dict[str, Any] = {
-        "name": f"run-{'-'.join(map(str, params.values()))}-{seed}",
-        "study": "try",
-        "status": status,
-        "reason": None if status == "FINISHED" else "ValueError: <no> good",
-        "started": "2026-01-01T00:00:00.000+00:00",
-        "seconds": 9.0,
-        "seed": seed,
-        "params": {**BASE, **params, "seed": seed},
-        "summary": summary,
-        "metric": "test/exact_match",
-        "higher_is_better": True,
-        "data": ("copy", "ab" * 32),
-        "split_sizes": {"train": 10, "test": 5},
-        "courses": {"val/loss": Course([1, 2], [1.0, 0.5])},
+    run: dict[str, Any] = {
+        "curves": {"val/loss": LearningCurve([1, 2], [1.0, 0.5])},
         "by_length": {"test": LENGTHS},
         "samples": {"test": SAMPLES},
         "reconstructions": None,
     }
-    return StudyRun(**{**values, **changes})
+    manifest: dict[str, Any] = {
+        "name": f"run-{'-'.join(map(str, params.values()))}-{seed}",
+        "id": "abcdef",
+        "study": "try",
+        "label": "run",
+        "kind": "run",
+        "parent": None,
+        "status": status,
+        "started": "2026-01-01T00:00:00.000+00:00",
+        "ended": "2026-01-01T00:00:09.000+00:00",
+        "duration_seconds": 9.0,
+        "command": ("python", "train.py"),
+        "seed": seed,
+        "params": {**BASE, **params, "seed": seed},
+        "tags": {},
+        "dataset": DatasetRecord(name="copy", sha256="ab" * 32, split_sizes={"train": 10, "test": 5}),
+        "primary_metric": PrimaryMetric(name="test/exact_match", greater_is_better=True),
+        "config_sha256": "cd" * 32,
+        "versions": {"lengthwise": "0.1.0"},
+        "git": None,
+        "owner": OWNER,
+        "summary": summary,
+        "failure": None if status == "FINISHED" else Failure(reason="ValueError: <no> good", traceback=None),
+    }
+    for name, value in changes.items():
+        (run if name in run else manifest)[name] = value
+    return StudyRun(manifest=Manifest(**manifest), **run)
 
 
 def make_grid(
     axes: Mapping[str, Sequence[Value]], score: Callable[..., float], *, seeds: Sequence[int] = (0, 1, 2)
 ) -> list[StudyRun]:
-    """Return a run for each combination of levels and each seed; `score` is told the levels, then the seed."""
+    """Return a run for each combination of levels and each seed; `score` is given the levels, then the seed."""
     return [
         make_run(dict(zip(axes, levels, strict=True)), seed, score(*levels, seed))
         for levels in itertools.product(*axes.values())
         for seed in seeds
     ]
+
+
+def score_cube(conditioning: str, feedback: str, length: str, seed: int) -> float:
+    """Return a score that rises by .25 with teacher forcing and by .1 with a learnt stop, with a little noise."""
+    levels = (conditioning, feedback, length)
+    indices = [known.index(level) for known, level in zip(CUBE.values(), levels, strict=True)]
+    noise = NOISE[(*indices, seed % 3)]
+    return float(0.4 + 0.25 * (feedback == "teacher") + 0.1 * (length == "stop") + noise)

@@ -11,7 +11,7 @@ import pytest
 from lengthwise.studies.effects import (
     Contrast,
     choose_complete,
-    compare_cells,
+    compare_conditions,
     correct_holm,
     estimate_mean,
     measure_at_levels,
@@ -44,7 +44,7 @@ def test_one_value_has_no_interval_and_none_no_mean() -> None:
 
 
 @pytest.mark.parametrize(("value", "p_value"), [(0.25, 0.0), (0.0, 1.0)])
-def test_equal_values_leave_no_doubt(value: float, p_value: float) -> None:
+def test_equal_values_have_an_interval_of_no_width(value: float, p_value: float) -> None:
     found = estimate_mean(np.full(3, value))
     assert (found.low, found.mean, found.high, found.p_value) == (value, value, value, p_value)
 
@@ -86,7 +86,8 @@ def test_main_effects_are_mean_differences_within_seeds() -> None:
     by_seed = [np.mean([values[a, 1, c, s] - values[a, 0, c, s] for a in range(3) for c in range(2)]) for s in range(4)]
     assert effects[2].estimate.mean == pytest.approx(np.mean(by_seed))
     assert effects[2].estimate.deviation == pytest.approx(np.std(by_seed, ddof=1))
-    assert (effects[2].contexts_used, effects[2].seeds_used, effects[2].is_partial) == (6, 4, False)
+    assert (effects[2].contexts_used, effects[2].contexts_total) == (6, 6)
+    assert (effects[2].seeds_used, effects[2].seeds_total) == (4, 4)
 
 
 def test_interactions_are_differences_of_differences() -> None:
@@ -121,7 +122,7 @@ def test_what_is_chosen_is_complete_and_never_less_than_one_seed() -> None:
             assert (len(rows), len(columns)) == present.shape
 
 
-def test_a_failed_run_costs_its_cell_and_a_seed_hardly_begun_itself() -> None:
+def test_a_failed_run_costs_its_condition_and_a_seed_hardly_begun_costs_itself() -> None:
     present = np.ones((4, 3), bool)
     present[1, 2] = False
     rows, columns = choose_complete(present)
@@ -137,13 +138,13 @@ def test_a_contrast_uses_what_is_complete_and_counts_it() -> None:
     whole = values.copy()
     values[1, 2, 0] = np.nan
     (effect, *_) = measure_main_effects(values)
-    assert (effect.contexts_used, effect.contexts_total, effect.seeds_used) == (2, 3, 4)
-    assert effect.is_partial
+    assert (effect.contexts_used, effect.contexts_total) == (2, 3)
+    assert (effect.seeds_used, effect.seeds_total) == (4, 4)
     assert effect.estimate.mean == pytest.approx((whole[1, :2] - whole[0, :2]).mean())
 
 
-def test_a_linear_model_stands_in_where_no_cell_has_both_levels() -> None:
-    """Three axes, every second cell run: no two cells differ in one axis alone, yet sums tell the effects exactly."""
+def test_a_linear_model_is_used_where_no_condition_has_both_levels() -> None:
+    """Three axes, every second condition run: no two differ in one axis only, yet sums give the effects exactly."""
     a, b, c = np.indices((2, 2, 2))
     noise = np.random.default_rng(6).normal(scale=1e-9, size=(2, 2, 2, 3))
     values = (1 + 2 * a - 3 * b + 5 * c)[..., None] + np.array([0, 10, 20]) + noise
@@ -154,19 +155,19 @@ def test_a_linear_model_stands_in_where_no_cell_has_both_levels() -> None:
     assert all(effect.estimate.low < effect.estimate.mean < effect.estimate.high for effect in effects)
 
 
-def test_levels_that_always_change_together_are_not_told_apart() -> None:
+def test_levels_that_always_change_together_have_no_effect_of_their_own() -> None:
     values = np.full((2, 2, 3), np.nan)
     values[0, 0], values[1, 1] = 1.0, 2.0
     for effect in measure_main_effects(values):
         assert math.isnan(effect.estimate.mean)
-        assert not effect.is_sure
+        assert not effect.is_significant
 
 
-def test_one_seed_is_never_sure() -> None:
+def test_one_seed_is_never_significant() -> None:
     values = np.array([[0.0], [1.0]])
     (effect,) = measure_main_effects(values)
     assert effect.estimate.mean == 1
-    assert not effect.is_sure
+    assert not effect.is_significant
 
 
 def test_effects_at_each_level_are_those_of_its_part_corrected_together() -> None:
@@ -175,20 +176,20 @@ def test_effects_at_each_level_are_those_of_its_part_corrected_together() -> Non
     assert [len(effects) for effects in found] == [1, 1, 1]
     for level in range(3):
         assert found[level][0].estimate == estimate_mean(values[level, 1] - values[level, 0])
-    alone = [effects[0].estimate.p_value for effects in found]
-    assert [effects[0].corrected_p for effects in found] == correct_holm(alone)
+    uncorrected = [effects[0].estimate.p_value for effects in found]
+    assert [effects[0].corrected_p for effects in found] == correct_holm(uncorrected)
 
 
-def test_cells_are_compared_with_the_best_over_shared_seeds() -> None:
+def test_conditions_are_compared_with_the_best_over_shared_seeds() -> None:
     values = np.array([[0.9, 0.8, 0.85], [0.5, 0.6, np.nan]])
-    none, effect = compare_cells(values, 0)
+    none, effect = compare_conditions(values, 0)
     assert none is None
     assert effect is not None
     assert effect.estimate.mean == pytest.approx(((0.5 - 0.9) + (0.6 - 0.8)) / 2)
 
 
 def simulate(rng: np.random.Generator, truth: np.ndarray) -> np.ndarray:
-    """Draw a study of 5 seeds: each shifts all its cells, and noise differs from cell to cell fivefold."""
+    """Draw a study of 5 seeds: each shifts all its conditions, and the noise of conditions differs fivefold."""
     spread = np.linspace(0.01, 0.05, truth.size).reshape(truth.shape)
     return truth[..., None] + rng.normal(0, 0.05, 5) + spread[..., None] * rng.normal(size=(*truth.shape, 5))
 
@@ -206,26 +207,26 @@ def test_intervals_cover_the_truth_at_their_level() -> None:
     true_main = [0.2 + 0.04, 0.05, 0.1, -0.1 + 0.04]
     true_pairs = [0, 0, 0.08, 0, 0]
     rng = np.random.default_rng(7)
-    covered, found_sure = np.zeros(9), np.zeros(9)
+    covered, found_significant = np.zeros(9), np.zeros(9)
     for _ in range(NUM_STUDIES):
         values = simulate(rng, truth)
         effects = [*measure_main_effects(values), *measure_interactions(values)]
         for place, (effect, true) in enumerate(zip(effects, true_main + true_pairs, strict=True)):
             covered[place] += effect.estimate.low <= true <= effect.estimate.high
-            found_sure[place] += effect.is_sure
+            found_significant[place] += effect.is_significant
     low, high = find_bounds(0.95)
     assert ((low <= covered) & (covered <= high)).all(), covered
-    assert found_sure[0] > 0.95 * NUM_STUDIES  # the large effect is found
+    assert found_significant[0] > 0.95 * NUM_STUDIES  # the large effect is found
 
 
-def test_a_study_without_effects_seldom_calls_one_sure() -> None:
-    """1,000 simulated studies in which nothing has an effect: at most 5 % call anything sure."""
+def test_a_study_without_effects_seldom_calls_one_significant() -> None:
+    """1,000 simulated studies in which nothing has an effect: at most 5 % call anything significant."""
     rng = np.random.default_rng(8)
     false = {"main": 0, "pairs": 0}
     for _ in range(NUM_STUDIES):
         values = simulate(rng, np.full((2, 3, 2), 0.5))
-        false["main"] += any(effect.is_sure for effect in measure_main_effects(values))
-        false["pairs"] += any(effect.is_sure for effect in measure_interactions(values))
+        false["main"] += any(effect.is_significant for effect in measure_main_effects(values))
+        false["pairs"] += any(effect.is_significant for effect in measure_interactions(values))
     assert all(count <= find_bounds(0.05)[1] for count in false.values()), false
     assert min(false.values()) > 0.01 * NUM_STUDIES  # nor is it never: the level is used
 

@@ -1,4 +1,4 @@
-"""How runs are sorted into a grid: axes, what follows them, cells, what is missing."""
+"""A study's grid: its axes, the options that follow them, its conditions, and what is missing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 
 from lengthwise.errors import LengthwiseError
 from lengthwise.studies.study import MISSING, build_study
+from lengthwise.tracking.runs.manifest import PrimaryMetric
 from unit.studies.study_runs import make_grid, make_run
 
 AXES = {"model.feedback": ("none", "teacher"), "model.length": ("fixed", "stop")}
@@ -65,10 +66,10 @@ def test_whatever_did_not_finish_is_listed() -> None:
     runs[0] = make_run({"model.feedback": "none", "model.length": "fixed"}, 0, None, status="FAILED")
     runs[1] = make_run({"model.feedback": "none", "model.length": "fixed"}, 1, float("nan"))
     found = build_study(["try"], runs).list_unfinished()
-    assert [(cell.name, seed, status) for cell, seed, status, _ in found] == [
+    assert [(each.condition.name, each.seed, each.status) for each in found] == [
         ("feedback=none, length=fixed", 0, "FAILED"),
         ("feedback=none, length=fixed", 1, "FINISHED"),
-        ("feedback=teacher, length=stop", lost.seed, MISSING),
+        ("feedback=teacher, length=stop", lost.manifest.seed, MISSING),
     ]
     assert np.isnan(build_study(["try"], runs).tabulate("test/exact_match")[0, 0, :2]).all()
 
@@ -83,19 +84,19 @@ def test_what_a_sweep_planned_is_missed() -> None:
     assert study.unstarted == {"latent_dim": ("16",)}
 
 
-def test_of_two_runs_of_a_cell_and_seed_the_one_that_finished_counts() -> None:
+def test_of_two_runs_of_a_condition_and_seed_the_one_that_finished_counts() -> None:
     early = make_run({}, 0, 0.4, name="early")
     late = make_run({}, 0, 0.6, name="late", started="2026-01-02T00:00:00.000+00:00")
     broken = make_run({}, 0, None, status="FAILED", name="broken", started="2026-01-03T00:00:00.000+00:00")
-    (cell,) = build_study(["try"], [late, broken, early]).cells
-    assert cell.runs[0].name == "late"
+    (condition,) = build_study(["try"], [late, broken, early]).conditions
+    assert condition.runs[0].manifest.name == "late"
 
 
 def test_an_interval_ends_where_the_score_does() -> None:
     runs = [make_run({}, seed, value) for seed, value in enumerate((1.0, 0.99, 0.9))]
-    (cell,) = build_study(["try"], runs).cells
-    assert cell.estimate("test/exact_match").high == 1
-    assert cell.estimate("time/fit_seconds").mean == 5
+    (condition,) = build_study(["try"], runs).conditions
+    assert condition.estimate("test/exact_match").high == 1
+    assert condition.estimate("time/fit_seconds").mean == 5
 
 
 def test_a_search_is_no_grid() -> None:
@@ -108,14 +109,14 @@ def test_a_search_is_no_grid() -> None:
     runs += [make_run({"latent_dim": int(draws[2][0]), "training.batch_size": int(draws[0][1])}, 0, 0.5)]
     study = build_study(["try"], runs)
     assert not study.is_grid
-    assert len(study.cells) == len(runs)
+    assert len(study.conditions) == len(runs)
 
 
 def test_runs_that_cannot_be_compared_are_refused() -> None:
     with pytest.raises(LengthwiseError, match="no runs in study try"):
         build_study(["try"], [])
-    other = make_run({}, 1, 0.5, metric="test/mean_absolute_error", higher_is_better=False)
+    other = make_run({}, 1, 0.5, primary_metric=PrimaryMetric(name="test/mean_absolute_error", greater_is_better=False))
     with pytest.raises(LengthwiseError, match="different scores"):
         build_study(["try"], [make_run({}, 0, 0.5), other])
     with pytest.raises(LengthwiseError, match="None of the runs"):
-        build_study(["try"], [make_run({}, 0, 0.5, metric=None)])
+        build_study(["try"], [make_run({}, 0, 0.5, primary_metric=None)])

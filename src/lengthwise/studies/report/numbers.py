@@ -1,4 +1,4 @@
-"""How a report writes numbers: scores, differences with their intervals, durations."""
+"""Numbers of a report as text: scores, differences with their intervals, durations."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import NamedTuple
 from lengthwise.evaluation.metrics import find_metric
 from lengthwise.studies.effects import Estimate
 
+MINUS, UNKNOWN = "\N{MINUS SIGN}", "\N{EN DASH}"
+
 
 class Unit(NamedTuple):
-    """How scores and differences of a metric are written.
+    """The units in which a metric is shown.
 
     Args:
         label: name of the metric.
-        scale: what scores are multiplied by: 100 for shares.
+        scale: factor by which scores are multiplied: 100 for shares.
         score: unit of a score, such as `%`.
         difference: unit of a difference, such as `points`.
     """
@@ -26,7 +28,7 @@ class Unit(NamedTuple):
 
 
 def find_unit(metric: str) -> Unit:
-    """Return how a metric is written; its name without the split."""
+    """Return the units of a metric, given by its name without the split."""
     known = find_metric(metric)
     if known is None:
         return Unit(metric.replace("_", " "), 1.0, "", "")
@@ -35,7 +37,7 @@ def find_unit(metric: str) -> Unit:
     return Unit(known.label, 1.0, known.unit, known.unit)
 
 
-def write_number(value: float, unit: Unit, *, like: float | None = None, sign: bool = False) -> str:
+def format_number(value: float, unit: Unit, *, like: float | None = None, sign: bool = False) -> str:
     """Write a score or a difference, shares with one decimal, others with three digits.
 
     Args:
@@ -47,12 +49,27 @@ def write_number(value: float, unit: Unit, *, like: float | None = None, sign: b
     if not math.isfinite(value):
         return "not known" if math.isnan(value) else str(value)
     scaled, size = value * unit.scale, abs(value if like is None else like)
-    decimals = 1 if unit.scale == 100 else 3 if size == 0 else min(6, max(0, 2 - math.floor(math.log10(size))))
+    if unit.scale == 100:
+        decimals = 1
+    elif size == 0:
+        decimals = 3
+    else:
+        decimals = min(6, max(0, 2 - math.floor(math.log10(size))))
     text = f"{scaled:+.{decimals}f}" if sign else f"{scaled:.{decimals}f}"
-    return text.replace("-", "\N{MINUS SIGN}")
+    return text.replace("-", MINUS)
 
 
-def write_estimate(estimate: Estimate, unit: Unit, *, difference: bool = False) -> str:
+def format_score(value: float, unit: Unit) -> str:
+    """Write a score with its unit, such as `10.0 %`."""
+    return f"{format_number(value, unit)} {unit.score}".strip()
+
+
+def format_known(value: float, unit: Unit) -> str:
+    """Write a score without its unit; a dash where it is not known."""
+    return format_number(value, unit) if math.isfinite(value) else UNKNOWN
+
+
+def format_estimate(estimate: Estimate, unit: Unit, *, difference: bool = False) -> str:
     """Write a mean with its interval and unit, such as `+4.1 [1.0, 7.2] points`.
 
     Args:
@@ -61,20 +78,29 @@ def write_estimate(estimate: Estimate, unit: Unit, *, difference: bool = False) 
         difference: whether it is one.
     """
     like = max(abs(estimate.mean), abs(estimate.low) if math.isfinite(estimate.low) else 0.0)
-    mean = write_number(estimate.mean, unit, like=like, sign=difference)
+    mean = format_number(estimate.mean, unit, like=like, sign=difference)
     name = unit.difference if difference else unit.score
     if not math.isfinite(estimate.low):
         return f"{mean} {name}".strip()
-    low, high = (write_number(end, unit, like=like) for end in (estimate.low, estimate.high))
+    low, high = (format_number(end, unit, like=like) for end in (estimate.low, estimate.high))
     return f"{mean} [{low}, {high}] {name}".strip()
 
 
-def write_seconds(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """Write a duration: seconds up to two minutes, then minutes.
 
-    >>> write_seconds(4.26), write_seconds(61.0), write_seconds(600.0)
+    >>> format_seconds(4.26), format_seconds(61.0), format_seconds(600.0)
     ('4.3 s', '61 s', '10 min')
     """
     if seconds >= 120:
         return f"{seconds / 60:.0f} min"
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def format_count(number: int, noun: str) -> str:
+    """Write a count with its noun.
+
+    >>> format_count(1, "seed"), format_count(2, "seed")
+    ('1 seed', '2 seeds')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

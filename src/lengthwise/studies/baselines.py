@@ -1,0 +1,61 @@
+"""Baselines of a study: the scores reached without learning, and whether any condition beats them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from lengthwise.studies.study import Condition, Study, StudyRun
+
+
+class Baseline(NamedTuple):
+    """A score reached without learning, such as that of the majority target.
+
+    Args:
+        name: in words.
+        score: its mean over the runs.
+    """
+
+    name: str
+    score: float
+
+
+def find_baseline(study: Study, metric: str, condition: Condition | None = None) -> Baseline | None:
+    """Find the best baseline.
+
+    Args:
+        study: the study.
+        metric: `split/metric`.
+        condition: whose runs are looked at; None: all runs.
+
+    Returns:
+        The best one; None where none is known. One without any error is left out: it is no baseline but the task
+        itself, as copying is of the dataset `copy`.
+    """
+    runs: Iterable[StudyRun] = study.runs if condition is None else condition.finished
+    split, _, name = metric.partition("/")
+    start, end = f"{split}/baseline_", f"_{name}"
+    perfect = 1.0 if study.higher_is_better else 0.0
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        for key, value in run.manifest.summary.items():
+            if key.startswith(start) and key.endswith(end) and math.isfinite(value) and value != perfect:
+                found.setdefault(key[len(start) : -len(end)], []).append(value)
+    if not found:
+        return None
+    means = {key: sum(values) / len(values) for key, values in found.items()}
+    best = (max if study.higher_is_better else min)(means, key=lambda key: means[key])
+    return Baseline(best.replace("_", " "), means[best])
+
+
+def beats_baseline(study: Study, condition: Condition) -> bool:
+    """Tell whether the mean score of a condition is better than the best baseline of its own runs.
+
+    Without a baseline, a share has to be above 0, and any error counts as better.
+    """
+    score = condition.average(study.metric)
+    baseline = find_baseline(study, study.metric, condition)
+    if study.higher_is_better:
+        return score > (0.0 if baseline is None else baseline.score)
+    return score < (math.inf if baseline is None else baseline.score)

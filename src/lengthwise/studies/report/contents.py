@@ -1,0 +1,68 @@
+"""The contents of a report, before they become a page or Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lengthwise.evaluation.tables import Table
+from lengthwise.studies.report.answer import Answer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """A figure of a report.
+
+    Args:
+        name: its file's stem.
+        caption: what it shows and how to read it, a sentence or two.
+        png: its content.
+    """
+
+    name: str
+    caption: str
+    png: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """A part of a report.
+
+    Args:
+        title: its heading.
+        text: sentences before the rest; empty where none are needed.
+        tables: caption -> table; an empty caption where the heading says it.
+        pictures: shown after the tables.
+    """
+
+    title: str
+    text: str = ""
+    tables: Mapping[str, Table]
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """A report before it is written.
+
+    Args:
+        title: of the study.
+        question: the question of the study; None where its configuration does not state one.
+        answer: in words.
+        summary: the main effects side by side, marked; without rows where conditions cannot be compared.
+        lead: figures shown right below the answer.
+        details: name -> text: data, budget, seeds, versions, commit.
+        sections: in order.
+        commands: how to reproduce it, line by line.
+        made: date and version of the report itself.
+    """
+
+    title: str
+    question: str | None
+    answer: Answer
+    summary: Table
+    lead: tuple[Picture, ...]
+    details: Mapping[str, str]
+    sections: tuple[Section, ...]
+    commands: tuple[str, ...]
+    made: str

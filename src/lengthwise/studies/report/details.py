@@ -1,0 +1,137 @@
+"""Details of a study below its answer: data, budget, seeds, time, code, and the commands that reproduce it."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from lengthwise.config.paths import conf_dir
+from lengthwise.studies.axes import Value, show_value
+from lengthwise.studies.study import Study
+from lengthwise.tracking.runs.manifest import Manifest
+
+_DIRECTORIES = ("output_dir=", "tracking=", "tracking.")
+"""Overrides that say only where runs are kept."""
+
+_BUDGET = {
+    "epochs": "at most {} epochs",
+    "batches_per_epoch": "{} batches an epoch",
+    "batch_size": "batches of {}",
+    "optimizer": "{}",
+    "learning_rate": "learning rate {}",
+    "early_stopping_patience": "stopped after {} epochs without a better validation loss",
+}
+"""Option of `training` -> how its value is described."""
+
+
+def list_details(study: Study, sweeps: Sequence[Manifest], header: Mapping[str, str]) -> dict[str, str]:
+    """List what is known of a study beside its results, name -> text.
+
+    Args:
+        study: the study.
+        sweeps: the manifests of its sweeps.
+        header: as `read_header` returns it.
+    """
+    manifests = [*sweeps, *(run.manifest for run in study.runs)]
+    constant = _find_constant(study)
+    details = {
+        "Data": "; ".join(_describe_data(study)),
+        "Preset": show_value(constant["model.name"]) if "model.name" in constant else "",
+        "Budget": _describe_budget(constant),
+        "Seeds": ", ".join("none" if seed is None else str(seed) for seed in study.seeds),
+        "Runs": _describe_runs(study),
+        "Time": _describe_time(study, sweeps),
+        "Code": _describe_code(manifests),
+    }
+    newest = max(manifests, key=lambda manifest: manifest.started)
+    details |= {name: text for name, text in header.items() if name.startswith(("Expected", "Not "))}
+    details["Versions"] = ", ".join(f"{name} {version}" for name, version in newest.versions.items())
+    return {name: text for name, text in details.items() if text}
+
+
+def list_commands(study: Study, sweeps: Sequence[Manifest]) -> tuple[str, ...]:
+    """List the commands that reproduce a study, without the directories of the machine it ran on."""
+    manifests = sorted([*sweeps, *(run.manifest for run in study.runs)], key=lambda each: each.started)
+    commands = []
+    for manifest in manifests:
+        if manifest.parent is None:
+            words = [word for word in manifest.command if not word.startswith(_DIRECTORIES)]
+            commands.append(shlex.join(words))
+    checkouts = [each.git for each in manifests if each.git is not None]
+    commits = {checkout.commit for checkout in checkouts if checkout.commit is not None}
+    checkout_line = []
+    if len(commits) == 1:
+        changed = "   # and the changes in the runs' git.diff" if any(each.dirty for each in checkouts) else ""
+        checkout_line = [f"git checkout {commits.pop()}{changed}"]
+    return (*checkout_line, *dict.fromkeys(commands), f"lengthwise report {' '.join(study.names)}")
+
+
+def read_header(study: str) -> dict[str, str]:
+    """Read the comment at the head of a study's overlay, `conf/experiment/STUDY.yaml`.
+
+    Args:
+        study: its name.
+
+    Returns:
+        `Question`, the text before the first line that begins with a word and a colon, and the text after each such
+        word; empty where there is no overlay.
+    """
+    path = conf_dir() / "experiment" / f"{study}.yaml"
+    if not path.is_file():
+        return {}
+    header: dict[str, str] = {}
+    name = "Question"
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        text = line.lstrip("#").strip()
+        if text.startswith("@package"):
+            continue
+        word, colon, rest = text.partition(": ")
+        if colon and word[:1].isupper() and word.replace(" ", "").isalpha() and word.count(" ") < 5:
+            name, text = word, rest
+        header[name] = f"{header.get(name, '')} {text}".strip()
+    return header
+
+
+def _find_constant(study: Study) -> dict[str, Value]:
+    params = [run.manifest.params for run in study.runs]
+    return {name: value for name, value in params[0].items() if all(own.get(name) == value for own in params)}
+
+
+def _describe_data(study: Study) -> list[str]:
+    found = {}
+    for run in study.runs:
+        data = run.manifest.dataset
+        if data is not None:
+            sizes = ", ".join(f"{size:,} {split}" for split, size in data.split_sizes.items())
+            found[data.name, data.sha256] = f"{data.name} ({sizes}; sha256 {data.sha256[:12]})"
+    names = Counter(name for name, _ in found)
+    return [*found.values(), *(f"{name} differs between runs" for name, count in names.items() if count > 1)]
+
+
+def _describe_budget(constant: Mapping[str, Value]) -> str:
+    values = {option: constant.get(f"training.{option}") for option in _BUDGET}
+    return ", ".join(_BUDGET[option].format(show_value(value)) for option, value in values.items() if value is not None)
+
+
+def _describe_runs(study: Study) -> str:
+    counts = Counter(run.manifest.status.lower() for run in study.runs)
+    listed = ", ".join(f"{count} {status}" for status, count in counts.items())
+    replaced = len(study.runs) - sum(len(condition.runs) for condition in study.conditions)
+    return listed + (f"; {replaced} of them replaced by a later run of the same condition and seed" if replaced else "")
+
+
+def _describe_time(study: Study, sweeps: Sequence[Manifest]) -> str:
+    runs = sum(run.manifest.duration_seconds or 0 for run in study.runs) / 60
+    known = [sweep.duration_seconds for sweep in sweeps if sweep.duration_seconds is not None]
+    return f"{runs:.1f} min of runs" + (f", {sum(known) / 60:.1f} min of sweeps" if known else "")
+
+
+def _describe_code(manifests: Sequence[Manifest]) -> str:
+    found = []
+    for manifest in manifests:
+        if manifest.git is not None and manifest.git.commit is not None:
+            found.append(manifest.git.commit[:10] + (" with uncommitted changes" if manifest.git.dirty else ""))
+    return ", ".join(f"commit {state}" for state in dict.fromkeys(found))

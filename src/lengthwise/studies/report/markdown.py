@@ -1,0 +1,45 @@
+"""The report as Markdown, its figures beside it in `figures/`."""
+
+from __future__ import annotations
+
+from lengthwise.studies.report.contents import Picture, Report, Section
+from lengthwise.studies.report.findings import LEGEND
+
+_MOST_WIDTH = 80
+
+
+def render_markdown(report: Report) -> str:
+    """Return a report as Markdown."""
+    lines = [f"# {report.title}", ""]
+    if report.question:
+        lines += [report.question, ""]
+    lines += ["## Verdict", ""]
+    for paragraph in report.answer.paragraphs:
+        lines += [paragraph, ""]
+    if report.summary.rows:
+        lines += [report.summary.to_markdown(max_width=_MOST_WIDTH), LEGEND, ""]
+    for picture in report.lead:
+        lines += _list_picture(picture)
+    lines += [f"*{caution}*\n" for caution in report.answer.cautions]
+    lines += ["## The study", "", *(f"- {name}: {text}" for name, text in report.details.items()), ""]
+    for section in report.sections:
+        lines += _list_section(section)
+    lines += ["## How to reproduce", "", *(f"    {line}" for line in report.commands), ""]
+    lines += [f"Every run: [results.csv](results.csv). All on one page: [report.html](report.html). {report.made}", ""]
+    return "\n".join(lines)
+
+
+def _list_section(section: Section) -> list[str]:
+    lines = [f"## {section.title}", ""]
+    if section.text:
+        lines += [section.text, ""]
+    for caption, table in section.tables.items():
+        lines += [f"### {caption}", ""] if caption else []
+        lines.append(table.to_markdown(max_width=_MOST_WIDTH))
+    for picture in section.pictures:
+        lines += _list_picture(picture)
+    return lines
+
+
+def _list_picture(picture: Picture) -> list[str]:
+    return [f"![{picture.caption}](figures/{picture.name}.png)", "", picture.caption, ""]

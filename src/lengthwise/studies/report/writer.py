@@ -1,0 +1,102 @@
+"""Writes the report on studies, or on a sweep, into its directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from lengthwise.errors import LengthwiseError
+from lengthwise.evaluation.tables import Table
+from lengthwise.files import write_whole
+from lengthwise.studies.collect import Collection, collect_studies, collect_sweep
+from lengthwise.studies.report.answer import write_answer
+from lengthwise.studies.report.contents import Report
+from lengthwise.studies.report.details import list_commands, list_details, read_header
+from lengthwise.studies.report.markdown import render_markdown
+from lengthwise.studies.report.page import render_page
+from lengthwise.studies.report.sections import build_lead, build_sections
+from lengthwise.studies.report.tables import tabulate_answer, write_results
+
+REPORT_DIRECTORY = "report"
+"""Directory of a report, within that of its study or of the sweep it is about."""
+
+HTML_NAME, TEXT_NAME, RESULTS_NAME = "report.html", "README.md", "results.csv"
+
+
+class WrittenReport(NamedTuple):
+    """A report that was written.
+
+    Args:
+        directory: where its files are.
+        html: the page.
+        answer: what it says first, in paragraphs.
+    """
+
+    directory: Path
+    html: Path
+    answer: tuple[str, ...]
+
+
+def report_studies(output_dir: Path, names: Sequence[str], *, destination: Path | None = None) -> WrittenReport:
+    """Write the report on one or more studies.
+
+    Args:
+        output_dir: where run directories are.
+        names: of the studies; the runs of several are taken together.
+        destination: directory for the report; None: `report` in the study's directory.
+
+    Raises:
+        LengthwiseError: there is no such study, its runs cannot be compared, or the report cannot be written.
+    """
+    collection = collect_studies(output_dir, names)
+    return _write(collection, destination or output_dir / "+".join(collection.study.names) / REPORT_DIRECTORY)
+
+
+def report_sweep(directory: Path) -> WrittenReport:
+    """Write the report on the runs of one sweep into its directory, with those it reused from earlier sweeps.
+
+    Args:
+        directory: of the sweep, whose `sweep.csv` names the runs.
+
+    Raises:
+        LengthwiseError: it has no runs, they cannot be compared, or the report cannot be written.
+    """
+    return _write(collect_sweep(directory), directory / REPORT_DIRECTORY)
+
+
+def _write(collection: Collection, destination: Path) -> WrittenReport:
+    html = destination / HTML_NAME
+    try:
+        (destination / "figures").mkdir(parents=True, exist_ok=True)
+        report = _assemble(collection, destination / "figures")
+        write_whole(html, render_page(report).encode())
+        write_whole(destination / TEXT_NAME, render_markdown(report).encode())
+        write_whole(destination / RESULTS_NAME, write_results(collection.study).encode())
+    except OSError as error:
+        raise LengthwiseError(
+            f"The report cannot be written: {error}. Give another directory with --output DIR."
+        ) from error
+    answer = report.answer
+    return WrittenReport(directory=destination, html=html, answer=(*answer.paragraphs, *answer.cautions))
+
+
+def _assemble(collection: Collection, figures: Path) -> Report:
+    study, sweeps = collection
+    answer = write_answer(study)
+    header = read_header(study.names[0]) if len(study.names) == 1 else {}
+    newest = max((run.manifest for run in study.runs), key=lambda manifest: manifest.started)
+    question = header.get("Question", "")
+    has_verdicts = answer.standing == "compared"
+    return Report(
+        title=study.title,
+        question=question[:1].upper() + question[1:] if question else None,
+        answer=answer,
+        summary=tabulate_answer(study) if has_verdicts else Table(columns=(), rows=()),
+        lead=build_lead(study, answer.standing, figures),
+        details=list_details(study, sweeps, header),
+        sections=build_sections(study, answer.standing, figures),
+        commands=list_commands(study, sweeps),
+        made=f"Written by lengthwise {newest.versions.get('lengthwise', '')} on {datetime.now(UTC):%Y-%m-%d}.",
+    )
