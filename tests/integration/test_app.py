@@ -56,10 +56,10 @@ def test_the_manual_lists_every_group_with_every_choice(manual: str) -> None:
     ends = sorted([*starts.values(), len(section)])
     for group, start in starts.items():
         part = section[start : ends[ends.index(start) + 1]]
-        told = {word.strip(",") for line in part.splitlines() for word in list_choices(line).split()}
+        listed = {word.strip(",") for line in part.splitlines() for word in list_choices(line).split()}
         files = {path.stem for path in (conf_dir() / group).glob("*.yaml")}
-        assert told >= files, f"{group}: conf/hydra/help/lengthwise.yaml does not tell of {sorted(files - told)}"
-        assert group == "experiment" or told == files
+        assert listed >= files, f"{group}: conf/hydra/help/lengthwise.yaml does not list {sorted(files - listed)}"
+        assert group == "experiment" or listed == files
 
 
 def test_the_manual_lists_every_axis_with_its_default(manual: str) -> None:

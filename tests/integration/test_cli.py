@@ -85,16 +85,16 @@ def test_a_mistake_gives_one_message(arguments: list[str], words: str, capsys: p
 
 
 def test_runs_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    place = f"output_dir={tmp_path}"
-    assert run_command(["runs", place]) == 0
+    where = f"output_dir={tmp_path}"
+    assert run_command(["runs", where]) == 0
     assert capsys.readouterr().out == f"No runs in {tmp_path}.\n"
     first, second = make_run(tmp_path, "a", 0.5), make_run(tmp_path, "b", float("nan"))
-    assert run_command(["runs", place]) == 0
+    assert run_command(["runs", where]) == 0
     table = capsys.readouterr().out
     assert first[-6:] in table
     assert second[-6:] in table
     assert "val/loss 0.5" in table
-    assert run_command(["runs", "b", place, "--json"]) == 0
+    assert run_command(["runs", "b", where, "--json"]) == 0
     (run,) = json.loads(capsys.readouterr().out)
     assert (run["name"], run["seed"], run["status"], run["summary"]) == (second, 4, "FINISHED", {"val/loss": None})
 

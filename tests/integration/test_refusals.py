@@ -45,8 +45,8 @@ GROUPS = ("model", "dataset", "training", "decoding", "tracking")
 
 
 def misspell(random_: random.Random, name: str) -> str:
-    place = random_.randrange(len(name))
-    return random_.choice((name[:place] + name[place + 1 :], name[:place] + "q" + name[place:], f"{name}_x"))
+    index = random_.randrange(len(name))
+    return random_.choice((name[:index] + name[index + 1 :], name[:index] + "q" + name[index:], f"{name}_x"))
 
 
 def unknown_key(r: random.Random) -> Case:
@@ -210,8 +210,8 @@ def generate(count: int, *, seed: int) -> Iterator[Case]:
         seed: of the draw.
     """
     r = random.Random(seed)
-    for place in range(count):
-        yield KINDS[place % len(KINDS)](r)
+    for index in range(count):
+        yield KINDS[index % len(KINDS)](r)
 
 
 def refuse(overrides: list[str]) -> str:

@@ -55,7 +55,7 @@ class Command:
         shown = [word.name for word in self.words]
         if self.repeats:
             shown[-1] += " ..."
-        return " ".join(word if place < self.num_required else f"[{word}]" for place, word in enumerate(shown))
+        return " ".join(word if index < self.num_required else f"[{word}]" for index, word in enumerate(shown))
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -123,7 +123,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "export": Command(
         run=use.export_run,
-        meaning="Write a run's model as a SavedModel: strings in, strings out, with TensorFlow alone.",
+        meaning="Write a run's model as a SavedModel, which TensorFlow runs without this package.",
         words=(RUN, Word(name="DIRECTORY", demand="Give the directory to be made")),
         num_required=2,
     ),

@@ -1,4 +1,4 @@
-"""The exit statuses of `python train.py` and `lengthwise`, and the message that goes with each."""
+"""The exit statuses of `python train.py` and `lengthwise`, and the message printed with each."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def main(function: JobFunction = EXPERIMENT) -> None:
 
 def _run_command(task: Task) -> int:
     try:
-        with task.ending:
+        with task.contexts:
             arguments = read_arguments(sys.argv[1:])
             if not arguments.shell_completion:
                 check_overrides(arguments.overrides)

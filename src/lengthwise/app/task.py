@@ -35,11 +35,11 @@ class Task:
         self.command = command
         self.function = function
         self.sweeps: list[Sweep] = []
-        self.ending = contextlib.ExitStack()
+        self.contexts = contextlib.ExitStack()
         self._own_errors: list[Exception] = []
 
     def __call__(self, raw: RawConfig) -> float | None:
-        """Run one configuration; a mistake of the user's ends the process with its message alone.
+        """Run one configuration; a mistake of the user's ends the process with one message.
 
         Args:
             raw: the composed configuration without Hydra's own part.
@@ -84,10 +84,10 @@ class Task:
         Args:
             sweep: the sweep, before its first job.
         """
-        self.sweeps.append(self.ending.enter_context(sweep))
+        self.sweeps.append(self.contexts.enter_context(sweep))
         if self.function is EXPERIMENT:
             preload_report()
-            self.ending.push(lambda kind, *_: write_sweep_report(sweep.directory) if kind is None else None)
+            self.contexts.push(lambda kind, *_: write_sweep_report(sweep.directory) if kind is None else None)
 
 
 def check_resume(options: RunOptions, launch: Launch) -> None:
