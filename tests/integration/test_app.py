@@ -16,9 +16,10 @@ from hydra import compose, initialize_config_dir
 from lengthwise.app.arguments import describe_command, read_arguments
 from lengthwise.app.exit_status import EXIT_FAILED, EXIT_REFUSED
 from lengthwise.app.hydra_app import main
-from lengthwise.config.compose import HYDRA_VERSION, list_groups
+from lengthwise.config.compose import HYDRA_VERSION
 from lengthwise.config.fields import read_fields
 from lengthwise.config.options import RunOptions
+from lengthwise.config.overrides import list_groups
 from lengthwise.config.paths import conf_dir
 from lengthwise.errors import ConfigError, DataError
 from lengthwise.pipeline.launch import JobFunction, Launch

@@ -1,0 +1,109 @@
+"""Checks of the command line's overrides: none may name code, remove an option, or set Hydra itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+
+from lengthwise.config.paths import conf_dir
+from lengthwise.config.values import show_value
+from lengthwise.errors import ConfigError
+
+HYDRA_OPTIONS = ("hydra.mode", "hydra.searchpath", "hydra.launcher", "hydra.sweeper", "hydra/launcher", "hydra/sweeper")
+"""Hydra's own options that may be set; all others would take no effect here, or make Hydra write files."""
+
+_CHOICE = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*")
+_LONGEST_DETAIL = 200
+
+
+def list_groups() -> tuple[str, ...]:
+    """Return the groups that a choice can be made from, such as `model`."""
+    found = sorted(path.name for path in conf_dir().iterdir() if path.is_dir() and path.name != "hydra")
+    return tuple(dict.fromkeys((*found, "experiment")))
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Refuse overrides that Hydra would accept but that must not or cannot take effect here.
+
+    Args:
+        overrides: as on the command line, such as `model=repeat`.
+
+    Raises:
+        ConfigError: an override removes an option, names code to run, leaves the configuration's directory, or sets a
+            part of Hydra that this program fixes.
+        hydra.errors.OverrideParseException: an override cannot be read.
+    """
+    groups = list_groups()
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        _check_key(override)
+        if override.key_or_group in groups or "/" in override.key_or_group:
+            _check_place(override)
+            _check_choice(override)
+
+
+def _check_key(override: Override) -> None:
+    key, line = override.key_or_group, override.input_line or ""
+    if override.is_delete():
+        remedy = f"Give it another value: {key}=..."
+        raise ConfigError(key, "cannot be removed: every option must have a value", received=repr(line), remedy=remedy)
+    if any(part.startswith("_") for part in re.split(r"[./@]", key)) or _names_code(override.value()):
+        rule = "cannot be set: no option names code to run"
+        raise ConfigError(key, rule, received=shorten(line), remedy="Choose a variant by its name, as in model=repeat")
+    in_hydra = re.match(r"hydra([./]|$)", key) is not None
+    if in_hydra and not any(key == name or key.startswith((f"{name}.", f"{name}/")) for name in HYDRA_OPTIONS):
+        remedy = "Runs are written below output_dir and study; set those, or drop it"
+        raise ConfigError(key, "is fixed: Hydra itself writes nothing here", received=shorten(line), remedy=remedy)
+
+
+def _names_code(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(str(key).startswith("_") or _names_code(inner) for key, inner in value.items())
+    return isinstance(value, list) and any(_names_code(inner) for inner in value)
+
+
+def _check_place(override: Override) -> None:
+    group = override.key_or_group
+    if override.package is not None and not group.startswith("hydra/"):
+        rule = f"cannot be placed elsewhere: the options of {group} are read from there alone"
+        line = shorten(override.input_line or "")
+        raise ConfigError(f"{group}@{override.package}", rule, received=line, remedy=f"Write {group}=NAME")
+
+
+def _check_choice(override: Override) -> None:
+    if override.is_sweep_override() or isinstance(override.value(), dict):
+        return
+    value = override.value()
+    choices = value if isinstance(value, list) else [value]
+    for choice in choices or [None]:
+        if not isinstance(choice, str) or len(choice) > 200 or _CHOICE.fullmatch(choice) is None:
+            if choice is None and override.key_or_group == "experiment":
+                continue
+            raise ConfigError(
+                override.key_or_group,
+                f"must be the name of a file in conf/{override.key_or_group}/",
+                received=show_value(choice),
+                remedy=f"Choose one of {', '.join(_list_choices(override.key_or_group)) or 'those there are'}",
+            )
+
+
+def _list_choices(group: str) -> list[str]:
+    return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+
+
+def shorten(text: str) -> str:
+    """Write a text so that it can stand in a message: not too long, control characters as escapes.
+
+    Args:
+        text: any, such as an override.
+    """
+    shown = "".join(_visible(text))
+    return shown if len(shown) <= _LONGEST_DETAIL else f"{shown[:_LONGEST_DETAIL]}..."
+
+
+def _visible(text: str) -> Iterator[str]:
+    """Yield the characters of a text, those that a terminal would act upon as escapes."""
+    for character in text:
+        yield character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
