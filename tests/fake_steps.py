@@ -1,4 +1,4 @@
-"""Steps without a model, for the tests of decode loops: they spell words, or follow a table of conditional chances."""
+"""Steps without a model, for the tests of decoding: they spell words, or follow a table of probabilities."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from lengthwise.decoding.contract import Ending, Nest
+from lengthwise.decoding.contract import Nest
+from lengthwise.decoding.stop_rule import StopRule
 
 PADDING, START, STOP, UNKNOWN = 0, 1, 2, 3
 ALPHABET = "\0\1\2\3abcdefghijklmnopqrstuvwxyz "
@@ -18,14 +19,14 @@ class Outputs(NamedTuple):
     stop: tf.Tensor | None
 
 
-def make_ending(
-    limits: list[int], *, symbol: int | None = STOP, allowed: bool = True, longest: int | None = None
-) -> Ending:
-    return Ending(tf.constant(limits), tf.constant(longest or max(limits)), symbol, allowed)
+def make_rule(
+    limits: list[int], *, end_symbol: int | None = STOP, may_stop: bool = True, max_steps: int | None = None
+) -> StopRule:
+    return StopRule(tf.constant(limits), tf.constant(max_steps or max(limits)), end_symbol, may_stop)
 
 
 class Speller:
-    """A step that spells a word for each row, then stops for ever; it counts its steps."""
+    """A step that spells a word for each row, then stops; it counts its steps."""
 
     def __init__(self, words: list[str]) -> None:
         self.width = max(map(len, words)) + 1
@@ -47,7 +48,7 @@ class Tree:
 
     Args:
         size: number of symbols, STOP among them.
-        depth: longest sequence that is told apart.
+        depth: longest sequence whose extensions differ.
         seed: of the logits.
     """
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from corners import AXES, list_corners
 from lengthwise.config.options import GreedyOptions
 from lengthwise.data.dataset import Split
-from lengthwise.decoding.compiled import build_decode_function, decode_split
+from lengthwise.decoding.inference import Inference
 from lengthwise.evaluation.metrics import score_predictions
 from lengthwise.models.bundle import build_models
 from lengthwise.models.targets import prepare_lesson
@@ -53,30 +53,29 @@ def overfit(corner: dict[str, Any], seed: int = 0) -> Overfit:
     models, split = build_models(wiring), _draw_distinct(kind)
     lesson = prepare_lesson(split, wiring)
     losses, optimizer = build_losses(wiring), keras.optimizers.Adam(0.01, global_clipnorm=1.0)
-    optimizer.build(models.training.trainable_variables)
+    optimizer.build(models.network.trainable_variables)
     if wiring.feedback == "scheduled":
-        models.training.decoder.sampling_probability.assign(0.5)
+        models.network.decoder.sampling_probability.assign(0.5)
 
     @tf.function
     def advance() -> None:
         with tf.GradientTape() as tape:
-            outputs = models.training(lesson.inputs, training=True)
+            outputs = models.network(lesson.inputs, training=True)
             loss = sum(
                 losses[name](lesson.targets[name], outputs[name], lesson.weights[name]) for name in lesson.targets
             )
-        variables = models.training.trainable_variables
+        variables = models.network.trainable_variables
         optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
 
     advance()
     started, score = time.perf_counter(), float("nan")
-    decode = None
+    inference = Inference(models, GREEDY)
     for steps in range(STEPS_BETWEEN_CHECKS, MOST_STEPS + 1, STEPS_BETWEEN_CHECKS):
         for _ in range(STEPS_BETWEEN_CHECKS):
             advance()
         if steps == STEPS_BETWEEN_CHECKS:
             step_milliseconds = 1000 * (time.perf_counter() - started) / STEPS_BETWEEN_CHECKS
-            decode = build_decode_function(models, GREEDY)
-        summary = score_predictions(decode_split(decode, wiring, split, GREEDY), split, kind).summary
+        summary = score_predictions(inference.decode(split), split, kind).summary
         score = summary["exact_match" if kind == "tokens" else "mean_absolute_error"]
         # With fixed length features are filled up with zeros, and nothing tells where they end.
         right_length = wiring.length == "fixed" or summary["length_error"] == 0

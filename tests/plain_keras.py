@@ -133,7 +133,7 @@ class PlainModel:
 
 def build_plain(models: Models) -> PlainModel:
     """Copy a bundle's recurrent weights into plain layers; dense ones are plain already and shared."""
-    wiring, model = models.wiring, models.training
+    wiring, model = models.wiring, models.network
     variables: list[Any] = []
 
     def copy(recurrent: Any) -> Any:

@@ -31,7 +31,7 @@ def write_model(directory: Path, source: Codec, target: Codec, *overrides: str) 
     models = build_models(resolve_wiring(options.model, options.latent_dim, spec))
     keras.config.set_dtype_policy("float32")
     rng = np.random.default_rng(0)
-    for variable in models.training.trainable_variables:
+    for variable in models.network.trainable_variables:
         variable.assign(rng.normal(scale=1.2, size=variable.shape))
     dataset = Dataset(
         name="drawn", spec=spec, splits={}, source_codec=source, target_codec=target, content_hash="0" * 64, skipped=()

@@ -52,7 +52,7 @@ CORNERS: dict[str, tuple[DataSpec, dict[str, Any]]] = {
 
 def build_plain_parallel(models: Models) -> Callable[[dict[str, Any]], tf.Tensor]:
     """Write a corner whose inputs are known beforehand as a Keras user would."""
-    wiring, model = models.wiring, models.training
+    wiring, model = models.wiring, models.network
     layers = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
     encoder = layers[wiring.cell](UNITS, return_state=True)
     decoder = layers[wiring.cell](UNITS, return_sequences=True)
@@ -135,10 +135,10 @@ def prepare(name: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
             return unrolled.forward({**given, "source_length": np.full(BATCH, STEPS)})["values"]
 
     if models.wiring.feedback != "scheduled" and models.wiring.decoder_input_dim:
-        np.testing.assert_allclose(models.training(inputs)["values"], forward(inputs), atol=1e-4)
+        np.testing.assert_allclose(models.network(inputs)["values"], forward(inputs), atol=1e-4)
     # Scheduled feedback samples in training alone, so there it runs as in training.
     own = compile_step(
-        lambda given: models.training(given, training=True)["values"], models.training.trainable_variables, inputs
+        lambda given: models.network(given, training=True)["values"], models.network.trainable_variables, inputs
     )
     return own, compile_step(forward, variables, inputs)
 

@@ -34,7 +34,7 @@ from lengthwise.config.compose import compose_options
 from lengthwise.config.options import BeamOptions, DecodingOptions, GreedyOptions, SampleOptions
 from lengthwise.data.dataset import DataSpec
 from lengthwise.data.vocabulary import START, STOP
-from lengthwise.decoding.compiled import build_decode_function
+from lengthwise.decoding.compiled import compile_decode
 from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
 
@@ -118,8 +118,8 @@ def decode_sequence(models: Models, source: np.ndarray, *, steps: int, forbid_st
 
 def bind_products(models: Models, batch: int) -> Work:
     """Return a function that makes the matrix products of the decoder's 59 steps and nothing else."""
-    recurrent = tf.constant(models.training.decoder.recurrents[0].layer.cell.recurrent_kernel.numpy())
-    head = tf.constant(models.training.decoder.head.kernel.numpy())
+    recurrent = tf.constant(models.network.decoder.recurrents[0].layer.cell.recurrent_kernel.numpy())
+    head = tf.constant(models.network.decoder.head.kernel.numpy())
     state = tf.random.normal((batch, UNITS))
 
     @tf.function(autograph=False)
@@ -148,7 +148,7 @@ class Torch:
     def __init__(self, python: str, models: Models, threads: int) -> None:
         self._directory = tempfile.TemporaryDirectory()
         weights = Path(self._directory.name) / "weights.npz"
-        encoder, decoder = models.training.encoder.recurrents[0], models.training.decoder
+        encoder, decoder = models.network.encoder.recurrents[0], models.network.decoder
         cells = {"encoder": encoder.layer.cell, "decoder": decoder.recurrents[0].layer.cell}
         arrays = {
             f"{side}_{name}": getattr(cell, name).numpy()
@@ -182,9 +182,7 @@ class Torch:
 
 def list_cases(models: Models, torch: Torch | None) -> list[Case]:
     """List everything to be timed."""
-    functions = {
-        name: build_decode_function(models, choose_options(name, "max")) for name in ("greedy", "sample", "beam 4")
-    }
+    functions = {name: compile_decode(models, choose_options(name, "max")) for name in ("greedy", "sample", "beam 4")}
     source, steps = draw_sources(1)[0], SPEC.timesteps
     cases = [Case("reference loop", 1, steps, lambda: decode_sequence(models, source, steps=steps, forbid_stop=True))]
     for batch in (1, 64, 256, 1024):
@@ -248,13 +246,13 @@ def write_results(cases: list[Case], seconds: list[list[float]]) -> None:
 def check_strings(models: Models, count: int) -> int:
     """Compare greedy decoding with the tutorial's loop, sequences ending at their stop: how many differ."""
     # The stop is made likely, since every step of that loop takes its time.
-    bias = models.training.decoder.head.bias
+    bias = models.network.decoder.head.bias
     bias.assign(np.eye(1, SPEC.target_size, STOP, dtype=np.float32)[0] * 2.5)
     rng = np.random.default_rng(1)
-    for variable in models.training.trainable_variables:
+    for variable in models.network.trainable_variables:
         if variable is not bias:
             variable.assign(rng.normal(scale=0.25, size=variable.shape))
-    decode = build_decode_function(models, choose_options("greedy", "model"))
+    decode = compile_decode(models, choose_options("greedy", "model"))
     sources, differ, num_symbols = draw_sources(count), 0, 0
     length, limit = np.full(count, SPEC.source_timesteps, np.int32), np.full(count, SPEC.timesteps, np.int32)
     made = decode(sources, length, limit, np.arange(count, dtype=np.int32))
@@ -274,7 +272,7 @@ def open_torch(python: str, models: Models, threads: int) -> Torch | None:
         print(f"PyTorch cannot be imported by {python}: left out.")
         return None
     print(f"PyTorch {torch.version}, TensorFlow {tf.__version__}, {threads} threads each.")
-    decode = build_decode_function(models, choose_options("greedy", "max"))
+    decode = compile_decode(models, choose_options("greedy", "max"))
     ours = bind_decoding(decode, 64, SPEC.timesteps)()
     for cell in ("LSTMCell", "written out"):
         if torch.decode(cell, 64)[1] != ours.tolist():  # type: ignore[attr-defined]

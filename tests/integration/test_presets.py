@@ -10,7 +10,7 @@ import pytest
 
 from lengthwise.catalog.presets import Preset, list_presets
 from lengthwise.config.compose import compose_options
-from lengthwise.decoding.compiled import build_decode_function, decode_split
+from lengthwise.decoding.inference import Inference
 from lengthwise.models.bundle import build_models
 from lengthwise.models.targets import prepare_lesson
 from lengthwise.models.wiring import count_parameters, resolve_wiring
@@ -27,18 +27,18 @@ def test_a_preset_is_taught_and_decodes(preset: Preset, kind: str) -> None:
     options = replace(preset.options, embedding_dim=None) if kind == "features" else preset.options
     wiring = resolve_wiring(options, 8, SPECS[kind])
     models = build_models(wiring)
-    assert sum(int(np.prod(v.shape)) for v in models.training.trainable_variables) == count_parameters(wiring)
+    assert sum(int(np.prod(v.shape)) for v in models.network.trainable_variables) == count_parameters(wiring)
     split = draw_split(kind, num_examples=8)
     lesson = prepare_lesson(split, wiring)
-    models.training.compile(optimizer=keras.optimizers.Adam(0.02), loss=build_losses(wiring))
-    losses = models.training.fit(
+    models.network.compile(optimizer=keras.optimizers.Adam(0.02), loss=build_losses(wiring))
+    losses = models.network.fit(
         lesson.inputs, lesson.targets, sample_weight=lesson.weights, batch_size=8, epochs=12, verbose=0
     ).history["loss"]
     assert np.isfinite(losses).all()
     assert min(losses[6:]) < losses[0]
 
     decoding = compose_options(["decoding.length=oracle"] if wiring.length == "oracle" else []).decoding
-    predictions = decode_split(build_decode_function(models, decoding), wiring, split, decoding)
+    predictions = Inference(models, decoding).decode(split)
     assert (predictions.length <= wiring.spec.timesteps).all()
     if wiring.length == "oracle":
         np.testing.assert_array_equal(predictions.length, split.target_length)

@@ -71,7 +71,9 @@ def _decode_lines(predictor: Predictor, lines: TextIO, *, as_json: bool, probabi
     # A bar and lines on one terminal would cut each other up.
     console = Console(stderr=True, force_terminal=False if sys.stdout.isatty() else None)
     with show_progress(console, "decoding", None) as on_progress:
-        for prediction in decode_lines(predictor, read_lines(lines), probabilities=probabilities, report=on_progress):
+        for prediction in decode_lines(
+            predictor, read_lines(lines), probabilities=probabilities, on_progress=on_progress
+        ):
             # In one piece, so that Ctrl-C leaves whole lines; `print` writes the end of a line apart.
             sys.stdout.write(f"{_format_prediction(prediction, as_json=as_json)}\n")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lengthwise.data.dataset import Split
+from lengthwise.data.dataset import Sources, Split
 
 Indices = NDArray[np.int64]
 
@@ -117,6 +117,17 @@ def take_batch(split: Split, indices: Indices) -> Batch:
     source = split.source[:, : source_length.max()][indices]
     target = source if split.target is split.source else split.target[:, : target_length.max()][indices]
     return Batch(source=source, source_length=source_length, target=target, target_length=target_length)
+
+
+def take_sources(examples: Split | Sources, indices: Indices) -> Sources:
+    """Copy some sources, no wider than the longest of them.
+
+    Args:
+        examples: Sources, with or without their targets.
+        indices: Which ones, and in what order; at least one.
+    """
+    source_length = examples.source_length[indices]
+    return Sources(source=examples.source[:, : source_length.max()][indices], source_length=source_length)
 
 
 def _plan_pass(

@@ -60,6 +60,22 @@ class Split:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Sources:
+    """Source sequences to decode, whose targets are not known; padded on the right with zeros.
+
+    Args:
+        source: `(examples, steps)` int32, or `(examples, steps, features)` float32.
+        source_length: `(examples,)` int32, real steps, at least 1.
+    """
+
+    source: NDArray[np.generic]
+    source_length: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.source_length)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Skipped:
     """Number of examples that were left out, or kept with a change, for one reason."""
 

@@ -1,1 +1,1 @@
-"""Decoding: sequences made by a model that is told its own output."""
+"""Decoding: a model makes sequences from its own outputs, one step at a time."""

@@ -1,9 +1,7 @@
-"""The loop over steps that all strategies share which follow one sequence a row.
+"""The loop over steps shared by all strategies that follow one sequence a row.
 
-A step's own operations are few and small, so those of the loop count: it does what the next step needs, and whatever
-can be found out afterwards, for all steps at once, is.
-
-Shapes: B batch, T steps, V symbols or features.
+The operations of a single step are few and small, so the loop's own overhead counts. The loop therefore does only what
+the next step needs; all that can be computed afterwards, for all steps at once, is computed afterwards.
 """
 
 from __future__ import annotations
@@ -14,135 +12,120 @@ from typing import Any, NamedTuple, TypeAlias
 import tensorflow as tf
 
 from lengthwise.data.vocabulary import START
-from lengthwise.decoding.contract import Ending, Nest, Sequences, StepFunction, StepOutputs, forbid_end
+from lengthwise.decoding.contract import Nest, Sequences, StepFunction, StepOutputs
+from lengthwise.decoding.stop_rule import StopRule, find_end, forbid_stop
 
 Tensor: TypeAlias = tf.Tensor
 
 STEPS_PER_ITERATION = 4
-"""Steps written out in the loop's body, since an iteration costs as much as several of a small step's operations."""
+"""Steps unrolled in the loop's body, since one iteration costs as much as several operations of a small step."""
 
 
 class Emission(NamedTuple):
-    """What a row emits at a step.
+    """What each row emits at a step.
 
     Args:
-        output: fed back to the next step, ids `(B,)` or features `(B, V)`.
-        ends: `(B,)` bool, whether a row ends here; None where none may.
-        kept: tensors to be kept of every step, batch first.
+        output: Fed to the next step, ids `(batch,)` or features `(batch, features)`.
+        ends: `(batch,)` bool, whether a row ends here; None where none may.
+        recorded: Tensors recorded at every step, batch first.
     """
 
     output: Tensor
     ends: Tensor | None
-    kept: tuple[Tensor, ...]
+    recorded: tuple[Tensor, ...]
 
 
-Emit = Callable[[Tensor, StepOutputs], Emission]
-"""Makes the emission of the step of an index (a scalar) from the step's outputs."""
+Emit: TypeAlias = Callable[[Tensor, StepOutputs], Emission]
+"""From the index of a step (a scalar) and the step's outputs to its emission."""
 
-Choose = Callable[[Tensor, Tensor], Tensor]
-"""Chooses ids `(B,)` at the step of an index (a scalar) from logits `(B, V)`, of which some may be minus infinity."""
+Choose: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""From the index of a step (a scalar) and logits `(batch, symbols)`, some minus infinity, to ids `(batch,)`."""
 
 
 def run_steps(
     step: StepFunction,
-    ending: Ending,
+    rule: StopRule,
     *,
     start: tuple[Tensor, Nest, Nest],
     emit: Emit,
-    kept: tuple[tf.TensorSpec, ...],
+    recorded: tuple[tf.TensorSpec, ...],
 ) -> tuple[Tensor, ...]:
     """Make steps until every row has ended or reached its limit; after an end a few more, to finish an iteration.
 
     Args:
-        step: the model's step.
-        ending: how rows end.
-        start: what the first step is told, the constants and the state of the model's beginning.
-        emit: turns a step's outputs into what is fed back and kept.
-        kept: shape and type of what is kept of a step.
+        step: The model's step.
+        rule: The stop rule.
+        start: The first step's previous output, and the model's initial constants and state.
+        emit: Turns a step's outputs into what is fed back and what is recorded.
+        recorded: Shape and type of what is recorded at a step, batch first.
 
     Returns:
-        what was kept, `(B, longest, ...)`; zeros at the steps after the last one made.
+        What was recorded, `(batch, max_steps, ...)`; zeros at the steps that were not made.
     """
     previous, constants, state = start
-    arrays = tuple(tf.TensorArray(spec.dtype, ending.longest, element_shape=spec.shape) for spec in kept)
+    arrays = tuple(tf.TensorArray(spec.dtype, rule.max_steps, element_shape=spec.shape) for spec in recorded)
 
-    def body(index: Tensor, previous: Tensor, state: Nest, alive: Tensor, arrays: Any) -> tuple[Any, ...]:
+    def make_step(index: Tensor, previous: Tensor, state: Nest, is_open: Tensor, arrays: Any) -> tuple[Any, ...]:
         outputs, state = step(previous, constants, state)
         emission = emit(index, outputs)
         if emission.ends is not None:
-            alive &= ~emission.ends
-        arrays = tuple(array.write(index, value) for array, value in zip(arrays, emission.kept, strict=True))
-        return index + 1, emission.output, state, alive, arrays
+            is_open &= ~emission.ends
+        arrays = tuple(array.write(index, value) for array, value in zip(arrays, emission.recorded, strict=True))
+        return index + 1, emission.output, state, is_open, arrays
 
     def repeat(count: int, values: tuple[Any, ...]) -> Any:
-        """Make `count` steps an iteration, as long as a living row has so many left."""
+        """Make `count` steps an iteration, as long as an open row has that many left."""
 
-        def goes_on(index: Tensor, _previous: Tensor, _state: Nest, alive: Tensor, _arrays: Any) -> Tensor:
-            return tf.reduce_any(alive & (index + count <= limit))
+        def is_any_open(index: Tensor, _previous: Tensor, _state: Nest, is_open: Tensor, _arrays: Any) -> Tensor:
+            return tf.reduce_any(is_open & (index + count <= limit))
 
-        def advance(*values: Any) -> tuple[Any, ...]:
+        def make_steps(*values: Any) -> tuple[Any, ...]:
             for _ in range(count):
-                values = body(*values)
+                values = make_step(*values)
             return values
 
-        return tf.while_loop(goes_on, advance, values)
+        return tf.while_loop(is_any_open, make_steps, values)
 
-    # One step at least, even for rows that only fill up: a list of tensors of which none was written has no shape.
-    limit, alive = tf.maximum(ending.limit, 1), tf.ones_like(ending.limit, tf.bool)
-    values = repeat(STEPS_PER_ITERATION, (tf.constant(0), previous, state, alive, arrays))
+    # At least one step, even if all rows only fill up the batch: an array without a single entry has no shape.
+    limit, is_open = tf.maximum(rule.limit, 1), tf.ones_like(rule.limit, tf.bool)
+    values = repeat(STEPS_PER_ITERATION, (tf.constant(0), previous, state, is_open, arrays))
     arrays = repeat(1, values)[-1]
     return tuple(
         tf.transpose(array.stack(), (1, 0, *range(2, 1 + len(spec.shape))))
-        for array, spec in zip(arrays, kept, strict=True)
+        for array, spec in zip(arrays, recorded, strict=True)
     )
 
 
-def decode_tokens(step: StepFunction, constants: Nest, state: Nest, ending: Ending, *, choose: Choose) -> Sequences:
+def decode_tokens(step: StepFunction, constants: Nest, state: Nest, rule: StopRule, *, choose: Choose) -> Sequences:
     """Decode symbols, one a step, until every row has ended.
 
     Args:
-        step: the model's step.
-        constants: of the model's beginning.
-        state: of the model's beginning.
-        ending: how rows end. The end symbol itself is not part of the sequence.
-        choose: chooses a step's symbols.
+        step: The model's step.
+        constants: Of the model's beginning.
+        state: Of the model's beginning.
+        rule: The stop rule. The end symbol itself is not part of the sequence.
+        choose: Chooses a step's symbols.
     """
 
     def emit(index: Tensor, outputs: StepOutputs) -> Emission:
-        choice = choose(index, forbid_end(outputs.values, ending))
-        ends = tf.equal(choice, ending.symbol) if ending.allowed and ending.symbol is not None else None
-        return Emission(choice, ends, (choice, measure_cost(outputs.values, choice)))
+        choice = choose(index, forbid_stop(outputs.values, rule))
+        ends = tf.equal(choice, rule.end_symbol) if rule.may_stop and rule.end_symbol is not None else None
+        return Emission(choice, ends, (choice, compute_negative_log_likelihood(outputs.values, choice)))
 
-    start = tf.fill(tf.shape(ending.limit), START)
-    kept = (tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None,), tf.float32))
-    choices, costs = run_steps(step, ending, start=(start, constants, state), emit=emit, kept=kept)
-    ends_with = ending.symbol if ending.allowed else None
-    length, stopped = find_end(None if ends_with is None else tf.equal(choices, ends_with), ending)
+    start = tf.fill(tf.shape(rule.limit), START)
+    recorded = (tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None,), tf.float32))
+    choices, losses = run_steps(step, rule, start=(start, constants, state), emit=emit, recorded=recorded)
+    ends_with = rule.end_symbol if rule.may_stop else None
+    length, stopped = find_end(None if ends_with is None else tf.equal(choices, ends_with), rule)
     num_steps = tf.shape(choices)[1]
+    # The probability of a sequence includes that of its end symbol; its values do not include the symbol.
     made, scored = (tf.sequence_mask(count, num_steps) for count in (length, length + tf.cast(stopped, tf.int32)))
-    log_probability = -tf.reduce_sum(tf.where(scored, costs, 0.0), axis=1)
+    log_probability = -tf.reduce_sum(tf.where(scored, losses, 0.0), axis=1)
     return Sequences(tf.where(made, choices, 0), length, stopped, log_probability)
 
 
-def measure_cost(scores: Tensor, choice: Tensor) -> Tensor:
-    """Return minus the logarithm of the probability of ids `(B,)` under logits `(B, V)`, float32 `(B,)`."""
-    # The operation that sparse cross-entropy is made of: one in the place of a softmax, a gather and their shapes.
+def compute_negative_log_likelihood(scores: Tensor, choice: Tensor) -> Tensor:
+    """Return -log p `(batch,)` float32 of ids `(batch,)` under logits `(batch, symbols)`."""
+    # The operation inside sparse cross-entropy: one instead of a softmax, a gather and their shapes.
     loss, _ = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=scores, labels=choice)
     return tf.cast(loss, tf.float32)
-
-
-def find_end(ends: Tensor | None, ending: Ending) -> tuple[Tensor, Tensor]:
-    """Find where rows end.
-
-    Args:
-        ends: `(B, longest)` bool, whether a row would end at a step; None where none may.
-        ending: the rows' limits.
-
-    Returns:
-        the steps before the first end, or the limit where there is none, `(B,)` int32; and whether there is one.
-    """
-    if ends is None:
-        return ending.limit, tf.zeros_like(ending.limit, tf.bool)
-    ends &= tf.sequence_mask(ending.limit, tf.shape(ends)[1])
-    stopped = tf.reduce_any(ends, axis=1)
-    return tf.where(stopped, tf.argmax(ends, axis=1, output_type=tf.int32), ending.limit), stopped

@@ -1,6 +1,7 @@
-"""Running a decode loop on parts of the batch side by side, each on one thread, as training runs its recurrences.
+"""Runs a decode loop on parts of the batch in parallel, each part on one thread.
 
-A step's operations are small: spread over threads they wait for each other longer than they work.
+The operations of a step are small: spread over threads, they would wait for each other longer than they compute.
+Training runs its recurrences in the same way.
 """
 
 from __future__ import annotations
@@ -20,20 +21,23 @@ Arguments: TypeAlias = dict[str, tf.Tensor] | tf.Tensor
 def run_in_parts(
     loop: Callable[..., Result], rows: tuple[Arguments, ...], shared: tf.Tensor, *, values_per_row: int
 ) -> Result:
-    """Run a loop on parts of the rows side by side, while a graph is traced.
+    """Run a loop on parts of the rows in parallel; called while a graph is traced.
 
     Args:
-        loop: from arguments as in `rows`, of some rows, and `shared` to a nest of tensors, batch first, whose other
+        loop: From arguments as in `rows`, of some rows, and `shared` to a nest of tensors, batch first, whose other
             sizes are the same for all parts.
-        rows: tensors or dictionaries of tensors, batch first, with known sizes but for those that vary.
-        shared: a tensor that every part is given whole.
-        values_per_row: size of a row's state, by which the parts' number is chosen.
+        rows: Tensors or dictionaries of tensors, batch first, all sizes known but those that vary.
+        shared: A scalar that every part is given.
+        values_per_row: Size of a row's state, which decides the number of parts.
+
+    Returns:
+        The loop's results for all rows, in their order.
     """
     if has_gpu():  # where the operation behind `Parts` has no kernel
         return loop(*rows, shared)
     flat = tf.nest.flatten(rows)
     specs = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in flat]
-    with tf.init_scope():  # else what the graph under construction knows of its inputs would enter the part's
+    with tf.init_scope():  # otherwise static shapes of the graph under construction would enter the part's graph
         traced = tf.function(
             lambda *tensors: loop(*tf.nest.pack_sequence_as(rows, tensors[:-1]), tensors[-1]), autograph=False
         ).get_concrete_function(*specs, tf.TensorSpec((), shared.dtype))

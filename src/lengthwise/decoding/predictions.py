@@ -1,4 +1,4 @@
-"""What a decoder returns: sequences free of padding, and how they ended."""
+"""The results of decoding as arrays: sequences without padding, and whether the model ended them itself."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class Predictions:
     """Decoded sequences of many examples, in the order of the examples.
 
     Args:
-        values: `(examples, steps)` int32 ids, 0 after the end; or `(examples, steps, features)` float32, scaled as the
-            targets are. Neither start nor stop symbols.
+        values: Ids `(examples, steps)` int32, 0 after the end; or features `(examples, steps, features)` float32,
+            scaled as the targets are. Neither start nor stop symbols.
         length: `(examples,)` int32, steps made; 0 where the model stopped at once.
         stopped: `(examples,)` bool, whether the model ended the sequence itself; False where it was cut.
-        log_probability: `(examples,)` float32, natural logarithm of the probability of what was emitted, the end
-            included, under the model; None for features.
+        log_probability: `(examples,)` float32, natural logarithm of the probability under the model of what was
+            emitted, the end included; None for features.
     """
 
     values: NDArray[np.generic]
@@ -32,15 +32,15 @@ class Predictions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NBest:
-    """The best sequences that beam search found for many examples, in the order of the examples, best first.
+    """The n-best lists of beam search for many examples, in the order of the examples; in each list best first.
 
     Args:
-        values: `(examples, hypotheses, steps)` int32 ids, 0 after the end; neither start nor stop symbols.
-        length: `(examples, hypotheses)` int32.
+        values: Ids `(examples, hypotheses, steps)` int32, 0 after the end; neither start nor stop symbols.
+        length: `(examples, hypotheses)` int32, steps.
         stopped: `(examples, hypotheses)` bool, whether the model ended the sequence itself.
         log_probability: `(examples, hypotheses)` float32, as in `Predictions`.
-        score: `(examples, hypotheses)` float32, the log probability under the length penalty; minus infinity where
-            fewer were found, whose other entries then mean nothing.
+        score: `(examples, hypotheses)` float32, the log probability divided by the length penalty; minus infinity
+            where fewer were found; the other fields mean nothing there.
     """
 
     values: NDArray[np.int32]

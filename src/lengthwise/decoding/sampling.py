@@ -1,9 +1,7 @@
-"""Sampling: each step's symbol drawn from the model's distribution, sharpened and cut as the options say.
+"""Sampling: each step's symbol is drawn from the model's distribution, after temperature, top-k and top-p.
 
 A row's random numbers are a function of the seed, the row's index in the input, and the step: neither the other rows of
 its batch nor their order matter.
-
-Shapes: B batch, K candidates, V symbols.
 """
 
 from __future__ import annotations
@@ -14,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from lengthwise.config.options import SampleOptions
-from lengthwise.decoding.contract import Ending, Nest, Sequences, StepFunction
+from lengthwise.decoding.contract import Nest, Sequences, StepFunction
 from lengthwise.decoding.loop import decode_tokens
+from lengthwise.decoding.stop_rule import StopRule
 
 Tensor: TypeAlias = tf.Tensor
 
@@ -25,17 +24,20 @@ _BITS = 23
 
 
 def decode_samples(
-    step: StepFunction, constants: Nest, state: Nest, ending: Ending, *, rows: Tensor, options: SampleOptions
+    step: StepFunction, constants: Nest, state: Nest, rule: StopRule, *, rows: Tensor, options: SampleOptions
 ) -> Sequences:
     """Decode symbols drawn at random until every row has ended.
 
     Args:
-        step: the model's step.
-        constants: of the model's beginning.
-        state: of the model's beginning.
-        ending: how rows end.
-        rows: `(B,)` int32, each row's index in the input.
-        options: temperature, cuts and seed. `log_probability` stays that of the model, without temperature or cuts.
+        step: The model's step.
+        constants: Of the model's beginning.
+        state: Of the model's beginning.
+        rule: The stop rule.
+        rows: `(batch,)` int32, each row's index in the input.
+        options: Temperature, top-k, top-p and seed.
+
+    Returns:
+        Ids `(batch, steps)`; `log_probability` is that of the model, before temperature, top-k and top-p.
     """
     streams = start_streams(options.seed, rows)
 
@@ -44,20 +46,20 @@ def decode_samples(
         drawn = draw_by_weight(tf.nn.softmax(scores), draw_uniform(streams, index))
         return drawn if ids is None else tf.gather(ids, drawn, batch_dims=1)
 
-    return decode_tokens(step, constants, state, ending, choose=choose)
+    return decode_tokens(step, constants, state, rule, choose=choose)
 
 
 def cut_candidates(scores: Tensor, options: SampleOptions) -> tuple[Tensor, Tensor | None]:
     """Keep the candidates that may be drawn.
 
     Args:
-        scores: logits `(B, V)`, the temperature applied.
-        options: `top_k` keeps so many most probable ones; `top_p`, of those, the fewest whose probability together is
-            at least that (Holtzman et al. 2020, section 3.1). Of equal ones the first is kept.
+        scores: Logits `(batch, symbols)`, the temperature applied.
+        options: `top_k` keeps that many of the most probable; `top_p`, of those, the fewest whose probability together
+            is at least that (Holtzman et al. 2020, section 3.1). Of ties the first is kept.
 
     Returns:
-        logits `(B, K)`, most probable first, minus infinity where cut; and their ids `(B, K)`, None where nothing is
-        cut and the logits stand as they were.
+        Logits `(batch, candidates)`, most probable first, minus infinity where cut; and their ids `(batch,
+        candidates)`, None where nothing is cut and the logits are as they were.
     """
     if options.top_k is None and options.top_p is None:
         return scores, None
@@ -70,22 +72,32 @@ def cut_candidates(scores: Tensor, options: SampleOptions) -> tuple[Tensor, Tens
 
 
 def draw_by_weight(weights: Tensor, uniform: Tensor) -> Tensor:
-    """Draw positions `(B,)` int32 with the probabilities `(B, K)`, by inverting their sums at numbers `(B,)` in [0, 1).
+    """Draw indices by inverting the cumulative distribution.
 
-    A weight of zero is never drawn; weights below 2 ** -23 are drawn as often as rounding has it.
+    A weight of zero is never drawn; for weights below 2 ** -23 rounding decides how often they are drawn.
+
+    Args:
+        weights: Probabilities `(batch, candidates)`.
+        uniform: Random numbers `(batch,)` in [0, 1).
+
+    Returns:
+        Indices `(batch,)` int32 into the candidates.
     """
     sums = tf.cumsum(weights, axis=-1)
     return tf.argmax(sums > uniform[:, None] * sums[:, -1:], axis=-1, output_type=tf.int32)
 
 
 def start_streams(seed: int, rows: Tensor) -> Tensor:
-    """Return the state `(B,)` uint64 from which each row's random numbers follow."""
-    # Mixed before the rows are told apart, lest row 1 of a seed be row 0 of the next.
+    """Return the state `(batch,)` uint64 of each row's generator, from the indices `(batch,)` of the rows."""
+    # The seed is mixed before the row is added, so that row 1 of a seed is not row 0 of the next.
     return _mix(_mix(tf.constant(seed, tf.uint64)) + tf.cast(rows, tf.uint64) * np.uint64(_GOLDEN))
 
 
 def draw_uniform(streams: Tensor, index: Tensor) -> Tensor:
-    """Return number `index` of each stream, `(B,)` float32 in [0, 1): SplitMix64 (Steele et al. 2014, figure 16)."""
+    """Return number `index` of each stream, `(batch,)` float32 in [0, 1).
+
+    The generator is SplitMix64 (Steele et al. 2014, figure 16).
+    """
     mixed = _mix(streams + tf.cast(index + 1, tf.uint64) * np.uint64(_GOLDEN))
     return tf.cast(tf.bitwise.right_shift(mixed, np.uint64(64 - _BITS)), tf.float32) * 2.0**-_BITS
 

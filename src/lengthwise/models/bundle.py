@@ -89,11 +89,11 @@ class Models:
 
     Args:
         wiring: what they are made to.
-        training: scores of all steps, the previous outputs given.
+        network: all layers; called, it scores all steps, the previous outputs given.
     """
 
     wiring: Wiring
-    training: SequenceModel
+    network: SequenceModel
 
     @cached_property
     def encoder(self) -> keras.Model:
@@ -106,7 +106,7 @@ class Models:
         width = () if wiring.is_tokens else (wiring.spec.source_size,)
         source = keras.Input((None, *width), dtype=_name_dtype(wiring), name="source")
         source_length = keras.Input((), dtype="int32", name="source_length")
-        begun = _Begin(self.training, name="begin")(source, source_length)
+        begun = _Begin(self.network, name="begin")(source, source_length)
         return keras.Model({"source": source, "source_length": source_length}, begun, name="encoder")
 
     @cached_property
@@ -125,7 +125,7 @@ class Models:
             if name != "latent"
         }
         constant_names = tuple(name for name in ("gates", "memory", "keys", "mask") if name in context)
-        stepped = _Step(self.training.decoder, constant_names, name="step")(previous, context)
+        stepped = _Step(self.network.decoder, constant_names, name="step")(previous, context)
         return keras.Model({"previous": previous, **context}, stepped, name="decoder")
 
 
@@ -135,6 +135,6 @@ def _name_dtype(wiring: Wiring) -> str:
 
 def build_models(wiring: Wiring) -> Models:
     """Build the models of a wiring; the weights' initial values follow Keras' global seed."""
-    training = SequenceModel(wiring, name="sequence_model")
-    training.build()
-    return Models(wiring, training)
+    network = SequenceModel(wiring, name="sequence_model")
+    network.build()
+    return Models(wiring, network)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lengthwise.decoding.compiled import Report
-
 
 @contextlib.contextmanager
-def show_progress(console: Console, activity: str, total: int | None) -> Iterator[Report]:
+def show_progress(console: Console, activity: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a bar while the context is open, if the console is a terminal.
 
     Args:

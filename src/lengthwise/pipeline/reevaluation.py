@@ -80,7 +80,7 @@ def label_decoding(options: RunOptions) -> str:
 
 def _score(directory: Path, options: RunOptions, dataset: Dataset, console: Console) -> dict[str, Mapping[str, float]]:
     with silence_import():  # TensorFlow takes seconds: all user errors have been raised by this point
-        from lengthwise.decoding.compiled import build_decode_function, decode_split
+        from lengthwise.decoding.inference import Inference
         from lengthwise.evaluation.metrics import score_predictions
         from lengthwise.evaluation.outcomes import classify_outcomes
         from lengthwise.pipeline.progress import show_progress
@@ -89,14 +89,13 @@ def _score(directory: Path, options: RunOptions, dataset: Dataset, console: Cons
 
     prepare_backend(options.training, options.seed)
     models = load_artifact(find_artifact(directory)).models
-    decoding = options.decoding
-    decode = build_decode_function(models, decoding)
+    inference = Inference(models, options.decoding)
     summaries: dict[str, Mapping[str, float]] = {}
     for name, split in dataset.splits.items():
         if name == "train" and not options.training.score_train:
             continue
         with show_progress(console, f"decoding {name}", len(split)) as on_progress:
-            predictions = decode_split(decode, models.wiring, split, decoding, report=on_progress)
+            predictions = inference.decode(split, on_progress=on_progress)
         scores = score_predictions(predictions, split, dataset.spec.kind)
         summaries[name] = {**scores.summary, **classify_outcomes(scores).share().summary}
     return summaries

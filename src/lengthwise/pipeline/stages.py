@@ -15,14 +15,7 @@ from rich.console import Console
 from lengthwise.config.options import MlflowOptions, RunOptions
 from lengthwise.data.dataset import Dataset, Split
 from lengthwise.data.vocabulary import Vocabulary
-from lengthwise.decoding.compiled import (
-    build_decode_function,
-    build_score_function,
-    decode_split,
-    encode_split,
-    predict_teacher_forced,
-)
-from lengthwise.decoding.inspection import attend_split, build_attend_function
+from lengthwise.decoding.inference import Inference
 from lengthwise.decoding.predictions import Predictions
 from lengthwise.evaluation.assessment import PRIMARY_METRICS, Assessment, assess_split
 from lengthwise.models.bundle import Models, build_models
@@ -95,38 +88,32 @@ def train_and_evaluate(
 
 def _evaluate(models: Models, options: RunOptions, dataset: Dataset, training: TrainingResult) -> RunResult:
     started = time.perf_counter()
-    decode, score = build_decode_function(models, options.decoding), build_score_function(models)
+    inference = Inference(models, options.decoding)
     names = [name for name in dataset.splits if name != "train" or options.training.score_train]
     predictions, assessments = {}, {}
     for name in names:
         split = dataset.splits[name]
-        predictions[name] = decode_split(decode, models.wiring, split, options.decoding)
-        teacher_forced = predict_teacher_forced(score, models.wiring, split, options.decoding.batch_size)
+        predictions[name] = inference.decode(split)
+        teacher_forced = inference.score(split)
         assessments[name] = assess_split(dataset, name, predictions=predictions[name], teacher_forced=teacher_forced)
-    latents = encode_split(
-        # Not compiled: for one pass over one split, tracing would take longer than calling the encoder.
-        lambda source, source_length: models.training.begin(source, source_length)[0],
-        dataset.splits["val"],
-        options.decoding.batch_size,
-    )
     return RunResult(
         training=training,
         predictions=predictions,
         assessments=assessments,
-        latents=latents,
-        attention=_attend(models, dataset.splits["test"], predictions["test"]),
+        latents=inference.encode(dataset.splits["val"]),
+        attention=_attend(inference, dataset.splits["test"], predictions["test"]),
         evaluation_seconds=time.perf_counter() - started,
     )
 
 
-def _attend(models: Models, split: Split, predictions: Predictions) -> dict[int, NDArray[np.float32]]:
+def _attend(inference: Inference, split: Split, predictions: Predictions) -> dict[int, NDArray[np.float32]]:
     """Return the attention weights of a short, a medium and a long example, by index."""
-    if models.wiring.attention == "none":
+    if inference.models.wiring.attention == "none":
         return {}
     made = np.flatnonzero(predictions.length > 0)
     order = made[np.argsort(split.source_length[made], kind="stable")]
     chosen = np.unique(order[[(len(order) - 1) * share // 4 for share in (1, 2, 3)]]) if len(order) else order
-    weights = attend_split(build_attend_function(models), models.wiring, split, predictions, chosen)
+    weights = inference.attend(split, predictions, chosen)
     return dict(zip(chosen.tolist(), weights, strict=True))
 
 

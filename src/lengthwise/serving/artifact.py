@@ -52,7 +52,7 @@ def save_artifact(directory: Path, *, models: Models, options: RunOptions, datas
     (directory / SPEC_NAME).write_text(json.dumps(asdict(dataset.spec), indent=1), encoding="utf-8")
     (directory / SOURCE_CODEC_NAME).write_text(dataset.source_codec.to_json(), encoding="utf-8")
     (directory / TARGET_CODEC_NAME).write_text(dataset.target_codec.to_json(), encoding="utf-8")
-    models.training.save_weights(directory / WEIGHTS_NAME)
+    models.network.save_weights(directory / WEIGHTS_NAME)
 
 
 @contextlib.contextmanager
@@ -87,7 +87,7 @@ def load_artifact(directory: Path) -> Artifact:
         )
         with _use_precision(options.training.precision):
             models = build_models(resolve_wiring(options.model, options.latent_dim, spec))
-        models.training.load_weights(directory / WEIGHTS_NAME)
+        models.network.load_weights(directory / WEIGHTS_NAME)
     except (OSError, ValueError, TypeError) as error:
         raise RunError(
             f"{directory} does not hold a whole model ({error}). Train it again, or name another run."

@@ -13,7 +13,7 @@ import tensorflow as tf
 from lengthwise.config.options import DecodingOptions
 from lengthwise.data.scaler import Scaler
 from lengthwise.data.vocabulary import PADDING, SPECIAL_SYMBOLS, UNKNOWN, Vocabulary
-from lengthwise.decoding.compiled import build_decode_function
+from lengthwise.decoding.compiled import compile_decode
 from lengthwise.errors import LengthwiseError
 from lengthwise.models.bundle import Models
 from lengthwise.serving.predictor import Predictor
@@ -64,8 +64,8 @@ class _Endpoint(tf.Module):
         super().__init__()
         self.timesteps = models.wiring.spec.timesteps
         self.is_reversed = models.wiring.reverse_target
-        self.weights = [variable.value for variable in models.training.variables]
-        self._decode = build_decode_function(models, options)
+        self.weights = [variable.value for variable in models.network.variables]
+        self._decode = compile_decode(models, options)
 
     def _run(self, source: Tensor, length: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Decode sources, of which empty ones give empty sequences."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -12,18 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from lengthwise.config.options import BeamOptions, DecodingOptions
 from lengthwise.data.codec import Codec
-from lengthwise.data.dataset import Split
+from lengthwise.data.dataset import Sources
 from lengthwise.data.vocabulary import PADDING, UNKNOWN, Vocabulary
-from lengthwise.decoding.compiled import (
-    Report,
-    build_decode_function,
-    build_encode_function,
-    build_search_function,
-    decode_split,
-    encode_split,
-    search_split,
-)
-from lengthwise.decoding.inspection import build_measure_function, measure_split
+from lengthwise.decoding.inference import Inference
 from lengthwise.errors import LengthwiseError
 from lengthwise.serving.artifact import Artifact, load_artifact
 
@@ -84,9 +75,7 @@ class Predictor:
         self.artifact = artifact
         self.decoding = decoding or artifact.options.decoding
         self._wiring = artifact.models.wiring
-        self._decode = build_decode_function(artifact.models, self.decoding)
-        self._encode = build_encode_function(artifact.models)
-        self._measure = build_measure_function(artifact.models) if self.is_tokens else None
+        self._inference = Inference(artifact.models, self.decoding)
 
     @property
     def is_tokens(self) -> bool:
@@ -99,7 +88,7 @@ class Predictor:
         *,
         probabilities: bool = False,
         first_row: int = 0,
-        report: Report | None = None,
+        on_progress: Callable[[int], None] | None = None,
     ) -> list[Prediction]:
         """Decode sources, in their order.
 
@@ -108,26 +97,23 @@ class Predictor:
                 an empty source gives an empty prediction.
             probabilities: whether each step's distribution is returned too; tokens only.
             first_row: index of the first source in a longer input, on which the draws of `decoding=sample` depend.
-            report: told how many of the sources that are not empty are done.
+            on_progress: Called after each batch with the number of sources decoded, empty ones not counted.
 
         Raises:
             LengthwiseError: a source is too long, has another number of features, or is not finite; or probabilities
                 are asked for where there are none.
         """
-        if probabilities and self._measure is None:
+        if probabilities and not self.is_tokens:
             raise LengthwiseError("This model makes numbers, not symbols: its steps have no probabilities.")
-        split, given = self._read(sources)
+        examples, given = self._read(sources)
         empty = "" if self.is_tokens else np.zeros((0, self.artifact.target_codec.size))
         nothing = np.zeros((0, self.artifact.target_codec.size), np.float32) if probabilities else None
         made = [Prediction(value=empty, stopped=True, log_probability=None, probabilities=nothing)] * len(sources)
-        if split is None:
+        if examples is None:
             return made
-        rows = np.array(given)
-        decoded = decode_split(self._decode, self._wiring, split, self.decoding, rows=first_row + rows, report=report)
-        distributions = None
-        if probabilities and self._measure is not None:
-            distributions = measure_split(self._measure, self._wiring, split, decoded, self.decoding.batch_size)
-        num_unknown = (split.source == UNKNOWN).sum(axis=1) if self.is_tokens else np.zeros(len(given))
+        decoded = self._inference.decode(examples, rows=first_row + np.array(given), on_progress=on_progress)
+        distributions = self._inference.measure(examples, decoded) if probabilities else None
+        num_unknown = (examples.source == UNKNOWN).sum(axis=1) if self.is_tokens else np.zeros(len(given))
         values = _write(decoded.values, decoded.length, self.artifact.target_codec)
         for row, position in enumerate(given):
             made[position] = Prediction(
@@ -157,11 +143,10 @@ class Predictor:
             remedy = f"Load the run with decoding.width={num_best}" if num_best > 0 else "Ask for one at least"
             raise LengthwiseError(f"A beam of width {options.width} has no {num_best} best texts. {remedy}.")
         found: list[list[Hypothesis]] = [[] for _ in sources]
-        split, given = self._read(sources)
-        if split is None:
+        examples, given = self._read(sources)
+        if examples is None:
             return found
-        search = build_search_function(self.artifact.models, options, num_best)
-        best = search_split(search, self._wiring, split, options)
+        best = self._inference.search(examples, num_best)
         for row, position in enumerate(given):
             texts = _write(best.values[row], best.length[row], self.artifact.target_codec)
             found[position] = [
@@ -178,14 +163,14 @@ class Predictor:
 
     def encode(self, sources: Sequence[Source]) -> NDArray[np.float32]:
         """Return the latents `(sources, latent_dim)`; zeros for an empty source."""
-        split, given = self._read(sources)
+        examples, given = self._read(sources)
         latents = np.zeros((len(sources), self._wiring.latent_dim), np.float32)
-        if split is not None:
-            latents[given] = encode_split(self._encode, split, self.decoding.batch_size)
+        if examples is not None:
+            latents[given] = self._inference.encode(examples)
         return latents
 
-    def _read(self, sources: Sequence[Source]) -> tuple[Split | None, list[int]]:
-        """Return the sources that are not empty as a split, and their positions."""
+    def _read(self, sources: Sequence[Source]) -> tuple[Sources | None, list[int]]:
+        """Return the sources that are not empty, None where all are; and their positions."""
         if isinstance(sources, str):
             raise LengthwiseError(f"Sources come as a list; got the one text {sources[:40]!r}. Put it into a list.")
         read = self._read_texts(sources) if self.is_tokens else [self._read_numbers(source) for source in sources]
@@ -202,9 +187,7 @@ class Predictor:
         padded = np.full((len(given), int(length.max()), *first.shape[1:]), PADDING, first.dtype)
         for row, position in enumerate(given):
             padded[row, : length[row]] = read[position]
-        # No target is known; the longest that may be made stands for it where a rule asks for one.
-        limit = np.full(len(given), self._wiring.spec.timesteps, np.int32)
-        return Split(source=padded, source_length=length, target=padded, target_length=limit), given
+        return Sources(source=padded, source_length=length), given
 
     def _read_texts(self, sources: Sequence[Source]) -> list[NDArray[np.generic]]:
         codec = self.artifact.source_codec

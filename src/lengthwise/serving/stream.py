@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO
 
-from lengthwise.decoding.compiled import Report
 from lengthwise.errors import LengthwiseError
 from lengthwise.serving.predictor import Prediction, Predictor
 
@@ -16,7 +15,11 @@ BATCHES_PER_CHUNK = 32
 
 
 def decode_lines(
-    predictor: Predictor, lines: Iterable[str], *, probabilities: bool = False, report: Report | None = None
+    predictor: Predictor,
+    lines: Iterable[str],
+    *,
+    probabilities: bool = False,
+    on_progress: Callable[[int], None] | None = None,
 ) -> Iterator[Prediction]:
     """Decode lines, one prediction a line, in their order.
 
@@ -24,7 +27,7 @@ def decode_lines(
         predictor: of a model that reads text.
         lines: without their ends; read as far ahead as a chunk goes and no further.
         probabilities: whether each step's distribution is returned too.
-        report: told how many lines are done.
+        on_progress: Called with the number of lines done.
 
     Raises:
         LengthwiseError: the model reads numbers, or a line is too long.
@@ -38,8 +41,8 @@ def decode_lines(
         num_done += len(chunk)
         # The first answers come after one batch; then chunks grow.
         size = min(2 * size, BATCHES_PER_CHUNK * predictor.decoding.batch_size)
-        if report is not None:
-            report(num_done)
+        if on_progress is not None:
+            on_progress(num_done)
 
 
 def read_lines(file: TextIO) -> Iterator[str]:

@@ -89,7 +89,7 @@ def train_model(
         DivergedError: when the loss is no longer finite.
         RunError: there are checkpoints, but none is whole.
     """
-    training, model = options.training, models.training
+    training, model = options.training, models.network
     checkpoint = _load_checkpoint(checkpoints, console)
     state = checkpoint.state if checkpoint else None
     stream = TrainingStream(splits["train"], models.wiring, training, options.seed)

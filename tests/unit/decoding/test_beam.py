@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fake_steps import STOP, Speller, Tree, make_ending
+from fake_steps import STOP, Speller, Tree, make_rule
 from lengthwise.config.options import BeamOptions
 from lengthwise.decoding.beam import decode_beam
 from lengthwise.decoding.contract import Hypotheses
@@ -18,14 +18,14 @@ Found = tuple[float, tuple[int, ...], bool, float]
 
 
 def search(
-    tree: Tree, limits: list[int], *, width: int, penalty: float, num_best: int = 1, **ending: object
+    tree: Tree, limits: list[int], *, width: int, penalty: float, num_best: int = 1, **rule: object
 ) -> Hypotheses:
     options = BeamOptions(name="beam", length="model", batch_size=1, width=width, length_penalty=penalty)
     return decode_beam(
         tree,
         tree.constants,
         tree.state,
-        make_ending(limits, **ending),
+        make_rule(limits, **rule),
         options=options,
         num_best=num_best,  # type: ignore[arg-type]
     )
@@ -46,7 +46,7 @@ def score(total: float, num_steps: int, penalty: float) -> float:
     return total / ((5 + num_steps) / 6) ** penalty
 
 
-def enumerate_all(tree: Tree, row: int, limit: int, penalty: float, *, allowed: bool = True) -> list[Found]:
+def enumerate_all(tree: Tree, row: int, limit: int, penalty: float, *, may_stop: bool = True) -> list[Found]:
     """Score every sequence there is, best first."""
     others = [symbol for symbol in range(tree.size) if symbol != STOP]
     found: list[Found] = []
@@ -55,36 +55,36 @@ def enumerate_all(tree: Tree, row: int, limit: int, penalty: float, *, allowed: 
             total = sum(tree.log_probabilities(row, symbols[:step])[symbol] for step, symbol in enumerate(symbols))
             if length == limit:
                 found.append((score(total, limit, penalty), symbols, False, total))
-            elif allowed:
+            elif may_stop:
                 total += tree.log_probabilities(row, symbols)[STOP]
                 found.append((score(total, length + 1, penalty), symbols, True, total))
     return sorted(found, key=lambda hypothesis: -hypothesis[0])
 
 
 def search_plainly(tree: Tree, row: int, limit: int, *, width: int, penalty: float) -> list[Found]:
-    """Search by the rules of the module's text, with Python lists, and without its early end."""
-    alive: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
-    ended: list[Found] = []
+    """Search as the module's docstring says, with Python lists, and without its early end."""
+    opened: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
+    finished: list[Found] = []
     for step in range(limit):
-        continued = sorted(
+        extended = sorted(
             (
                 (total + chance, symbols, symbol)
-                for total, symbols in alive
+                for total, symbols in opened
                 for symbol, chance in enumerate(tree.log_probabilities(row, symbols))
             ),
             key=lambda each: -each[0],
         )
-        ended += [
+        finished += [
             (score(total, step + 1, penalty), symbols, True, total)
-            for total, symbols, symbol in continued[:width]
+            for total, symbols, symbol in extended[:width]
             if symbol == STOP
         ]
-        if len(ended) >= width:
+        if len(finished) >= width:
             break
-        alive = [(total, (*symbols, symbol)) for total, symbols, symbol in continued if symbol != STOP][:width]
+        opened = [(total, (*symbols, symbol)) for total, symbols, symbol in extended if symbol != STOP][:width]
         if step + 1 == limit:
-            ended += [(score(total, limit, penalty), symbols, False, total) for total, symbols in alive]
-    return sorted(ended, key=lambda hypothesis: -hypothesis[0])[:width]
+            finished += [(score(total, limit, penalty), symbols, False, total) for total, symbols in opened]
+    return sorted(finished, key=lambda hypothesis: -hypothesis[0])[:width]
 
 
 def check_equal(found: list[Found], wanted: list[Found]) -> None:
@@ -126,14 +126,16 @@ def test_asking_for_fewer_ends_earlier_and_changes_nothing(penalty: float) -> No
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("allowed", [True, False])
-@pytest.mark.parametrize("symbol", [STOP, None])
-def test_a_width_of_one_is_greedy_decoding(symbol: int | None, allowed: bool, penalty: float) -> None:
+@pytest.mark.parametrize("may_stop", [True, False])
+@pytest.mark.parametrize("end_symbol", [STOP, None])
+def test_a_width_of_one_is_greedy_decoding(end_symbol: int | None, may_stop: bool, penalty: float) -> None:
     num_rows = 30
     tree = Tree(4, 5, seed=2, num_rows=num_rows)
     limits = [row % 6 for row in range(num_rows)]
-    greedy = decode_greedy(tree, tree.constants, tree.state, make_ending(limits, symbol=symbol, allowed=allowed))
-    found = search(tree, limits, width=1, penalty=penalty, symbol=symbol, allowed=allowed)
+    greedy = decode_greedy(
+        tree, tree.constants, tree.state, make_rule(limits, end_symbol=end_symbol, may_stop=may_stop)
+    )
+    found = search(tree, limits, width=1, penalty=penalty, end_symbol=end_symbol, may_stop=may_stop)
     real = np.array(limits) > 0
     for name in ("values", "length", "stopped"):
         np.testing.assert_array_equal(getattr(found, name)[:, 0], getattr(greedy, name))
@@ -143,18 +145,18 @@ def test_a_width_of_one_is_greedy_decoding(symbol: int | None, allowed: bool, pe
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
 def test_with_the_stop_forbidden_all_have_the_length_that_was_given(penalty: float) -> None:
     tree = Tree(4, 3, seed=4, num_rows=2)
-    found = search(tree, [3, 2], width=27, penalty=penalty, num_best=27, allowed=False)
+    found = search(tree, [3, 2], width=27, penalty=penalty, num_best=27, may_stop=False)
     for row, limit in enumerate([3, 2]):
-        check_equal(list_hypotheses(found, row), enumerate_all(tree, row, limit, penalty, allowed=False))
+        check_equal(list_hypotheses(found, row), enumerate_all(tree, row, limit, penalty, may_stop=False))
 
 
 def test_a_search_that_cannot_improve_ends() -> None:
     speller = Speller(["fig"])
     options = BeamOptions(name="beam", length="model", batch_size=1, width=3, length_penalty=0.0)
-    found = decode_beam(speller, speller.constants, speller.state, make_ending([500]), options=options)
+    found = decode_beam(speller, speller.constants, speller.state, make_rule([500]), options=options)
     assert found.values[0, 0, :3].numpy().tolist() == [9, 12, 10]
     assert bool(found.stopped[0, 0])
-    # "fig" has ended at the fourth step, and nothing that is alive is as probable as it is.
+    # "fig" has ended at the fourth step, and no open hypothesis is as probable.
     assert speller.num_steps.numpy() == 4
 
 
@@ -165,8 +167,8 @@ def test_the_search_compiles_for_any_batch() -> None:
     @tf.function(input_signature=[tf.TensorSpec((None, None, 4)), tf.TensorSpec((None,), tf.int32)], autograph=False)
     def compiled(logits: tf.Tensor, limit: tf.Tensor) -> Hypotheses:
         state = {"h_0": tf.fill(tf.shape(limit), -1)}
-        ending = make_ending([4])._replace(limit=limit)
-        return decode_beam(tree, {"logits": logits}, state, ending, options=options)
+        rule = make_rule([4])._replace(limit=limit)
+        return decode_beam(tree, {"logits": logits}, state, rule, options=options)
 
     whole = compiled(tree.logits, tf.fill((6,), 4))
     for row in range(6):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fake_steps import ALPHABET, STOP, Outputs, Speller, Tree, make_ending
+from fake_steps import ALPHABET, STOP, Outputs, Speller, Tree, make_rule
 from lengthwise.decoding.contract import Nest, Sequences
 from lengthwise.decoding.greedy import decode_features, decode_greedy
 from lengthwise.decoding.loop import STEPS_PER_ITERATION
@@ -17,7 +17,7 @@ def read(sequences: Sequences) -> list[str]:
 
 def test_words_are_spelt_and_end_where_they_stop() -> None:
     speller = Speller(["banana", "fig", "", "quince"])
-    sequences = decode_greedy(speller, speller.constants, speller.state, make_ending([8] * 4))
+    sequences = decode_greedy(speller, speller.constants, speller.state, make_rule([8] * 4))
     assert read(sequences) == ["banana", "fig", "", "quince"]
     assert sequences.stopped.numpy().tolist() == [True] * 4
     assert sequences.length.numpy().tolist() == [6, 3, 0, 6]
@@ -27,14 +27,14 @@ def test_words_are_spelt_and_end_where_they_stop() -> None:
 
 def test_the_loop_ends_with_the_last_row_whatever_the_limit() -> None:
     speller = Speller(["ab", "abc"])
-    sequences = decode_greedy(speller, speller.constants, speller.state, make_ending([1000, 1000]))
+    sequences = decode_greedy(speller, speller.constants, speller.state, make_rule([1000, 1000]))
     assert speller.num_steps.numpy() == 4
     assert sequences.values.shape == (2, 1000)
 
 
 def test_each_row_is_cut_at_its_own_limit() -> None:
     speller = Speller(["banana", "banana", "fig", "fig"])
-    sequences = decode_greedy(speller, speller.constants, speller.state, make_ending([2, 6, 3, 4]))
+    sequences = decode_greedy(speller, speller.constants, speller.state, make_rule([2, 6, 3, 4]))
     assert read(sequences) == ["ba", "banana", "fig", "fig"]
     assert sequences.stopped.numpy().tolist() == [False, False, False, True]
     assert speller.num_steps.numpy() == 6
@@ -42,16 +42,16 @@ def test_each_row_is_cut_at_its_own_limit() -> None:
 
 def test_a_row_that_only_fills_up_makes_nothing() -> None:
     speller = Speller(["fig", "fig"])
-    sequences = decode_greedy(speller, speller.constants, speller.state, make_ending([0, 3]))
+    sequences = decode_greedy(speller, speller.constants, speller.state, make_rule([0, 3]))
     assert read(sequences) == ["", "fig"]
     assert sequences.stopped.numpy().tolist() == [False, False]
-    empty = decode_greedy(speller, speller.constants, speller.state, make_ending([0, 0], longest=3))
+    empty = decode_greedy(speller, speller.constants, speller.state, make_rule([0, 0], max_steps=3))
     assert read(empty) == ["", ""]
 
 
 def test_a_forbidden_stop_is_never_chosen() -> None:
     speller = Speller(["fig"])
-    sequences = decode_greedy(speller, speller.constants, speller.state, make_ending([5], allowed=False))
+    sequences = decode_greedy(speller, speller.constants, speller.state, make_rule([5], may_stop=False))
     assert sequences.values.numpy()[0, :3].tolist() == [ALPHABET.index(letter) for letter in "fig"]
     assert STOP not in sequences.values.numpy()[0]
     assert sequences.length.numpy().tolist() == [5]
@@ -60,14 +60,14 @@ def test_a_forbidden_stop_is_never_chosen() -> None:
 
 def test_a_symbol_that_ends_nothing_is_emitted() -> None:
     speller = Speller(["fig"])
-    sequences = decode_greedy(speller, speller.constants, speller.state, make_ending([4], symbol=None))
+    sequences = decode_greedy(speller, speller.constants, speller.state, make_rule([4], end_symbol=None))
     assert sequences.values.numpy()[0].tolist() == [*(ALPHABET.index(letter) for letter in "fig"), STOP]
 
 
-@pytest.mark.parametrize("allowed", [True, False])
-def test_the_log_probability_is_that_of_the_model_with_the_end(allowed: bool) -> None:
+@pytest.mark.parametrize("may_stop", [True, False])
+def test_the_log_probability_is_that_of_the_model_with_the_end(may_stop: bool) -> None:
     tree = Tree(4, 4, seed=3, num_rows=6)
-    sequences = decode_greedy(tree, tree.constants, tree.state, make_ending([4] * 6, allowed=allowed))
+    sequences = decode_greedy(tree, tree.constants, tree.state, make_rule([4] * 6, may_stop=may_stop))
     for row in range(6):
         length = int(sequences.length[row])
         emitted = [*sequences.values[row, :length].numpy().tolist(), *[STOP] * int(sequences.stopped[row])]
@@ -84,12 +84,12 @@ def count_up(_previous: tf.Tensor, constants: Nest, state: Nest) -> tuple[Output
 def test_features_end_with_the_step_that_stops() -> None:
     start = {"h_0": tf.zeros((3, 1))}
     last = {"last": tf.constant([[1.0], [3.0], [9.0]])}
-    ending = make_ending([5, 5, 5], symbol=None)
-    sequences = decode_features(count_up, last, start, ending, width=2, dtype=tf.float32)
+    rule = make_rule([5, 5, 5], end_symbol=None)
+    sequences = decode_features(count_up, last, start, rule, num_features=2, dtype=tf.float32)
     assert sequences.length.numpy().tolist() == [1, 3, 5]
     assert sequences.stopped.numpy().tolist() == [True, True, False]
     np.testing.assert_array_equal(sequences.values[..., 0], [[1, 0, 0, 0, 0], [1, 2, 3, 0, 0], [1, 2, 3, 4, 5]])
-    forbidden = ending._replace(allowed=False, limit=tf.constant([2, 5, 1]))
-    sequences = decode_features(count_up, last, start, forbidden, width=2, dtype=tf.float32)
+    forbidden = rule._replace(may_stop=False, limit=tf.constant([2, 5, 1]))
+    sequences = decode_features(count_up, last, start, forbidden, num_features=2, dtype=tf.float32)
     assert sequences.length.numpy().tolist() == [2, 5, 1]
     assert not sequences.stopped.numpy().any()

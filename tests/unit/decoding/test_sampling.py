@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fake_steps import STOP, Outputs, Tree, make_ending
+from fake_steps import STOP, Outputs, Tree, make_rule
 from lengthwise.config.options import SampleOptions
 from lengthwise.decoding.contract import Nest
 from lengthwise.decoding.sampling import cut_candidates, decode_samples, draw_by_weight, draw_uniform, start_streams
@@ -132,7 +132,7 @@ def test_symbols_come_as_often_as_they_should(changes: dict[str, object], chance
         constant_step,
         {},
         {"h_0": tf.zeros((num_rows, 1))},
-        make_ending([num_steps] * num_rows, symbol=None),
+        make_rule([num_steps] * num_rows, end_symbol=None),
         rows=tf.range(num_rows),
         options=make_options(**changes),
     )
@@ -150,7 +150,7 @@ def sample(tree: Tree, rows: list[int], limit: int, **changes: object) -> list[l
         chosen,
         constants,
         chosen.state,
-        make_ending([limit] * len(rows)),
+        make_rule([limit] * len(rows)),
         rows=tf.constant(rows),
         options=make_options(**changes),
     )
@@ -177,7 +177,7 @@ def test_the_log_probability_is_that_of_the_model_without_cuts() -> None:
         tree,
         tree.constants,
         tree.state,
-        make_ending([4] * 10),
+        make_rule([4] * 10),
         rows=tf.range(10),
         options=make_options(top_k=2, temperature=3.0),
     )
@@ -192,7 +192,7 @@ def test_the_log_probability_is_that_of_the_model_without_cuts() -> None:
 
 def test_a_forbidden_stop_is_never_drawn() -> None:
     tree = Tree(4, 4, seed=9, num_rows=50)
-    ending = make_ending([4] * 50, allowed=False)
-    sequences = decode_samples(tree, tree.constants, tree.state, ending, rows=tf.range(50), options=make_options())
+    rule = make_rule([4] * 50, may_stop=False)
+    sequences = decode_samples(tree, tree.constants, tree.state, rule, rows=tf.range(50), options=make_options())
     assert (sequences.values.numpy() != STOP).all()
     assert sequences.length.numpy().tolist() == [4] * 50

@@ -36,11 +36,11 @@ def check_against_plain(corner: dict[str, Any]) -> None:
     models = build_models(wiring)
     lesson = prepare_lesson(draw_split(corner["kind"]), wiring)
     plain = build_plain(models)
-    assert sum(int(np.prod(own.shape)) for own in models.training.trainable_variables) == count_parameters(wiring)
+    assert sum(int(np.prod(own.shape)) for own in models.network.trainable_variables) == count_parameters(wiring)
 
     rng = np.random.default_rng(0)
     with tf.GradientTape(persistent=True) as tape:
-        outputs = models.training(lesson.inputs, training=False)
+        outputs = models.network(lesson.inputs, training=False)
         expected = plain.forward(lesson.inputs)
         weights = {name: rng.normal(size=value.shape) for name, value in expected.items()}
         loss = sum(tf.reduce_sum(outputs[name] * weights[name]) for name in expected)

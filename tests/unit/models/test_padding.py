@@ -12,7 +12,7 @@ import tensorflow as tf
 from corners import AXES, CONTROLS, cover_pairs, name_corner
 from lengthwise.config.options import GreedyOptions
 from lengthwise.data.batching import take_batch
-from lengthwise.decoding.compiled import build_decode_function, decode_split
+from lengthwise.decoding.inference import Inference
 from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.targets import prepare_lesson
 from lengthwise.models.wiring import resolve_wiring
@@ -32,17 +32,17 @@ def build(corner: dict[str, Any]) -> Models:
 def check_row_alone(corner: dict[str, Any]) -> None:
     models, split = build(corner), draw_split(corner["kind"])
     lesson = prepare_lesson(split, models.wiring)
-    together = models.training(lesson.inputs)
-    decode = build_decode_function(models, GREEDY)
-    decoded = decode_split(decode, models.wiring, split, GREEDY)
+    together = models.network(lesson.inputs)
+    inference = Inference(models, GREEDY)
+    decoded = inference.decode(split)
     for row in range(len(split)):
         alone = take_batch(split, np.array([row]))
         lesson_alone = prepare_lesson(alone, models.wiring)
-        scores = models.training(lesson_alone.inputs)
+        scores = models.network(lesson_alone.inputs)
         steps = int(lesson_alone.weights["values"].sum())
         for name, value in scores.items():
             np.testing.assert_allclose(value[0, :steps], together[name][row, :steps], atol=1e-5)
-        own = decode_split(decode, models.wiring, alone, GREEDY)
+        own = inference.decode(alone)
         assert own.length[0] == decoded.length[row]
         length = int(own.length[0])
         np.testing.assert_allclose(own.values[0, :length], decoded.values[row, :length], atol=1e-5)
@@ -63,9 +63,9 @@ def check_target_padding(corner: dict[str, Any]) -> None:
 
     def differentiate(inputs: Any, targets: Any, weights: Any) -> tuple[Any, Any]:
         with tf.GradientTape() as tape:
-            outputs = models.training(inputs)
+            outputs = models.network(inputs)
             total = sum(loss(targets[name], outputs[name], weights[name]) for name, loss in losses.items())
-        return total, tape.gradient(total, [v.value for v in models.training.trainable_variables])
+        return total, tape.gradient(total, [v.value for v in models.network.trainable_variables])
 
     total, gradients = differentiate(*lesson)
     wide_inputs = {**lesson.inputs, "previous": widen(lesson.inputs["previous"])}
@@ -105,7 +105,7 @@ def test_steps_equal_the_training_graph(corner: dict[str, Any]) -> None:
     if wiring.feedback == "own":
         pytest.skip("a model that is told its own outputs has no teacher-forced graph")
     lesson = prepare_lesson(draw_split(corner["kind"]), wiring)
-    expected = models.training(lesson.inputs)
+    expected = models.network(lesson.inputs)
     context = models.encoder({"source": lesson.inputs["source"], "source_length": lesson.inputs["source_length"]})
     context = {name: value for name, value in context.items() if name != "latent"}
     for step in range(expected["values"].shape[1]):

@@ -28,10 +28,10 @@ def _double_precision() -> Any:
 
 def compare_gradients(model: Models, inputs: Any, reference: keras.Model, reference_inputs: Any, finish: Any) -> None:
     """Hold outputs and the gradients of the same loss, weight by weight in the tutorials' order, against each other."""
-    own_weights, other_weights = model.training.trainable_variables, reference.trainable_variables
+    own_weights, other_weights = model.network.trainable_variables, reference.trainable_variables
     assert [v.shape for v in own_weights] == [v.shape for v in other_weights]
     with tf.GradientTape() as tape:
-        outputs = finish(model.training(inputs)["values"])
+        outputs = finish(model.network(inputs)["values"])
         loss = tf.reduce_sum(tf.square(outputs - 0.3))
     gradients = tape.gradient(loss, [v.value for v in own_weights])
     with tf.GradientTape() as tape:
@@ -55,7 +55,7 @@ def test_repeat_on_features_is_the_sequence_autoencoder() -> None:
     decoded = keras.layers.LSTM(INPUT_DIM, return_sequences=True)(decoded)
     sequence_autoencoder = keras.Model(inputs, decoded)
 
-    sequence_autoencoder.set_weights(models.training.get_weights())
+    sequence_autoencoder.set_weights(models.network.get_weights())
     assert sequence_autoencoder.count_params() == count_parameters(models.wiring)
     x = np.random.default_rng(0).random((6, TIMESTEPS, INPUT_DIM)).astype(np.float32)
     batch = {"source": x, "source_length": np.full(6, TIMESTEPS, np.int32), "previous": x}
@@ -66,7 +66,7 @@ def test_repeat_starts_from_the_same_weights_as_the_tutorial() -> None:
     spec = DataSpec(kind="features", source_size=3, target_size=3, source_timesteps=4, timesteps=4)
     keras.utils.set_random_seed(7)
     models = build_models(resolve_wiring(build_options(), 8, spec))
-    own = {tuple(weight.shape): weight for weight in models.training.get_weights()}
+    own = {tuple(weight.shape): weight for weight in models.network.get_weights()}
     # Keras' defaults: orthogonal recurrent kernels, biases of zero but one for the forget gate.
     recurrent = own[(8, 32)]
     np.testing.assert_allclose(recurrent @ recurrent.T, np.eye(8), atol=1e-8)
@@ -96,7 +96,7 @@ def test_stateful_on_one_hot_tokens_is_the_ten_minute_model() -> None:
     )
     models = build_models(resolve_wiring(options, LATENT_DIM, spec))
     reference = build_ten_minute_model()
-    reference.set_weights(models.training.get_weights())
+    reference.set_weights(models.network.get_weights())
     assert reference.count_params() == count_parameters(models.wiring)
 
     rng = np.random.default_rng(0)

@@ -29,9 +29,9 @@ def test_the_standard_layers_agree(changes: dict[str, Any], cell: str, monkeypat
 
     def differentiate() -> tuple[tf.Tensor, list[Any]]:
         with tf.GradientTape() as tape:
-            values = models.training(lesson.inputs, training=True)["values"]
+            values = models.network(lesson.inputs, training=True)["values"]
             loss = tf.reduce_sum(values * lesson.weights["values"][..., None])
-        return values, tape.gradient(loss, [variable.value for variable in models.training.trainable_variables])
+        return values, tape.gradient(loss, [variable.value for variable in models.network.trainable_variables])
 
     values, gradients = differentiate()
     monkeypatch.setattr(encoder, "has_gpu", lambda: True)

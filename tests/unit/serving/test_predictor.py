@@ -112,7 +112,7 @@ def test_latents_are_the_encoders(letters: Predictor) -> None:
 def test_the_precision_of_the_run_is_that_of_the_loaded_model(tmp_path: Path) -> None:
     written = write_model(tmp_path / "m", LETTERS, WORDS, "dataset=copy", "training.precision=float64")
     artifact = load_artifact(written)
-    assert {variable.dtype for variable in artifact.models.training.trainable_variables} == {"float64"}
+    assert {variable.dtype for variable in artifact.models.network.trainable_variables} == {"float64"}
     assert keras.config.dtype_policy().name == "float32", "the process stays as it was"
     assert Predictor(artifact).decode(["abc"])[0].value
 

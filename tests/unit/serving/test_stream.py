@@ -14,10 +14,10 @@ from small_models import draw_texts
 
 def test_lines_come_out_in_their_order_one_for_one(letters: Predictor) -> None:
     lines = draw_texts(900)
-    told: list[int] = []
-    made = list(decode_lines(letters, lines, report=told.append))
+    counts: list[int] = []
+    made = list(decode_lines(letters, lines, on_progress=counts.append))
     assert [each.value for each in made] == [each.value for each in letters.decode(lines)]
-    assert told == [256, 768, 900]
+    assert counts == [256, 768, 900]
 
 
 def test_no_more_is_read_than_a_chunk(letters: Predictor) -> None:

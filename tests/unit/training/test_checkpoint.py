@@ -167,7 +167,7 @@ CASES: dict[str, dict[str, Any]] = {
 def test_a_resumed_fit_ends_with_the_same_bits(dataset: Dataset, tmp_path: Path, case: str) -> None:
     models, result = fit(dataset, tmp_path / "whole", CASES[case])
     resumed_models, resumed = fit(dataset, tmp_path / "killed", CASES[case], kill_at=(1, 3, 4))
-    for one, other in zip(models.training.get_weights(), resumed_models.training.get_weights(), strict=True):
+    for one, other in zip(models.network.get_weights(), resumed_models.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     assert (resumed.epochs, resumed.best_epoch, resumed.best_loss) == (
         result.epochs,
@@ -190,5 +190,5 @@ def test_a_fit_that_is_over_is_not_made_again(dataset: Dataset, tmp_path: Path) 
     models, result = fit(dataset, tmp_path, {"training": {"epochs": 2}})
     again, resumed = fit(dataset, tmp_path, {"training": {"epochs": 2}}, kill_at=(1, 2))
     assert resumed.history == result.history
-    for one, other in zip(models.training.get_weights(), again.training.get_weights(), strict=True):
+    for one, other in zip(models.network.get_weights(), again.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -61,7 +61,7 @@ def training(**changes: Any) -> dict[str, Any]:
 def test_the_same_seed_gives_the_same_weights(dataset: Dataset, dropout: float) -> None:
     options = build_run(training=training(), **STATEFUL, dropout=dropout)
     first, second = fit(dataset, options)[0], fit(dataset, options)[0]
-    for one, other in zip(first.training.get_weights(), second.training.get_weights(), strict=True):
+    for one, other in zip(first.network.get_weights(), second.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -71,7 +71,7 @@ def test_another_seed_gives_other_weights(dataset: Dataset) -> None:
     second = fit(dataset, build_run(training=training(), seed=1, **STATEFUL))[0]
     assert any(
         not np.array_equal(one, other)
-        for one, other in zip(first.training.get_weights(), second.training.get_weights(), strict=True)
+        for one, other in zip(first.network.get_weights(), second.network.get_weights(), strict=True)
     )
 
 
@@ -94,7 +94,7 @@ def test_a_loss_that_explodes_raises(dataset: Dataset, tmp_path: Path) -> None:
     options = build_run(training=training(learning_rate=10.0, optimizer="sgd", clip_norm=None, epochs=50), **STATEFUL)
     keras.utils.set_random_seed(0)
     models = build_models(resolve_wiring(options.model, options.latent_dim, dataset.spec))
-    models.training.decoder.head.kernel.assign(np.full(models.training.decoder.head.kernel.shape, np.nan))
+    models.network.decoder.head.kernel.assign(np.full(models.network.decoder.head.kernel.shape, np.nan))
     with pytest.raises(DivergedError, match="loss became nan"):
         train_model(models, dataset.splits, options, report=lambda *_: None, checkpoints=tmp_path, console=CONSOLE)
 
@@ -133,7 +133,7 @@ def test_scheduled_feedback_reaches_its_rate(dataset: Dataset, unit: str) -> Non
         "sampling_ramp_unit": "epoch",
     }
     models, result, _ = fit(dataset, build_run(training=training(), **model))
-    assert float(np.asarray(models.training.decoder.sampling_probability)) == pytest.approx(
+    assert float(np.asarray(models.network.decoder.sampling_probability)) == pytest.approx(
         0.8 * (result.best_epoch - 1) / 2
     )
 

@@ -6,33 +6,27 @@ import tensorflow as tf
 
 from lengthwise.config.options import GreedyOptions
 from lengthwise.data.vocabulary import START, STOP
-from lengthwise.decoding.compiled import build_decode_function, decode_split
-from lengthwise.decoding.inspection import (
-    attend_split,
-    build_attend_function,
-    build_measure_function,
-    measure_split,
-)
+from lengthwise.decoding.inference import Inference
 from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
 from small_data import SPECS, build_options, draw_split
 
-TAUGHT = {"conditioning": "both", "feedback": "teacher", "length": "stop", "head": "dense"}
+TEACHER_FORCED = {"conditioning": "both", "feedback": "teacher", "length": "stop", "head": "dense"}
 GREEDY = GreedyOptions(name="greedy", length="model", batch_size=4)
 
 
 def build(kind: str, **changes: object) -> Models:
-    models = build_models(resolve_wiring(build_options(**TAUGHT, **changes), 8, SPECS[kind]))
+    models = build_models(resolve_wiring(build_options(**TEACHER_FORCED, **changes), 8, SPECS[kind]))
     rng = np.random.default_rng(3)
-    for variable in models.training.trainable_variables:  # large enough for sequences and weights that differ
+    for variable in models.network.trainable_variables:  # large enough for sequences and weights that differ
         variable.assign(rng.normal(scale=0.7, size=variable.shape))
     return models
 
 
 def follow_by_hand(models: Models, source: np.ndarray, emitted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Make the steps of one example eagerly: the attention's weights and the values."""
-    decoder = models.training.decoder
-    _, constants, state = models.training.begin(source[None], np.array([len(source)], np.int32))
+    decoder = models.network.decoder
+    _, constants, state = models.network.begin(source[None], np.array([len(source)], np.int32))
     previous = np.array([START], np.int32) if emitted.ndim == 1 else np.zeros((1, emitted.shape[1]), np.float32)
     weights, values = [], []
     for output in emitted:
@@ -55,9 +49,10 @@ def emit_by_hand(models: Models, values: np.ndarray, stopped: bool) -> np.ndarra
 def test_the_attention_of_a_prediction_is_that_of_its_steps(kind: str, reverse: bool, attention: str) -> None:
     models = build(kind, attention=attention, reverse_target=reverse, reverse_source=reverse)
     split = draw_split(kind)
-    predictions = decode_split(build_decode_function(models, GREEDY), models.wiring, split, GREEDY)
+    inference = Inference(models, GREEDY)
+    predictions = inference.decode(split)
     chosen = np.flatnonzero(predictions.length > 0)[::-1]
-    found = attend_split(build_attend_function(models), models.wiring, split, predictions, chosen)
+    found = inference.attend(split, predictions, chosen)
     for index, weights in zip(chosen, found, strict=True):
         source = split.source[index, : split.source_length[index]]
         length = predictions.length[index]
@@ -68,12 +63,14 @@ def test_the_attention_of_a_prediction_is_that_of_its_steps(kind: str, reverse: 
         np.testing.assert_allclose(weights, wanted, atol=1e-6)
         np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
     assert {len(weights) for weights in found} != {1}
+    assert inference.attend(split, predictions, chosen[:0]) == []
 
 
 def test_the_distributions_of_a_prediction_are_those_of_its_steps() -> None:
     models, split = build("tokens"), draw_split("tokens")
-    predictions = decode_split(build_decode_function(models, GREEDY), models.wiring, split, GREEDY)
-    found = measure_split(build_measure_function(models), models.wiring, split, predictions, 4)
+    inference = Inference(models, GREEDY)
+    predictions = inference.decode(split)
+    found = inference.measure(split, predictions)
     for index, distributions in enumerate(found):
         source = split.source[index, : split.source_length[index]]
         made = predictions.values[index, : predictions.length[index]]
@@ -83,5 +80,6 @@ def test_the_distributions_of_a_prediction_are_those_of_its_steps() -> None:
 
 
 def test_a_model_without_attention_has_none_to_show() -> None:
+    inference, split = Inference(build("tokens"), GREEDY), draw_split("tokens")
     with pytest.raises(ValueError, match="no attention"):
-        build_attend_function(build("tokens"))
+        inference.attend(split, inference.decode(split), np.array([0]))

@@ -1,4 +1,4 @@
-"""Real models: every corner under every strategy, rows alone and padded, and the reference loop."""
+"""Inference on real models: every corner under every strategy, rows alone and padded, and the reference loop."""
 
 from __future__ import annotations
 
@@ -12,17 +12,10 @@ import pytest
 from corners import AXES, CONTROLS, cover_pairs
 from lengthwise.config.options import BeamOptions, DecodingOptions, GreedyOptions, SampleOptions
 from lengthwise.data.batching import take_batch
-from lengthwise.data.dataset import Split
-from lengthwise.decoding.compiled import (
-    END_SYMBOLS,
-    build_decode_function,
-    build_encode_function,
-    build_search_function,
-    decode_split,
-    encode_split,
-    search_split,
-)
+from lengthwise.data.dataset import Sources, Split
+from lengthwise.decoding.inference import Inference
 from lengthwise.decoding.predictions import Predictions
+from lengthwise.decoding.stop_rule import END_SYMBOLS
 from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
 from reference_loop import decode_sequence
@@ -48,7 +41,7 @@ def build_corner(corner: dict[str, Any]) -> Models:
     models = build_models(resolve_wiring(build_options(**changes), 8, SPECS[corner["kind"]]))
     # Far from the small initial values, so that symbols differ from step to step and sequences end at all places.
     rng = np.random.default_rng(0)
-    for variable in models.training.trainable_variables:
+    for variable in models.network.trainable_variables:
         variable.assign(rng.normal(scale=1.2, size=variable.shape))
     return models
 
@@ -62,10 +55,6 @@ def choose_options(strategy: str, length: str, batch_size: int = 3) -> DecodingO
     return GreedyOptions(**shared)
 
 
-def decode(models: Models, split: Split, options: DecodingOptions, **more: Any) -> Predictions:
-    return decode_split(build_decode_function(models, options), models.wiring, split, options, **more)
-
-
 def check_corner(corner: dict[str, Any]) -> None:
     """Decode under every strategy and rule: lengths are as the rule has it, and a row alone is as in its batch."""
     models, split = build_corner(corner), draw_split(corner["kind"], num_examples=7)
@@ -73,13 +62,11 @@ def check_corner(corner: dict[str, Any]) -> None:
     for strategy in ("greedy", "sample", "beam") if is_tokens else ("greedy",):
         for rule in RULES:
             options = choose_options(strategy, rule)
-            compiled = build_decode_function(models, options)
-            found = decode_split(compiled, models.wiring, split, options)
+            inference = Inference(models, options)
+            found = inference.decode(split)
             check_lengths(found, split, rule, corner["length"])
             for row in (0, 3, 6):
-                alone = decode_split(
-                    compiled, models.wiring, take_batch(split, np.array([row])), options, rows=np.array([row])
-                )
+                alone = inference.decode(take_batch(split, np.array([row])), rows=np.array([row]))
                 length = int(found.length[row])
                 assert alone.length[0] == length
                 np.testing.assert_allclose(alone.values[0, :length], found.values[row, :length], rtol=1e-5, atol=1e-5)
@@ -113,7 +100,7 @@ def test_every_pair_of_values_decodes(corner: dict[str, Any]) -> None:
 
 def check_reference(corner: dict[str, Any], num_examples: int) -> None:
     models, split = build_corner(corner), draw_split("tokens", num_examples=num_examples)
-    found = decode(models, split, choose_options("greedy", "model", batch_size=4))
+    found = Inference(models, choose_options("greedy", "model", batch_size=4)).decode(split)
     end = END_SYMBOLS[models.wiring.length]
     for row in range(num_examples):
         source = split.source[row, : split.source_length[row]]
@@ -148,11 +135,10 @@ def test_the_reference_loop_decodes_the_same_at_every_pair_of_values(corner: dic
 def test_batches_of_any_size_and_order_decode_the_same(strategy: str) -> None:
     models, split = build_corner(STATEFUL), draw_split("tokens", num_examples=33)
     shuffled = np.random.default_rng(0).permutation(33)
-    compiled = build_decode_function(models, choose_options(strategy, "model"))
 
     def decode_by(batch_size: int, rows: np.ndarray) -> np.ndarray:
         options = choose_options(strategy, "model", batch_size)
-        return decode_split(compiled, models.wiring, take_batch(split, rows), options).values
+        return Inference(models, options).decode(take_batch(split, rows)).values
 
     whole = decode_by(64, np.arange(33))
     np.testing.assert_array_equal(decode_by(5, np.arange(33)), whole)
@@ -163,9 +149,9 @@ def test_batches_of_any_size_and_order_decode_the_same(strategy: str) -> None:
 
 def test_progress_counts_the_examples() -> None:
     models, split = build_corner(STATEFUL), draw_split("tokens", num_examples=11)
-    told: list[int] = []
-    decode(models, split, choose_options("greedy", "model", 4), report=told.append)
-    assert told == [4, 8, 11]
+    counts: list[int] = []
+    Inference(models, choose_options("greedy", "model", 4)).decode(split, on_progress=counts.append)
+    assert counts == [4, 8, 11]
 
 
 def test_very_long_sources_are_decoded_in_smaller_batches() -> None:
@@ -174,7 +160,7 @@ def test_very_long_sources_are_decoded_in_smaller_batches() -> None:
     source = np.full((6, 2_500), 4, np.int32) * (np.arange(2_500) < length[:, None])
     split = Split(source=source, source_length=length, target=source[:, :1], target_length=np.ones(6, np.int32))
     sizes: list[int] = []
-    found = decode(models, split, choose_options("greedy", "model", 4), report=sizes.append)
+    found = Inference(models, choose_options("greedy", "model", 4)).decode(split, on_progress=sizes.append)
     assert sizes == [1, 2, 3, 4, 5, 6], "one at a time: four rows of 1,024 steps are the most"
     np.testing.assert_array_equal(found.values[1], found.values[5])
 
@@ -184,8 +170,8 @@ def test_the_best_of_many_is_what_beam_decoding_returns(reverse: bool) -> None:
     models, split = build_corner({**STATEFUL, "reverse_target": reverse}), draw_split("tokens", num_examples=9)
     options = choose_options("beam", "model")
     assert isinstance(options, BeamOptions)
-    best = decode(models, split, options)
-    found = search_split(build_search_function(models, options, 3), models.wiring, split, options)
+    inference = Inference(models, options)
+    best, found = inference.decode(split), inference.search(split, 3)
     assert len(found) == 9
     assert (np.diff(found.score, axis=1) <= 0).all()
     for row in range(9):
@@ -202,13 +188,41 @@ def test_other_precisions_decode(kind: str, precision: str) -> None:
     keras.config.set_dtype_policy(precision)
     models, split = build_corner({**STATEFUL, "kind": kind}), draw_split(kind, num_examples=5)
     for strategy in ("greedy", "sample", "beam") if kind == "tokens" else ("greedy",):
-        found = decode(models, split, choose_options(strategy, "oracle"))
+        found = Inference(models, choose_options(strategy, "oracle")).decode(split)
         assert found.length.tolist() == split.target_length.tolist()
         assert np.isfinite(found.values).all()
 
 
 def test_latents_are_those_of_the_encoder() -> None:
     models, split = build_corner(STATEFUL), draw_split("tokens", num_examples=9)
-    latents = encode_split(build_encode_function(models), split, 4)
+    latents = Inference(models, choose_options("greedy", "model", 4)).encode(split)
     wanted = models.encoder({"source": split.source, "source_length": split.source_length})["latent"]
     np.testing.assert_allclose(latents, wanted, atol=1e-6)
+
+
+def test_each_function_is_traced_once_whatever_the_batches() -> None:
+    models, split = build_corner(STATEFUL), draw_split("tokens", num_examples=9)
+    inference = Inference(models, choose_options("beam", "model", 4))
+    for indices in ([0], [1, 2, 3], [3, 4, 5, 6, 7, 8]):
+        examples = take_batch(split, np.array(indices))
+        predictions = inference.decode(examples)
+        inference.search(examples, 2)
+        inference.measure(examples, predictions)
+    functions = [inference._decode_function, inference._search_functions[2], inference._measure_function]
+    assert [function.experimental_get_tracing_count() for function in functions] == [1, 1, 1]  # type: ignore[attr-defined]
+
+
+def test_sources_without_targets_are_decoded_up_to_the_models_timesteps() -> None:
+    models, split = build_corner({**STATEFUL, "length": "oracle"}), draw_split("tokens", num_examples=9)
+    sources = Sources(source=split.source, source_length=split.source_length)
+    inference = Inference(models, choose_options("greedy", "model"))
+    found, wanted = inference.decode(sources), inference.decode(split)
+    assert found.length.tolist() == [5] * 9
+    for row, length in enumerate(split.target_length):
+        assert found.values[row, :length].tolist() == wanted.values[row, :length].tolist()
+
+
+def test_only_beam_search_finds_several_sequences() -> None:
+    models, split = build_corner(STATEFUL), draw_split("tokens")
+    with pytest.raises(ValueError, match="beam search; got greedy"):
+        Inference(models, choose_options("greedy", "model")).search(split, 2)
