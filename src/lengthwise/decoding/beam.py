@@ -90,14 +90,10 @@ def decode_beam(
     width = options.width
     search = _Search(rule, width, options.length_penalty, num_best)
     batch = tf.shape(rule.limit)[0]
-    # Each row becomes `width` rows of the model; at first only the first of them holds a hypothesis, the empty one.
+    # Each row of the batch becomes `width` rows of the model.
     constants, state = (
         {name: tf.repeat(value, width, axis=0) for name, value in nest.items()} for nest in (constants, state)
     )
-    log_probability = tf.repeat(tf.constant([[0.0] + [_NONE] * (width - 1)], tf.float64), batch, axis=0)
-    zeros = tf.zeros((batch, width), tf.int32)
-    missing = tf.fill((batch, width), tf.constant(_NONE, tf.float64))
-    finished = _Finished(missing, missing, zeros, zeros, tf.fill((batch, width), False))
     history = tuple(tf.TensorArray(tf.int32, rule.max_steps, element_shape=(None, width)) for _ in range(2))
 
     def body(index: Tensor, previous: Tensor, state: Nest, rows: Any, history: Any) -> tuple[Any, ...]:
@@ -114,15 +110,10 @@ def decode_beam(
         return tf.reduce_any(rows[0])
 
     start = tf.fill((batch * width,), START)
-    first = (tf.constant(0), start, state, (tf.fill((batch,), True), log_probability, tuple(finished)), history)
+    first = (tf.constant(0), start, state, _start_rows(batch, width), history)
     *_, rows, history = tf.while_loop(is_any_searched, body, first)
-    best = _Finished(*(tensor[:, :num_best] for tensor in rows[2]))
-    # A row that only fills up the batch was searched for one step, as all are; its result is empty.
-    limit = rule.limit[:, None]
-    best = best._replace(length=tf.minimum(best.length, limit), stopped=best.stopped & (limit > 0))
-    values = _trace_back(best, *(array.stack() for array in history))
-    log_probability, score = (tf.cast(tensor, tf.float32) for tensor in (best.log_probability, best.score))
-    return Hypotheses(values, best.length, best.stopped, log_probability, score)
+    symbols, parents = (array.stack() for array in history)
+    return _collect_best(_Finished(*(tensor[:, :num_best] for tensor in rows[2])), rule.limit, symbols, parents)
 
 
 class _Search(NamedTuple):
@@ -195,6 +186,23 @@ class _Search(NamedTuple):
 
     def _divisor(self, num_steps: Tensor) -> Tensor:
         return ((5 + tf.cast(num_steps, tf.float64)) / 6) ** self.length_penalty
+
+
+def _start_rows(batch: Tensor, width: int) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+    """Return the search before its first step: one open hypothesis a row, the empty one, and none finished."""
+    log_probability = tf.repeat(tf.constant([[0.0] + [_NONE] * (width - 1)], tf.float64), batch, axis=0)
+    zeros = tf.zeros((batch, width), tf.int32)
+    missing = tf.fill((batch, width), tf.constant(_NONE, tf.float64))
+    return tf.fill((batch,), True), log_probability, (missing, missing, zeros, zeros, tf.fill((batch, width), False))
+
+
+def _collect_best(best: _Finished, limit: Tensor, symbols: Tensor, parents: Tensor) -> Hypotheses:
+    """Return the best hypotheses `(batch, hypotheses)` with their symbols; arguments as those of `_trace_back`."""
+    # A row that only fills up the batch was searched for one step, as all are; its result is empty.
+    limit = limit[:, None]
+    best = best._replace(length=tf.minimum(best.length, limit), stopped=best.stopped & (limit > 0))
+    log_probability, score = (tf.cast(tensor, tf.float32) for tensor in (best.log_probability, best.score))
+    return Hypotheses(_trace_back(best, symbols, parents), best.length, best.stopped, log_probability, score)
 
 
 def _trace_back(best: _Finished, symbols: Tensor, parents: Tensor) -> Tensor:
