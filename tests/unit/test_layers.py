@@ -103,7 +103,7 @@ def test_every_room_has_its_layer() -> None:
     rooms = {room_of(place) for place in PATHS}
     assert rooms == set(LAYERS) | ROOT_MODULES, "a new room or root module needs a line in this file"
     assert find_module("lengthwise.config.options.RunOptions") == "config/options.py"
-    assert "lengthwise.config.options" in list_imports(SOURCE / "pipeline" / "run.py")
+    assert "lengthwise.config.options" in list_imports(SOURCE / "pipeline" / "experiment.py")
 
 
 def test_layers_form_no_circle() -> None:

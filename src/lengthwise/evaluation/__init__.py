@@ -1,1 +1,1 @@
-"""Scores, baselines and figures of decoded sequences."""
+"""Score decoded sequences, compare them with baselines, and draw them."""

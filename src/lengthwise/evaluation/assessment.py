@@ -1,4 +1,4 @@
-"""Everything that is found out about a model on one split."""
+"""Assess a model on one split: scores, exposure gap, baselines, outcomes and scores by length."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from lengthwise.evaluation.metrics import Scores, score_predictions
 from lengthwise.evaluation.outcomes import OutcomeShares, classify_outcomes
 
 PRIMARY_METRICS = {"tokens": "exact_match", "features": "mean_absolute_error"}
-"""The metric by which models are compared first."""
+"""Kind of data -> the metric by which models are compared first."""
 
 EXPOSURE_METRICS = {"tokens": "token_accuracy", "features": "mean_absolute_error"}
-"""The metric in which the exposure gap shows. Exact match cannot show it: a sequence all of whose steps are right is
-right whether its steps were told or made."""
+"""Kind of data -> the metric in which the exposure gap is reported. Exact match cannot show a gap: a sequence decoded
+without an error has the same previous outputs as one decoded from the true ones."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assessment:
-    """What is known of a model's predictions on a split.
+    """The results of a model on a split.
 
     Args:
         split: name of the split.
-        scores: free-running, without padding.
-        exposure: beside them the teacher-forced scores and the gap between the two.
-        baselines: for each baseline its scores.
+        scores: free-running scores, without padding.
+        exposure: teacher-forced scores, and the gap between the two.
+        baselines: name of the baseline -> name of the metric -> score.
         outcomes: shares of right sequences, of stopping errors and of wrong content.
         by_length: the scores by target length.
     """
@@ -43,7 +43,7 @@ class Assessment:
 
     @property
     def summary(self) -> dict[str, float]:
-        """Every number under its full name, `split/metric`."""
+        """Every score under its full name, `split/metric`."""
         primary = PRIMARY_METRICS[self.scores.kind]
         named = dict(self.scores.summary)
         named |= {f"teacher_forced_{name}": value for name, value in self.exposure.teacher_forced.items()}
@@ -59,10 +59,10 @@ def assess_split(
     """Score predictions in every way that a run reports.
 
     Args:
-        dataset: of the split; its training split is what baselines know.
-        split_name: such as `test`.
-        predictions: decoded freely, one for each example.
-        teacher_forced: predicted from the true previous steps.
+        dataset: the data; baselines are computed from its training split.
+        split_name: name of the split, such as `test`.
+        predictions: free-running, values `(examples, steps)` or `(examples, steps, features)`, one for each example.
+        teacher_forced: predictions of each step from the true previous steps, of the same shapes.
     """
     split, kind = dataset.splits[split_name], dataset.spec.kind
     scores = score_predictions(predictions, split, kind)

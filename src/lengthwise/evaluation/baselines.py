@@ -1,4 +1,4 @@
-"""What is reached without learning: predictions made from the training split alone, scored like any model's."""
+"""Baselines: predictions made from the training split without learning, scored like those of a model."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ from lengthwise.decoding.predictions import Predictions
 
 
 def predict_majority_target(dataset: Dataset, split: Split) -> Predictions:
-    """Answer everything with the most frequent training target; of equals, the one whose ids come first."""
+    """Predict the most frequent training target for every example; ties go to the one whose ids come first."""
     targets, counts = np.unique(dataset.splits["train"].target, axis=0, return_counts=True)
     commonest = targets[counts.argmax()]
     return _repeat(commonest[commonest != 0], len(split))
 
 
 def predict_majority_symbol(dataset: Dataset, split: Split) -> Predictions:
-    """Answer everything with the most frequent training symbol at each step, as many as the median target has.
+    """Predict the most frequent training symbol of each step, up to the median target length, for every example.
 
     Stronger than `predict_majority_target` where hardly any target occurs twice.
     """
     train = dataset.splits["train"]
     example, step = np.nonzero(_real_steps(train))
     size = dataset.spec.target_size
-    cells = step * size + train.target[example, step].astype(np.int64)
-    counts = np.bincount(cells, minlength=train.target.shape[1] * size).reshape(-1, size)
+    # One count for each pair of step and symbol.
+    pairs = step * size + train.target[example, step].astype(np.int64)
+    counts = np.bincount(pairs, minlength=train.target.shape[1] * size).reshape(-1, size)
     counts[:, UNKNOWN] = 0
     return _repeat(counts[: _median_length(train)].argmax(axis=1), len(split))
 
 
 def predict_copy(dataset: Dataset, split: Split) -> Predictions | None:
-    """Answer with the source itself, each symbol written as in the target's vocabulary, unknown where it has none.
+    """Predict the source itself, each symbol under its id in the target's vocabulary, or `UNKNOWN` where it has none.
 
     Returns:
-        None where the two vocabularies share no symbol, so that there is nothing to copy.
+        The predictions; None where the two vocabularies share no symbol, so that nothing can be copied.
     """
     if isinstance(dataset.source_codec, Scaler) or isinstance(dataset.target_codec, Scaler):
         raise ValueError("copying needs symbols on both sides, got features")
@@ -53,7 +54,7 @@ def predict_copy(dataset: Dataset, split: Split) -> Predictions | None:
 
 
 def predict_mean(dataset: Dataset, split: Split) -> Predictions:
-    """Answer everything with the mean training step at each place, as many as the median target has."""
+    """Predict the mean training value of each step, up to the median target length, for every example."""
     train = dataset.splits["train"]
     real = _real_steps(train)
     length = _median_length(train)
@@ -72,26 +73,30 @@ BASELINES: Mapping[Kind, Mapping[str, Callable[[Dataset, Split], Predictions | N
         "features": {"mean": predict_mean},
     }
 )
-"""Kind of data -> name -> baseline. There is no copy of features: of an autoencoder it is the answer itself."""
+"""Kind of data -> name -> baseline. Features have no copy baseline: for an autoencoder the source is the target."""
 
 
 def predict_baselines(dataset: Dataset, split: Split) -> dict[str, Predictions]:
     """Return the predictions of every baseline that applies, by name.
 
     Args:
-        dataset: whose training split is all that a baseline knows.
-        split: the examples to answer.
+        dataset: the data; a baseline uses only its training split.
+        split: the examples to predict.
+
+    Returns:
+        By name, values `(examples, steps)` int32, or `(examples, steps, features)` float32.
     """
     made = {name: predict(dataset, split) for name, predict in BASELINES[dataset.spec.kind].items()}
     return {name: predictions for name, predictions in made.items() if predictions is not None}
 
 
 def _real_steps(split: Split) -> NDArray[np.bool_]:
+    """Return `(examples, steps)`, True where a target step is not padding."""
     return np.arange(split.target.shape[1]) < split.target_length[:, None]
 
 
 def _median_length(split: Split) -> int:
-    """Median target length, the lower of two middle ones: a length that occurs, with the least absolute error."""
+    """Return the median target length; of two middle ones the lower, so that it is a length that occurs."""
     return int(np.percentile(split.target_length, 50, method="lower"))
 
 

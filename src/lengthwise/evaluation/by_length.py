@@ -1,7 +1,8 @@
-"""Every score by the length of the target, within the trained lengths and beyond."""
+"""Score a split by target length, within the trained lengths and beyond."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 
 from lengthwise.evaluation.metrics import Scores
 from lengthwise.evaluation.outcomes import OutcomeShares, classify_outcomes
-from lengthwise.evaluation.tables import Cell, Table
+from lengthwise.evaluation.tables import Entry, Table
 
 MAX_BINS = 12
+"""Most bars and points that a figure of scores by length shows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,12 +22,12 @@ class LengthBin:
     """Scores of the examples whose target length falls into a range.
 
     Args:
-        low: shortest target length, steps.
-        high: longest, steps, itself included.
+        low: shortest target length of the range, steps.
+        high: longest target length of the range, steps, included.
         is_beyond: whether these lengths are longer than any trained on.
-        count: examples, at least 1.
+        count: number of examples, at least 1.
         scores: name of the metric -> score.
-        outcomes: how these examples ended up.
+        outcomes: shares of outcomes of these examples.
     """
 
     low: int
@@ -37,7 +39,7 @@ class LengthBin:
 
     @property
     def label(self) -> str:
-        """The range in words, such as `7` or `8-9`."""
+        """The range as text, such as `7` or `8-9`."""
         return str(self.low) if self.low == self.high else f"{self.low}-{self.high}"
 
 
@@ -46,10 +48,10 @@ class LengthScores:
     """Scores of a split by target length.
 
     Args:
-        bins: from short to long; together they hold every example once, none is empty or straddles the trained range.
-        trained_max_length: longest target trained on, steps.
+        bins: from short to long; each example is in exactly one, none is empty, none straddles the trained range.
+        trained_max_length: longest target of the training split, steps.
         trained: name of the metric -> score of all targets up to that length; None where the split has none.
-        beyond: the same of all longer ones.
+        beyond: name of the metric -> score of all longer targets; None where the split has none.
     """
 
     bins: tuple[LengthBin, ...]
@@ -58,10 +60,10 @@ class LengthScores:
     beyond: Mapping[str, float] | None
 
     def to_table(self) -> Table:
-        """Return one row for each bin: lengths, whether beyond the trained ones, examples, scores, outcomes."""
+        """Return one row for each bin: its lengths, whether beyond the trained ones, examples, scores, outcomes."""
         names = list(self.bins[0].scores)
         outcomes = list(self.bins[0].outcomes.summary)
-        rows: list[tuple[Cell, ...]] = [
+        rows: list[tuple[Entry, ...]] = [
             (
                 length_bin.label,
                 length_bin.is_beyond,
@@ -78,8 +80,8 @@ def score_by_length(scores: Scores, *, trained_max_length: int, max_bins: int = 
     """Group the examples of a split by target length and score each group.
 
     Args:
-        scores: scores of the split; an example's length is that of its own target, whatever reference is nearest, so
-            that the groups are the same for every model.
+        scores: scores of the split. The length of an example is that of its own target, whichever reference is
+            nearest, so that the groups are the same for every model.
         trained_max_length: longest target of the training split, steps.
         max_bins: most groups, at least 2.
     """
@@ -108,15 +110,15 @@ def score_by_length(scores: Scores, *, trained_max_length: int, max_bins: int = 
 
 
 def bin_lengths(length: NDArray[np.int64], trained_max_length: int, max_bins: int = MAX_BINS) -> list[tuple[int, int]]:
-    """Cut the lengths that occur into ranges: one for each length where they are few, else equally wide ones.
+    """Cut the lengths that occur into ranges: one for each length where there are few, else equally wide ones.
 
     Args:
         length: `(examples,)` steps.
-        trained_max_length: where a range must end.
+        trained_max_length: longest trained length, steps; no range straddles it.
         max_bins: most ranges, at least 2: one up to the trained length and one beyond.
 
     Returns:
-        `(low, high)` of each range, both lengths that occur and both included, from short to long; none is empty.
+        `(low, high)` of each range, from short to long; both are lengths that occur, and both belong to the range.
     """
     if max_bins < 2:
         raise ValueError(f"at least 2 bins are needed, within the trained lengths and beyond; got {max_bins}")
@@ -124,13 +126,13 @@ def bin_lengths(length: NDArray[np.int64], trained_max_length: int, max_bins: in
     if len(present) <= max_bins:
         return [(int(value), int(value)) for value in present]
     low, high = int(present[0]), int(present[-1])
-    # The trained side is cut from its end downwards, the other from its start upwards, so both meet at the border.
+    # Ranges up to the border are cut from the border downwards, ranges beyond it upwards, so that none straddles it.
     border = min(max(trained_max_length, low - 1), high)
-    width = -(-(high - low + 1) // max_bins)
-    while -(-(border - low + 1) // width) - (-(high - border) // width) > max_bins:
+    width = math.ceil((high - low + 1) / max_bins)
+    while math.ceil((border - low + 1) / width) + math.ceil((high - border) / width) > max_bins:
         width += 1
     within = [(max(low, end - width + 1), end) for end in range(border, low - 1, -width)]
     beyond = [(start, min(high, start + width - 1)) for start in range(border + 1, high + 1, width)]
     ranges = within[::-1] + beyond
-    held = [present[(present >= first) & (present <= last)] for first, last in ranges]
-    return [(int(lengths[0]), int(lengths[-1])) for lengths in held if len(lengths)]
+    occurring = [present[(present >= first) & (present <= last)] for first, last in ranges]
+    return [(int(lengths[0]), int(lengths[-1])) for lengths in occurring if len(lengths)]

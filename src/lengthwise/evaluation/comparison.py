@@ -1,4 +1,4 @@
-"""Predictions laid beside the targets they are to match, padding removed from both."""
+"""Align predictions with their targets: the nearest reference of tokens, the padded steps of features."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from lengthwise.data.vocabulary import UNKNOWN
 from lengthwise.decoding.predictions import Predictions
 
 _END, _UNMATCHABLE, _FIRST = 0, 1, 2
-"""Codes: after the end of a sequence; a predicted `UNKNOWN`; what is added to an id."""
+"""Codes of steps: after the end of a sequence; a predicted `UNKNOWN`; the offset added to every other id."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenComparison:
-    """Predicted ids and, of each example's references, the nearest.
+    """Predicted ids and the nearest of each example's references.
 
-    The nearest reference is the one with the smallest edit distance in proportion to its length, the first listed of
-    equals; where the prediction equals any reference, it is that one. A predicted `UNKNOWN` matches nothing, not even
-    an `UNKNOWN` of the target: who answers "I do not know" has not answered.
+    The nearest reference has the smallest edit distance divided by its length; ties go to the first listed. Where the
+    prediction equals a reference, that one is the nearest. A predicted `UNKNOWN` matches nothing, not even an `UNKNOWN`
+    in the target: it names no symbol.
 
     Args:
         predicted: `(examples, steps)` uint32 codes, 0 after the end.
@@ -31,7 +31,7 @@ class TokenComparison:
         reference: `(examples, steps)` uint32 codes of the nearest reference, 0 after the end; as wide as `predicted`.
         reference_length: `(examples,)` int64, steps, at least 1.
         edits: `(examples,)` int64, insertions, deletions and substitutions between the two (Levenshtein 1966).
-        target_length: `(examples,)` int64, steps of the split's own target, by which examples are grouped.
+        target_length: `(examples,)` int64, steps of the example's own target, by which examples are grouped by length.
         stopped: `(examples,)` bool, whether the model ended the sequence itself.
     """
 
@@ -45,7 +45,7 @@ class TokenComparison:
 
     @property
     def correct_steps(self) -> NDArray[np.int64]:
-        """Steps `(examples,)` at which prediction and reference hold the same symbol."""
+        """Number of steps `(examples,)` at which prediction and reference have the same symbol."""
         agree = (self.predicted == self.reference) & (self.reference != _END)
         correct: NDArray[np.int64] = agree.sum(axis=1, dtype=np.int64)
         return correct
@@ -53,7 +53,7 @@ class TokenComparison:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureComparison:
-    """Predicted and true steps, as the model sees them (scaled), zero after the end of each.
+    """Predicted and true steps in scaled units, zero after the end of each sequence.
 
     Args:
         predicted: `(examples, steps, features)` float64.
@@ -71,7 +71,7 @@ class FeatureComparison:
 
     @property
     def num_features(self) -> int:
-        """Numbers of a step."""
+        """Number of features of a step."""
         return int(self.target.shape[2])
 
 
@@ -79,25 +79,25 @@ def compare_tokens(predictions: Predictions, split: Split) -> TokenComparison:
     """Find each prediction's nearest reference and its edit distance.
 
     Args:
-        predictions: decoded ids of every example of the split, in its order.
+        predictions: decoded ids `(examples, steps)`, one row for each example of the split, in its order.
         split: the targets, with all their references where there are several.
 
     Raises:
-        ValueError: the two do not belong together.
+        ValueError: The predictions do not belong to the split.
     """
     _check_pair(predictions, split, dimensions=2)
     target_length = split.target_length.astype(np.int64)
     if split.references is None:
-        owner = np.arange(len(split))
+        example = np.arange(len(split))
         reference, reference_length = _code(split.target, target_length), target_length
     else:
-        owner, ids, reference_length = _flatten_references(split)
+        example, ids, reference_length = _flatten_references(split)
         reference = _code(ids, reference_length)
     predicted_length = predictions.length.astype(np.int64)
     predicted = _code(predictions.values, predicted_length, is_predicted=True)
     predicted_texts = _texts(predicted)
-    edits = _edit_distances([predicted_texts[index] for index in owner], _texts(reference))
-    nearest = _nearest(owner, edits / reference_length)
+    edits = _edit_distances([predicted_texts[index] for index in example], _texts(reference))
+    nearest = _nearest(example, edits / reference_length)
     width = max(predicted.shape[1], reference.shape[1])
     return TokenComparison(
         predicted=_widen(predicted, width),
@@ -111,14 +111,14 @@ def compare_tokens(predictions: Predictions, split: Split) -> TokenComparison:
 
 
 def compare_features(predictions: Predictions, split: Split) -> FeatureComparison:
-    """Lay predicted and true steps side by side, zero after the end of each.
+    """Pad predicted and true steps to the same width, zero after the end of each sequence.
 
     Args:
-        predictions: decoded steps of every example of the split, in its order.
+        predictions: decoded steps `(examples, steps, features)`, one row for each example of the split, in its order.
         split: the targets.
 
     Raises:
-        ValueError: the two do not belong together.
+        ValueError: The predictions do not belong to the split.
     """
     _check_pair(predictions, split, dimensions=3)
     if predictions.values.shape[2] != split.target.shape[2]:
@@ -156,6 +156,7 @@ def _check_pair(predictions: Predictions, split: Split, *, dimensions: int) -> N
 
 
 def _code(ids: NDArray[np.generic], length: NDArray[np.integer], *, is_predicted: bool = False) -> NDArray[np.uint32]:
+    """Return the codes `(rows, steps)` of ids `(rows, steps)`, at least one step wide."""
     codes = ids.astype(np.uint32) + np.uint32(_FIRST)
     if is_predicted:
         codes[ids == UNKNOWN] = _UNMATCHABLE
@@ -168,23 +169,23 @@ def _widen(codes: NDArray[np.uint32], width: int) -> NDArray[np.uint32]:
 
 
 def _flatten_references(split: Split) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
-    """Return the owner of every reference, and all of them padded, with their lengths."""
+    """Return, for all references of all examples, the index of the example, the padded ids and the length."""
     references = split.references or ()
     if len(references) != len(split) or not all(references):
         raise ValueError(f"each of the split's {len(split)} examples needs at least one reference")
-    owner = np.repeat(np.arange(len(split)), [len(own) for own in references])
+    example = np.repeat(np.arange(len(split)), [len(own) for own in references])
     flat = [ids for own in references for ids in own]
     length = np.array([len(ids) for ids in flat], dtype=np.int64)
     if length.min() < 1:
         raise ValueError("every reference must have at least one step, got one of none")
     padded = np.zeros((len(flat), int(length.max())), dtype=np.int32)
     padded[np.arange(padded.shape[1]) < length[:, None]] = np.concatenate(flat)
-    return owner, padded, length
+    return example, padded, length
 
 
 def _texts(codes: NDArray[np.uint32]) -> list[str]:
-    """Read each row as a string of one code point a step: the form that is fastest to hand to rapidfuzz."""
-    # NumPy cuts trailing zeros off, which are exactly the steps after the end.
+    """Return each row as a string of one code point per step, the fastest input for rapidfuzz."""
+    # NumPy strips trailing zeros from strings, which here are exactly the steps after the end.
     texts: list[str] = np.ascontiguousarray(codes).view(f"<U{codes.shape[1]}").ravel().tolist()
     return texts
 
@@ -194,14 +195,15 @@ def _edit_distances(first: list[str], second: list[str]) -> NDArray[np.int64]:
     return distances.reshape(-1)
 
 
-def _nearest(owner: NDArray[np.int64], ratio: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return for each owner the index of its smallest ratio, the first of equals."""
-    order = np.lexsort((np.arange(len(owner)), ratio, owner))
-    _, first = np.unique(owner[order], return_index=True)
+def _nearest(example: NDArray[np.int64], ratio: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return for each example the index of its reference with the smallest ratio; ties go to the first."""
+    order = np.lexsort((np.arange(len(example)), ratio, example))
+    _, first = np.unique(example[order], return_index=True)
     return order[first]
 
 
 def _mask_steps(values: NDArray[np.generic], length: NDArray[np.integer], width: int) -> NDArray[np.float64]:
+    """Return values `(examples, steps, features)` as `(examples, width, features)`, zero after the end of each."""
     real = np.arange(values.shape[1]) < length[:, None]
     masked = np.where(real[:, :, None], values.astype(np.float64), 0.0)
     return np.pad(masked, ((0, 0), (0, width - values.shape[1]), (0, 0)))

@@ -1,4 +1,4 @@
-"""Exposure gap: what a model loses when it must live with its own outputs (Ranzato et al. 2016)."""
+"""Measure the exposure gap: how much worse a model is when fed its own outputs (Ranzato et al. 2016)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lengthwise.evaluation.metrics import describe_metric, score_predictions
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exposure:
-    """Scores with the true previous outputs told, without, and how much worse the latter are.
+    """Teacher-forced and free-running scores, and the gap between them.
 
     Args:
-        teacher_forced: name of the metric -> score when every step was told the true previous output.
-        free_running: name of the metric -> score when it was told the model's own.
-        gap: name of the metric -> how much worse free-running is, in the metric's unit: positive where it is worse,
-            whichever way the metric counts.
+        teacher_forced: name of the metric -> score when every step is fed the true previous output.
+        free_running: name of the metric -> score when every step is fed the model's own previous output.
+        gap: name of the metric -> how much worse free-running is, in the metric's unit; positive where it is worse,
+            also for metrics of which lower is better.
     """
 
     teacher_forced: Mapping[str, float]
@@ -27,23 +27,23 @@ class Exposure:
 
 
 def measure_exposure(*, teacher_forced: Predictions, free_running: Predictions, split: Split, kind: Kind) -> Exposure:
-    """Score both and take the difference, metric by metric.
+    """Score teacher-forced and free-running predictions and take the difference, metric by metric.
 
     Args:
-        teacher_forced: at each step the model's choice given the true ones before.
-        free_running: the same weights decoded.
+        teacher_forced: predictions of each step from the true previous ones, values `(examples, steps)` or
+            `(examples, steps, features)`.
+        free_running: decoded with the same weights, of the same shapes.
         split: the targets of both.
         kind: kind of the data.
 
     Raises:
-        ValueError: predictions that do not belong to the split.
+        ValueError: The predictions do not belong to the split.
     """
-    told = score_predictions(teacher_forced, split, kind).summary
+    forced = score_predictions(teacher_forced, split, kind).summary
     free = score_predictions(free_running, split, kind).summary
-    shared = [name for name in told if name in free]
-    gap = {name: _worsening(name, told[name], free[name]) for name in shared}
-    return Exposure(teacher_forced=told, free_running=free, gap=gap)
+    gap = {name: _measure_gap(name, forced[name], free[name]) for name in forced if name in free}
+    return Exposure(teacher_forced=forced, free_running=free, gap=gap)
 
 
-def _worsening(name: str, told: float, free: float) -> float:
-    return told - free if describe_metric(name).higher_is_better else free - told
+def _measure_gap(name: str, forced: float, free: float) -> float:
+    return forced - free if describe_metric(name).higher_is_better else free - forced

@@ -1,4 +1,4 @@
-"""Scores of decoded sequences: per example first, then averaged, never counting padding."""
+"""Score decoded sequences: example by example, then averaged, never counting padding."""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ Comparison = TypeVar("Comparison", TokenComparison, FeatureComparison)
 
 @dataclass(frozen=True, slots=True)
 class ExampleScores:
-    """One metric of every example, as an amount and what it is counted over.
+    """The scores of every example in one metric, each a fraction of two numbers.
 
-    The score of any set of examples is the sum of their amounts over the sum of their weights, so parts of a split
-    add up to the whole.
+    The score of any set of examples is the sum of their amounts divided by the sum of their weights.
 
     Args:
-        amount: `(examples,)` float64, such as the edits of each example.
-        weight: `(examples,)` float64 above 0, such as its true length.
+        amount: `(examples,)` float64, numerators, such as the edits of each example.
+        weight: `(examples,)` float64 above 0, denominators, such as the true length of each example.
     """
 
     amount: NDArray[np.float64]
@@ -40,23 +39,23 @@ class ExampleScores:
 
     @property
     def values(self) -> NDArray[np.float64]:
-        """The score `(examples,)` of each example by itself."""
+        """The score `(examples,)` float64 of each example."""
         return self.amount / self.weight
 
     def average(self, chosen: NDArray[np.bool_] | None = None) -> float:
-        """Return the score of all examples, or of the chosen ones `(examples,)`; NaN where none is chosen."""
+        """Return the score of all examples, or of those where `chosen` `(examples,)` is True; NaN where none is."""
         amount, weight = (self.amount, self.weight) if chosen is None else (self.amount[chosen], self.weight[chosen])
         return float(amount.sum() / weight.sum()) if len(amount) else float("nan")
 
 
 class Metric(NamedTuple, Generic[Comparison]):
-    """A metric's computation and how it is read.
+    """A metric: its function, its label, its unit and which direction is better.
 
     Args:
-        measure: computes the scores of every example.
-        label: its name in tables and figures.
-        unit: what it is counted in.
-        higher_is_better: whether more is better.
+        measure: function that computes the scores of every example.
+        label: name in tables and figures.
+        unit: unit, for the axes of figures.
+        higher_is_better: whether a higher score is better.
     """
 
     measure: Callable[[Comparison], ExampleScores]
@@ -72,7 +71,7 @@ class Scores:
     Args:
         kind: kind of the data.
         examples: name of the metric -> its scores, in the order of the metrics' table.
-        comparison: what the scores were computed from.
+        comparison: predictions and targets that the scores were computed from.
     """
 
     kind: Kind
@@ -81,64 +80,64 @@ class Scores:
 
     @property
     def summary(self) -> dict[str, float]:
-        """Name of the metric -> its score over the whole split."""
+        """Name of the metric -> score of the whole split."""
         return self.summarise()
 
     def summarise(self, chosen: NDArray[np.bool_] | None = None) -> dict[str, float]:
-        """Return name of the metric -> its score over the chosen examples `(examples,)`, or over all."""
+        """Return name of the metric -> score of the examples where `chosen` `(examples,)` is True, or of all."""
         return {name: scores.average(chosen) for name, scores in self.examples.items()}
 
 
 def measure_exact_match(comparison: TokenComparison) -> ExampleScores:
-    """Whether the prediction equals any reference, symbol for symbol and in length."""
+    """1 where the prediction equals any reference in every symbol and in length, else 0."""
     right = comparison.edits == 0
     return ExampleScores(right.astype(np.float64), np.ones(len(right)))
 
 
 def measure_token_accuracy(comparison: TokenComparison) -> ExampleScores:
-    """Right symbols at their place, over the steps of the longer of prediction and nearest reference.
+    """Number of right symbols at the right step, divided by the length of prediction or nearest reference, the longer.
 
-    A step that is missing or too many is thus a wrong one: neither stopping early nor running on pays.
+    A missing or surplus step thus counts as a wrong one: stopping early or late does not improve the score.
     """
     steps = np.maximum(comparison.predicted_length, comparison.reference_length)
     return ExampleScores(comparison.correct_steps.astype(np.float64), steps.astype(np.float64))
 
 
 def measure_error_rate(comparison: TokenComparison) -> ExampleScores:
-    """Edits to the nearest reference over its length; above 1 where the prediction is much too long."""
+    """Edits to the nearest reference divided by its length; above 1 where the prediction is much too long."""
     return ExampleScores(comparison.edits.astype(np.float64), comparison.reference_length.astype(np.float64))
 
 
 def measure_token_length_error(comparison: TokenComparison) -> ExampleScores:
-    """Steps too few or too many, against the nearest reference."""
+    """Number of missing or surplus steps compared with the nearest reference."""
     return _length_error(comparison.predicted_length, comparison.reference_length)
 
 
 def measure_absolute_error(comparison: FeatureComparison) -> ExampleScores:
-    """Absolute error for each number of the true steps, in scaled units.
+    """Sum of absolute errors divided by the number of values in the true steps, in scaled units.
 
-    A missing step is read as zeros, and a step too many is held against zeros, its error added without adding to the
-    steps divided by. So no length pays: a comparison of the common steps alone would reward stopping after the easy
-    ones. Zero is what padding holds, which a model of fixed length learns to make.
+    A missing step counts as zeros. A surplus step is compared with zeros; its error is added, but the divisor counts
+    only the true steps. A wrong length thus never improves the score, while a comparison of only the common steps would
+    reward stopping after the easy ones. Zero is also the padding that a model of fixed length learns to produce.
     """
     return _step_error(comparison, np.abs(comparison.predicted - comparison.target))
 
 
 def measure_squared_error(comparison: FeatureComparison) -> ExampleScores:
-    """Squared error for each number of the true steps; missing and surplus steps as in `measure_absolute_error`."""
+    """Sum of squared errors divided by the number of true values; missing and surplus steps as for absolute error."""
     return _step_error(comparison, np.square(comparison.predicted - comparison.target))
 
 
 def measure_feature_length_error(comparison: FeatureComparison) -> ExampleScores:
-    """Steps too few or too many."""
+    """Number of missing or surplus steps."""
     return _length_error(comparison.predicted_length, comparison.target_length)
 
 
 def measure_warping(comparison: FeatureComparison) -> ExampleScores:
-    """Dynamic time warping distance for each true step, in scaled units.
+    """Dynamic time warping distance divided by the number of true steps, in scaled units.
 
-    Never above the absolute error where the lengths agree, as the alignment step by step is one of those it chooses
-    from.
+    Where the lengths agree it is never above the absolute error, because the step-by-step alignment is one of those
+    it minimises over.
     """
     distance = warp_distances(
         comparison.predicted,
@@ -169,15 +168,15 @@ FEATURE_METRICS: Mapping[str, Metric[FeatureComparison]] = MappingProxyType(
 
 
 def find_metric(name: str) -> Metric[TokenComparison] | Metric[FeatureComparison] | None:
-    """Return the entry of a metric by its name; None where there is none."""
+    """Return the metric of this name; None where there is none."""
     return TOKEN_METRICS.get(name) or FEATURE_METRICS.get(name)
 
 
 def describe_metric(name: str) -> Metric[TokenComparison] | Metric[FeatureComparison]:
-    """Return the entry of a metric by its name.
+    """Return the metric of this name.
 
     Raises:
-        ValueError: there is none of this name.
+        ValueError: There is none.
     """
     found = find_metric(name)
     if found is None:
@@ -191,15 +190,15 @@ def score_predictions(
     """Score decoded sequences against their targets.
 
     Args:
-        predictions: one for each example of the split, in its order; free-running, or teacher-forced where the
-            exposure gap is wanted.
+        predictions: values `(examples, steps)` or `(examples, steps, features)`, one for each example of the split, in
+            its order; free-running, or teacher-forced to measure the exposure gap.
         split: the targets.
         kind: kind of the data.
-        names: metrics to compute; None: all, but time warping only where a predicted length differs from the true
-            one, as it takes the square of the steps.
+        names: metrics to compute; None: all, but time warping only where a predicted length differs from the true one,
+            because its cost grows with the square of the steps.
 
     Raises:
-        ValueError: an unknown name, or predictions that do not belong to the split.
+        ValueError: A name is unknown, or the predictions do not belong to the split.
     """
     if kind == "tokens":
         tokens = compare_tokens(predictions, split)

@@ -1,4 +1,4 @@
-"""How each decoded sequence ended up: right, stopped early, stopped late, or of the right length but wrong."""
+"""Classify each decoded sequence: right, stopped early, stopped late, or of the right length but wrong content."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from lengthwise.evaluation.comparison import TokenComparison
 from lengthwise.evaluation.metrics import Scores
 
 OUTCOMES = ("right", "stopped_early", "stopped_late", "wrong_content")
-"""Names of the codes 0 to 3; every example has exactly one."""
+"""Names of the outcome codes 0 to 3; every example has exactly one."""
 
 RIGHT, STOPPED_EARLY, STOPPED_LATE, WRONG_CONTENT = range(4)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutcomeShares:
-    """Outcomes of a set of examples, as shares of it; the first four add up to 1.
+    """Outcomes of a set of examples, as shares of it from 0 to 1; the first four add up to 1.
 
     Args:
-        right: right in length and content; for features in length alone.
+        right: right in length and content; for features only in length.
         stopped_early: shorter than the nearest reference.
-        stopped_late: longer.
-        wrong_content: of its length, but another content; 0 for features.
-        only_early: of `stopped_early`, where all that was made is right: nothing but the stop was wrong.
-        only_late: of `stopped_late`, where the whole reference was made first, and more after it.
-        cut: not ended by the model itself but by the most steps allowed, or by a length rule.
+        stopped_late: longer than the nearest reference.
+        wrong_content: of the right length, but with other content; 0 for features.
+        only_early: the part of `stopped_early` whose decoded symbols are all right: only the stop was wrong.
+        only_late: the part of `stopped_late` that begins with the whole reference: only the stop was wrong.
+        cut: not ended by the model but by the limit of steps or by a length rule.
     """
 
     right: float
@@ -41,12 +41,12 @@ class OutcomeShares:
 
     @property
     def parts(self) -> tuple[float, float, float, float]:
-        """The four that add up to 1, in the order of `OUTCOMES`."""
+        """The four shares that add up to 1, in the order of `OUTCOMES`."""
         return self.right, self.stopped_early, self.stopped_late, self.wrong_content
 
     @property
     def summary(self) -> dict[str, float]:
-        """Name -> share, without `right`, which other scores hold already."""
+        """Name -> share, without `right`, which is already among the scores."""
         names = (*OUTCOMES[1:], "only_early", "only_late", "cut")
         return {name: float(getattr(self, name)) for name in names}
 
@@ -55,14 +55,13 @@ class OutcomeShares:
 class Outcomes:
     """The outcome of every example.
 
-    The stop decision is isolated by length alone: a sequence of the wrong length is a stopping error whatever it
-    holds, one of the right length is not. `only_stop` is the stricter reading, in which content must be right as far
-    as both reach.
+    The length decides what is a stopping error: a sequence of the wrong length is one, whatever its content, and a
+    sequence of the right length is not. `only_stop` is stricter: the content must be right over the common steps.
 
     Args:
         codes: `(examples,)` int8, an index into `OUTCOMES`.
-        only_stop: `(examples,)` bool, whether the stop is all that is wrong.
-        cut: `(examples,)` bool, whether the model did not end the sequence itself.
+        only_stop: `(examples,)` bool, whether the stop is the only error.
+        cut: `(examples,)` bool, whether the sequence was ended by a limit and not by the model.
     """
 
     codes: NDArray[np.int8]
@@ -71,11 +70,11 @@ class Outcomes:
 
     @property
     def names(self) -> list[str]:
-        """The outcome of each example in words."""
+        """The name of each example's outcome."""
         return [OUTCOMES[code] for code in self.codes]
 
     def share(self, chosen: NDArray[np.bool_] | None = None) -> OutcomeShares:
-        """Return the shares of all examples, or of the chosen ones `(examples,)`; NaN where none is chosen."""
+        """Return the shares of all examples, or of those where `chosen` `(examples,)` is True; NaN where none is."""
         chosen = np.ones(len(self.codes), bool) if chosen is None else chosen
         codes, only_stop = self.codes[chosen], self.only_stop[chosen]
         share = {name: _mean(codes == code) for code, name in enumerate(OUTCOMES)}
@@ -97,16 +96,16 @@ LABELS: Mapping[str, str] = {
 
 
 def classify_outcomes(scores: Scores) -> Outcomes:
-    """Give every example its one outcome.
+    """Return the outcome of every example.
 
-    Features are never equal to the last digit, so for them only the length is judged: `right` is the right length.
+    Real values are never exactly equal, so for features only the length counts: `right` means the right length.
     """
     comparison = scores.comparison
     if isinstance(comparison, TokenComparison):
         true_length = comparison.reference_length
         wrong = comparison.edits > 0
-        reach = np.minimum(comparison.predicted_length, true_length)
-        prefix_right = comparison.correct_steps == reach
+        num_common = np.minimum(comparison.predicted_length, true_length)
+        prefix_right = comparison.correct_steps == num_common
     else:
         true_length = comparison.target_length
         wrong = np.zeros(len(true_length), bool)

@@ -1,4 +1,4 @@
-"""Examples to look at: source, target and prediction, the worst first."""
+"""Choose and tabulate examples to look at: source, target and prediction, the worst first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lengthwise.decoding.predictions import Predictions
 from lengthwise.evaluation.comparison import TokenComparison
 from lengthwise.evaluation.metrics import Scores
 from lengthwise.evaluation.outcomes import LABELS, OUTCOMES, classify_outcomes
-from lengthwise.evaluation.tables import Cell, Table
+from lengthwise.evaluation.tables import Entry, Table
 
 _SHOWN_NUMBERS = 6
 
@@ -22,13 +22,13 @@ def select_samples(scores: Scores, *, num_worst: int, num_random: int, seed: int
 
     Args:
         scores: scores of a split.
-        num_worst: how many with the highest error rate, or absolute error for features; the worst first, of equals the
-            first of the split. NaN counts as worse than any number.
-        num_random: how many more, drawn evenly from the rest, in the order of the split.
-        seed: of the draw.
+        num_worst: number of examples with the highest error rate, or absolute error for features, the worst first;
+            ties in the order of the split. NaN counts as worse than any number.
+        num_random: number of further examples, drawn uniformly from the rest, in the order of the split.
+        seed: seed of the draw.
 
     Returns:
-        `(chosen,)` indices into the split, none twice; fewer where the split is smaller.
+        `(chosen,)` int64 indices into the split, all different; fewer where the split is smaller.
     """
     name = "error_rate" if scores.kind == "tokens" else "mean_absolute_error"
     if name not in scores.examples:
@@ -43,18 +43,18 @@ def select_samples(scores: Scores, *, num_worst: int, num_random: int, seed: int
 def tabulate_samples(
     predictions: Predictions, *, split: Split, scores: Scores, dataset: Dataset, chosen: NDArray[np.int64]
 ) -> Table:
-    """Write out examples as people read them.
+    """Write examples as text, one row each.
 
     Args:
-        predictions: one for each example of the split.
+        predictions: values `(examples, steps)` or `(examples, steps, features)`, one for each example of the split.
         split: sources and targets.
         scores: the scores of these predictions.
-        dataset: whose codecs turn numbers into text, or into the data's own unit.
+        dataset: the data; its codecs turn ids into text, or scaled values into the data's unit.
         chosen: `(chosen,)` indices of the examples, in the order wanted.
 
     Returns:
-        One row an example. Tokens: all references, joined by ` / `, and the edits to the nearest. Features: shapes,
-        the absolute error (scaled), and the first numbers in the data's unit.
+        The table. Tokens: all references, joined by ` / `, and the edits to the nearest. Features: shapes, the absolute
+        error (scaled), and the first values in the data's unit.
     """
     is_tokens = isinstance(scores.comparison, TokenComparison)
     tabulate = _tabulate_tokens if is_tokens else _tabulate_features
@@ -68,7 +68,7 @@ def _tabulate_tokens(
     if not isinstance(scores.comparison, TokenComparison) or not isinstance(target_codec, Vocabulary):
         raise ValueError("tokens need a vocabulary for the target, got a scaler")
     outcomes = classify_outcomes(scores)
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[Entry, ...]] = []
     for index in chosen.tolist():
         own = split.target[index, : split.target_length[index]]
         references = (own,) if split.references is None else split.references[index]
@@ -90,7 +90,7 @@ def _tabulate_features(
     predictions: Predictions, split: Split, scores: Scores, dataset: Dataset, chosen: NDArray[np.int64]
 ) -> Table:
     error = scores.examples["mean_absolute_error"].values
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[Entry, ...]] = []
     for index in chosen.tolist():
         target = split.target[index, : split.target_length[index]]
         prediction = predictions.values[index, : predictions.length[index]]

@@ -1,4 +1,4 @@
-"""A table of plain values, for MLflow's table view and for Markdown."""
+"""Write tables of plain values as JSON for MLflow's table view, and as Markdown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-Cell = str | int | float | bool
+Entry = str | int | float | bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,25 +14,25 @@ class Table:
     """Rows of plain Python values under named columns.
 
     Args:
-        columns: names, none twice.
-        rows: as many values a row as there are columns.
+        columns: names, all different.
+        rows: rows of as many entries as there are columns.
     """
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[Entry, ...], ...]
 
     def to_json_table(self) -> dict[str, list[object]]:
-        """Return `{"columns": [...], "data": [[...], ...]}`, as MLflow shows it; NaN and infinity become null."""
-        data: list[object] = [[_plain(cell) for cell in row] for row in self.rows]
+        """Return `{"columns": [...], "data": [[...], ...]}`, MLflow's form of a table; NaN and infinity become null."""
+        data: list[object] = [[_plain(entry) for entry in row] for row in self.rows]
         return {"columns": list(self.columns), "data": data}
 
     def to_markdown(self, *, max_width: int = 60) -> str:
-        """Return the table in Markdown, aligned so that it reads well as plain text too.
+        """Return the table in Markdown, its columns aligned to be readable as plain text.
 
         Args:
-            max_width: most characters of a cell; longer ones are cut and end in an ellipsis.
+            max_width: most characters of an entry; longer ones are cut and end in an ellipsis.
         """
-        texts = [[_show(cell, max_width) for cell in row] for row in (self.columns, *self.rows)]
+        texts = [[_show(entry, max_width) for entry in row] for row in (self.columns, *self.rows)]
         is_number = [self._is_numeric(index) for index in range(len(self.columns))]
         widths = [max(3, *map(len, column)) for column in zip(*texts, strict=True)]
         rule = [
@@ -45,20 +45,20 @@ class Table:
 
 
 def _line(texts: list[str], widths: list[int], is_number: list[bool]) -> str:
-    cells = zip(texts, widths, is_number, strict=True)
-    return "| " + " | ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in cells) + " |"
+    columns = zip(texts, widths, is_number, strict=True)
+    return "| " + " | ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in columns) + " |"
 
 
-def _plain(cell: Cell) -> Cell | None:
-    return None if isinstance(cell, float) and not math.isfinite(cell) else cell
+def _plain(entry: Entry) -> Entry | None:
+    return None if isinstance(entry, float) and not math.isfinite(entry) else entry
 
 
-def _show(cell: Cell, max_width: int) -> str:
-    if isinstance(cell, bool):
-        return "yes" if cell else "no"
-    if isinstance(cell, float):
-        return f"{cell:.4g}"
-    # A line break or a tab would end the row, a bar the cell.
-    text = re.sub(r"\s", " ", str(cell))
+def _show(entry: Entry, max_width: int) -> str:
+    if isinstance(entry, bool):
+        return "yes" if entry else "no"
+    if isinstance(entry, float):
+        return f"{entry:.4g}"
+    # In Markdown a line break or a tab would end the row, a bar the entry.
+    text = re.sub(r"\s", " ", str(entry))
     shortened = text if len(text) <= max_width else text[: max_width - 1] + "…"
     return shortened.replace("\\", "\\\\").replace("|", "\\|")

@@ -1,4 +1,4 @@
-"""Dynamic time warping: how far two sequences of unequal pace are apart."""
+"""Compute dynamic time warping distances, which align sequences that differ in pace."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _CHUNK_NUMBERS = 32_768
-"""Numbers of one diagonal worked on at once: as many as a processor's cache holds with the few arrays needed."""
+"""Values of one diagonal computed at a time: few enough that all arrays needed stay in a processor's cache."""
 
 
 def warp_distances(
@@ -18,9 +18,10 @@ def warp_distances(
 ) -> NDArray[np.float64]:
     """Return the cost of the cheapest alignment of each pair of sequences.
 
-    An alignment walks through both sequences from the first steps to the last, in either or both at a time (Sakoe and
-    Chiba 1978, symmetric form without slope weights or window); its cost is the sum, over the pairs of steps it
-    passes, of the mean absolute difference of their features. A sequence without steps counts as one step of zeros.
+    An alignment goes from the pair of first steps to the pair of last steps, advancing by one step in either sequence
+    or in both at a time (Sakoe and Chiba 1978, symmetric form without slope weights or window). Its cost is the sum,
+    over the pairs of steps it passes, of the mean absolute difference of their features. A sequence without steps
+    counts as one step of zeros.
 
     Args:
         first: `(examples, steps, features)`, padded on the right.
@@ -29,7 +30,7 @@ def warp_distances(
         second_length: `(examples,)` steps.
 
     Returns:
-        `(examples,)` summed costs, in the unit of the features.
+        `(examples,)` float64 costs, in the unit of the features.
     """
     first, first_length = _fill_empty(first, first_length)
     second, second_length = _fill_empty(second, second_length)
@@ -56,24 +57,31 @@ def _warp_chunk(
     second: NDArray[np.float64],
     second_length: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Fill the cost table diagonal by diagonal, all examples at once; a cell (i, j) lies on diagonal i + j."""
+    """Fill the table of costs D(i, j) = |x_i - y_j| + min(D(i-1, j), D(i, j-1), D(i-1, j-1)), all examples at once.
+
+    Entries with the same i + j form a diagonal; they depend only on the two diagonals before and are computed together.
+    """
     num_first, num_second = int(first_length.max()), int(second_length.max())
     result = np.zeros(len(first))
     rows = np.arange(len(first))
-    # Examples come last, so that whole diagonals of all examples are contiguous; the second sequence runs backwards,
-    # as it does along a diagonal.
-    ahead = np.ascontiguousarray(first[:, :num_first].T)
-    back = np.ascontiguousarray(second[:, :num_second].T[:, ::-1])
-    # Entry i + 1 is step i of the first sequence, entry 0 lies outside the table.
+    # Axes (features, steps, examples): the examples last, so that a diagonal of all examples is contiguous. The second
+    # sequence is reversed, because j falls as i grows along a diagonal.
+    forward = np.ascontiguousarray(first[:, :num_first].T)
+    backward = np.ascontiguousarray(second[:, :num_second].T[:, ::-1])
+    # Three diagonals `(steps of the first + 1, examples)`: row i + 1 belongs to step i of the first sequence, and row 0
+    # lies outside the table and stays infinite.
     before, last, current = (np.full((num_first + 1, len(first)), np.inf) for _ in range(3))
     for diagonal in range(num_first + num_second - 1):
+        # The steps i of the first sequence on this diagonal; j = diagonal - i is at offset + i of the reversed second.
         low, high = max(0, diagonal - num_second + 1), min(diagonal, num_first - 1)
         offset = num_second - 1 - diagonal
         current.fill(np.inf)
-        cost = np.abs(ahead[:, low : high + 1] - back[:, offset + low : offset + high + 1]).mean(axis=0)
+        cost = np.abs(forward[:, low : high + 1] - backward[:, offset + low : offset + high + 1]).mean(axis=0)
         if diagonal > 0:
+            # D(i, j-1) and D(i-1, j) are on the last diagonal, D(i-1, j-1) on the one before it.
             cost += np.minimum(np.minimum(last[low + 1 : high + 2], last[low : high + 1]), before[low : high + 1])
         current[low + 1 : high + 2] = cost
+        # Examples whose last pair of steps lies on this diagonal are finished.
         done = rows[first_length + second_length - 2 == diagonal]
         result[done] = current[first_length[done], done]
         before, last, current = last, current, before

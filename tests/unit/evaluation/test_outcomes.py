@@ -1,4 +1,4 @@
-"""Each example has one outcome, and the stop is told apart from the content."""
+"""Each example has one outcome, and the stop is judged apart from the content."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Figures of a run: what was learnt, at which lengths, how the errors look."""
+"""Draw a run: learning curves, scores by length, outcomes and attention weights."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -36,11 +37,11 @@ _MOST_PANELS = 6
 
 
 class Curve(NamedTuple):
-    """A metric over the training.
+    """A metric over the epochs of training.
 
     Args:
-        epochs: `(points,)` epoch numbers, growing.
-        values: `(points,)` the metric after each.
+        epochs: `(points,)` epoch numbers, ascending.
+        values: `(points,)` value of the metric after each epoch.
     """
 
     epochs: Sequence[int]
@@ -49,17 +50,17 @@ class Curve(NamedTuple):
 
 @styled
 def plot_learning_curves(curves: Mapping[str, Curve], *, best_epoch: int | None = None) -> Figure:
-    """Draw metrics over the epochs, a panel for each metric, the loss first, a line for each split.
+    """Draw metrics over the epochs: a panel for each metric, the loss first, and a line for each split.
 
     Args:
-        curves: `split/metric` -> its course; at most 6 metrics.
-        best_epoch: the epoch whose weights were kept, to be marked.
+        curves: `split/metric` -> curve; at most 6 metrics.
+        best_epoch: epoch whose weights were kept, marked by a line; None: not marked.
     """
     metrics = sorted({name.partition("/")[2] for name in curves}, key=lambda metric: (metric != "loss", metric))
     if not metrics or len(metrics) > _MOST_PANELS or "" in metrics:
         raise ValueError(f"curves are named split/metric, of 1 to {_MOST_PANELS} metrics; got {', '.join(curves)}")
     num_columns = min(len(metrics), 3)
-    num_rows = -(-len(metrics) // num_columns)
+    num_rows = math.ceil(len(metrics) / num_columns)
     figure = create_figure(max(5.4, 3.5 * num_columns), 2.9 * num_rows + 0.6)
     panels = figure.subplots(num_rows, num_columns, squeeze=False).ravel()
     splits = sorted(
@@ -68,7 +69,7 @@ def plot_learning_curves(curves: Mapping[str, Curve], *, best_epoch: int | None 
     looks = dict(zip(splits, LINES, strict=False))
     for panel, metric in zip(panels, metrics, strict=False):
         chosen = {split: curves[f"{split}/{metric}"] for split in splits if f"{split}/{metric}" in curves}
-        _draw_course(panel, metric, chosen, looks)
+        _draw_metric(panel, metric, chosen, looks)
         if best_epoch is not None:
             panel.axvline(best_epoch, color=INK, linewidth=1, linestyle=(0, (2, 2)), label="best epoch")
     for panel in panels[len(metrics) :]:
@@ -80,11 +81,11 @@ def plot_learning_curves(curves: Mapping[str, Curve], *, best_epoch: int | None 
     }
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=len(entries))
     best = "" if best_epoch is None else f" (best epoch: {best_epoch})"
-    figure.suptitle(f"Course of the training{best}")
+    figure.suptitle(f"Training curves{best}")
     return figure
 
 
-def _draw_course(panel: Axes, metric: str, by_split: Mapping[str, Curve], looks: Mapping[str, Line]) -> None:
+def _draw_metric(panel: Axes, metric: str, by_split: Mapping[str, Curve], looks: Mapping[str, Line]) -> None:
     for split, curve in by_split.items():
         marks = max(1, len(curve.epochs) // 10)
         panel.plot(curve.epochs, curve.values, **looks[split]._asdict(), markevery=marks, label=split)
@@ -109,14 +110,14 @@ def _scale_shares(axes: Axes, unit: str) -> None:
 
 @styled
 def plot_score_by_length(results: Mapping[str, LengthScores], metric: str) -> Figure:
-    """Draw a metric by target length: trained lengths shaded, the number of examples as faint bars.
+    """Draw a metric by target length: trained lengths shaded, numbers of examples as faint bars.
 
     Args:
-        results: name of a model or decoding rule -> its scores on one split, all binned alike; at most 7.
+        results: name of a model or decoding rule -> its scores on one split, all with the same bins; at most 7.
         metric: name of the metric.
     """
     if not 1 <= len(results) <= len(LINES):
-        raise ValueError(f"1 to {len(LINES)} lines can be told apart, got {len(results)}")
+        raise ValueError(f"1 to {len(LINES)} lines can be distinguished, got {len(results)}")
     known = describe_metric(metric)
     first = next(iter(results.values()))
     figure = create_figure(6.8, 3.9)
@@ -139,7 +140,7 @@ def plot_score_by_length(results: Mapping[str, LengthScores], metric: str) -> Fi
     axes.set_title(f"{known.label.capitalize()} by target length{beyond}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _scale_shares(axes, known.unit)
-    # The zero of both scales on one line.
+    # Both scales begin at zero, on the same line.
     axes.set_ylim(0, 1 if known.unit.startswith("share") else None)
     _draw_legend(figure, axes, counts)
     return figure
@@ -150,7 +151,7 @@ def _draw_counts(counts: Axes, scores: LengthScores) -> None:
     width = [length_bin.high - length_bin.low + 0.8 for length_bin in scores.bins]
     heights = [length_bin.count for length_bin in scores.bins]
     counts.bar(middle, heights, width, color=FAINT, alpha=0.75, zorder=1, label="examples")
-    # Bars fill the lower part alone, so that they do not run into the lines more than they must.
+    # Bars fill only the lower part, so that they overlap the lines as little as possible.
     counts.set_ylim(0, 2.5 * max(heights))
     counts.set_yticks([0, max(heights)])
     counts.tick_params(axis="y", colors="#888888", length=0)
@@ -166,11 +167,11 @@ def _draw_legend(figure: Figure, axes: Axes, counts: Axes) -> None:
 
 @styled
 def plot_outcomes(groups: Mapping[str, OutcomeShares], *, meaning: str = "split") -> Figure:
-    """Draw, a bar for each group, the shares of right sequences and of each kind of error.
+    """Draw the shares of right sequences and of each kind of error as one stacked bar for each group.
 
     Args:
         groups: name of the group (a split, a length, a model) -> its shares.
-        meaning: what the groups are, for the axis.
+        meaning: what the groups are, the label of the axis.
     """
     if not groups:
         raise ValueError("at least one group is needed, got none")
@@ -185,7 +186,7 @@ def plot_outcomes(groups: Mapping[str, OutcomeShares], *, meaning: str = "split"
         _write_shares(axes, places, base, heights)
         base += heights
     axes.set_xticks(places, [escape_text(name, max_width=14) for name in groups])
-    axes.set(xlabel=meaning, ylabel="share of the sequences", ylim=(0, 1), title="How the sequences ended up")
+    axes.set(xlabel=meaning, ylabel="share of the sequences", ylim=(0, 1), title="Outcomes of the decoded sequences")
     axes.set_xlim(-0.6, len(groups) - 0.4)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.tick_params(axis="x", length=0)
@@ -205,12 +206,12 @@ def _write_shares(
 
 @styled
 def plot_attention(weights: NDArray[np.floating], *, source: Sequence[str], target: Sequence[str]) -> Figure:
-    """Draw where the decoder looked while making each symbol.
+    """Draw the attention weights of each decoded symbol over the source.
 
     Args:
         weights: `(target steps, source steps)` from 0 to 1, each row summing to 1.
-        source: the source's symbols.
-        target: the symbols made.
+        source: symbols of the source.
+        target: decoded symbols.
     """
     if weights.shape != (len(target), len(source)):
         raise ValueError(f"weights must be {len(target)} target by {len(source)} source steps, got {weights.shape}")

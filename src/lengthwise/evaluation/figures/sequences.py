@@ -1,4 +1,4 @@
-"""Figures of real-valued data: sequences beside their reconstructions, latents in two dimensions."""
+"""Draw real-valued data: sequences and their reconstructions, and latents in two dimensions."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def plot_reconstructions(
     reconstruction_length: NDArray[np.integer],
     titles: Sequence[str] | None = None,
 ) -> Figure:
-    """Draw sequences above their reconstructions and the difference, a column for each example.
+    """Draw sequences, their reconstructions and the differences below each other, one column for each example.
 
-    Four and more features are drawn as a picture, a step a row; fewer as lines over the steps. Steps that are not
-    there are left blank.
+    Four and more features are drawn as an image, one row per step; fewer as lines over the steps. Missing steps are
+    left blank.
 
     Args:
-        original: `(examples, steps, features)`, at most about 10 examples; scaled or not, but as the reconstruction.
+        original: `(examples, steps, features)`, at most about 10 examples, in the unit of the reconstruction.
         reconstruction: `(examples, other steps, features)`.
         original_length: `(examples,)` steps.
         reconstruction_length: `(examples,)` steps.
-        titles: what each example is, such as its label, to stand above its mean absolute error; None: nothing.
+        titles: title of each example, such as its label, written above its mean absolute error; None: no titles.
     """
     if original.shape[0] != reconstruction.shape[0] or original.shape[2] != reconstruction.shape[2]:
         raise ValueError(f"both need equal examples and features, got {original.shape} and {reconstruction.shape}")
@@ -74,7 +74,7 @@ def _blank_padding(values: NDArray[np.floating], length: NDArray[np.integer], st
 
 
 def _mean_errors(first: NDArray[np.float64], second: NDArray[np.float64]) -> list[str]:
-    """Return the mean absolute error of each example in words, missing steps read as zeros, as in the scores."""
+    """Return the mean absolute error of each example as text; missing steps count as zeros, as in the scores."""
     total = np.abs(np.nan_to_num(second, nan=0.0) - np.nan_to_num(first, nan=0.0)).sum(axis=(1, 2))
     numbers = np.isfinite(first).sum(axis=(1, 2))
     return [f"error {error:#.2g}" for error in total / np.maximum(numbers, 1)]
@@ -98,12 +98,12 @@ def _draw_pictures(first: NDArray[np.float64], second: NDArray[np.float64], titl
         figure.colorbar(panel.images[0], ax=panel, aspect=10, pad=0.01)
     panels[0].set_xticks(np.arange(num_examples) + 0.5, titles)
     panels[0].xaxis.tick_top()
-    figure.suptitle("Sequences and their reconstructions (a step a row, a feature a column)")
+    figure.suptitle("Sequences and their reconstructions (one row per step, one column per feature)")
     return figure
 
 
 def _draw_row(panel: Axes, values: NDArray[np.float64], colours: str, norm: Normalize) -> None:
-    """Draw the examples side by side on one pair of axes, which is much faster than on one pair each."""
+    """Draw the examples side by side on one pair of axes, which is much faster than one pair for each."""
     for place, value in enumerate(values):
         left, right = place + 0.04, place + 0.96
         panel.add_patch(Rectangle((left, 0), right - left, 1, facecolor=_MISSING, edgecolor="none", zorder=-1))
@@ -154,11 +154,11 @@ def plot_latents(
     labels: NDArray[np.generic] | None = None,
     lengths: NDArray[np.integer] | None = None,
 ) -> Figure:
-    """Draw latents in the plane of their two principal components, told apart by class or by length.
+    """Draw latents in the plane of their first two principal components, coloured by class or by length.
 
     Args:
-        latents: `(points, latent_dim)`; of more than 2,000 points as many are drawn, evenly spread over the given ones.
-        labels: `(points,)` a class of each.
+        latents: `(points, latent_dim)`; of more than 2,000 points only 2,000 evenly spaced ones are drawn.
+        labels: `(points,)` class of each point; None where there are no classes.
         lengths: `(points,)` source lengths in steps, used where there are no labels.
     """
     kept = np.unique(np.linspace(0, len(latents) - 1, min(len(latents), _MOST_POINTS)).astype(np.int64))
@@ -188,7 +188,7 @@ def _draw_classes(axes: Axes, points: NDArray[np.float64], labels: NDArray[np.st
     is_short = all(len(name) == 1 and name.isascii() and name.isalnum() for name in classes)
     for index, name in enumerate(classes):
         line = LINES[index % len(LINES)]
-        # A class of one letter or digit is drawn as that letter: readable without any colour.
+        # A class named by one letter or digit is drawn as that character, readable without colour.
         marker = f"$\\mathrm{{{name}}}$" if is_short else line.marker
         chosen = points[labels == name]
         axes.scatter(

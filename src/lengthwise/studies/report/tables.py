@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 from lengthwise.data.dataset import Kind
 from lengthwise.evaluation.assessment import EXPOSURE_METRICS, PRIMARY_METRICS
-from lengthwise.evaluation.tables import Cell as Entry
-from lengthwise.evaluation.tables import Table
+from lengthwise.evaluation.tables import Entry, Table
 from lengthwise.studies.axes import show_value
 from lengthwise.studies.baselines import find_baseline
 from lengthwise.studies.published import Distance

@@ -185,7 +185,7 @@ def test_latents_without_variance_or_a_second_dimension():
             project_latents(wrong)
 
 
-def test_latents_are_told_apart_by_class_or_length(tmp_path):
+def test_latents_are_coloured_by_class_or_length(tmp_path):
     rng = np.random.default_rng(0)
     latents = rng.normal(size=(2500, 6)) * [5, 2, 1, 1, 1, 1]
     by_class = plot_latents(latents[:60], labels=np.arange(60) % 3)
