@@ -15,16 +15,19 @@ def load(run: str | Path, *overrides: str) -> Predictor:
     """Load the trained model of a run, to decode with it.
 
     Args:
-        run: an id or the beginning of one, a name, a directory, `latest`, `best:STUDY`, or `models:/NAME@ALIAS` of
+        run: An id or the beginning of one, a name, a directory, `latest`, `best:STUDY`, or `models:/NAME@ALIAS` of
             MLflow's registry.
-        overrides: as on the command line: where runs are (`output_dir=DIR`, `tracking.uri=URI`), and how to decode in
-            the place of the run's own way (`decoding=beam`, `decoding.width=8`).
+        overrides: As on the command line: where runs are (`output_dir=DIR`, `tracking.uri=URI`), and how to decode
+            instead of the run's own decoding (`decoding=beam`, `decoding.width=8`).
+
+    Returns:
+        A predictor: `load("latest").decode(["some text"])`.
 
     Raises:
-        RunError: there is no such run, or it holds no whole model.
-        ConfigError: an override is refused.
+        RunError: There is no such run, or it holds no whole model.
+        ConfigError: An override is refused.
     """
-    # TensorFlow takes seconds to import, and only what is loaded needs it.
+    # TensorFlow takes seconds to import, and only a loaded model needs it.
     from lengthwise.serving.loading import load_run
 
     return load_run(run, overrides)

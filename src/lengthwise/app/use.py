@@ -104,10 +104,10 @@ def evaluate_run(request: Request) -> int:
 
     from lengthwise.config.compose import compose_options
     from lengthwise.pipeline.reevaluation import reevaluate_run
-    from lengthwise.serving.loading import check_model, part_overrides
+    from lengthwise.serving.loading import check_model, split_overrides
     from lengthwise.tracking.runs.find import find_run
 
-    places, changes = part_overrides(request.overrides)
+    places, changes = split_overrides(request.overrides)
     if not changes:
         rule = "must be another than the run's own, by which it is scored already"
         remedy = "Add decoding=NAME or decoding.OPTION=VALUE, such as decoding.length=oracle"
@@ -161,12 +161,12 @@ def register_run(request: Request) -> int:
     """Register a run's model in MLflow under a name."""
     from lengthwise.config.compose import compose_options
     from lengthwise.config.options import MlflowOptions
-    from lengthwise.serving.loading import check_model, part_overrides
+    from lengthwise.serving.loading import check_model, split_overrides
     from lengthwise.tracking.mlflow.registry import register_model
     from lengthwise.tracking.runs.find import find_run
 
     run, name = request.words
-    options = compose_options(part_overrides(request.overrides)[0])
+    options = compose_options(split_overrides(request.overrides)[0])
     directory = check_model(find_run(find_output_dir(options), run))
     if not isinstance(options.tracking, MlflowOptions):
         raise ConfigError("tracking", "must be mlflow to register", received="'directory'", remedy="Leave it out")

@@ -90,10 +90,12 @@ def run_steps(
     limit, is_open = tf.maximum(rule.limit, 1), tf.ones_like(rule.limit, tf.bool)
     values = repeat(STEPS_PER_ITERATION, (tf.constant(0), previous, state, is_open, arrays))
     arrays = repeat(1, values)[-1]
-    return tuple(
-        tf.transpose(array.stack(), (1, 0, *range(2, 1 + len(spec.shape))))
-        for array, spec in zip(arrays, recorded, strict=True)
-    )
+    return tuple(_stack_batch_first(array, len(spec.shape)) for array, spec in zip(arrays, recorded, strict=True))
+
+
+def _stack_batch_first(array: tf.TensorArray, rank: int) -> Tensor:
+    """Stack the entries `(batch, ...)` of an array, each of a rank, to `(batch, steps, ...)`."""
+    return tf.transpose(array.stack(), (1, 0, *range(2, 1 + rank)))
 
 
 def decode_tokens(step: StepFunction, constants: Nest, state: Nest, rule: StopRule, *, choose: Choose) -> Sequences:

@@ -1,1 +1,1 @@
-"""Trained models on disk and in use."""
+"""Trained models on disk, in Python, over HTTP, in MLflow's format and as a SavedModel."""

@@ -1,6 +1,6 @@
-"""The trained model as a SavedModel that needs nothing but TensorFlow: vocabulary, encoder, decode loop in one graph.
+"""Export a trained model as a SavedModel that needs only TensorFlow: vocabulary, encoder and decode loop in one graph.
 
-Strings go in and strings come out, by the endpoint `serving_default`, the one that TensorFlow Serving calls.
+Its endpoint `serving_default`, the one that TensorFlow Serving calls, takes strings to strings, or numbers to numbers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lengthwise.serving.predictor import Predictor
 
 Tensor: TypeAlias = tf.Tensor
 
-# What str.split() parts words at; the split of TensorFlow knows ASCII alone.
+# The characters at which str.split() splits words; TensorFlow's own split knows only those of ASCII.
 _SPACES = r"[\t-\r\x1c-\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+"
 
 
@@ -33,14 +33,14 @@ def export_model(predictor: Predictor, directory: Path) -> None:
     and `stopped`. Unknown symbols are read as `<unknown>`; an empty source gives an empty prediction.
 
     Args:
-        predictor: the model, and how it decodes.
-        directory: to be made. TensorFlow Serving wants a number for its name, as in `models/NAME/1`.
+        predictor: The model, and how it decodes.
+        directory: A new or empty one. TensorFlow Serving needs a number for its name, as in `models/NAME/1`.
 
     Raises:
-        LengthwiseError: the directory is there and not empty.
+        LengthwiseError: The directory exists and is not empty.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise LengthwiseError(f"{directory} is there already. Name a directory that is to be made.")
+        raise LengthwiseError(f"{directory} exists already. Name a new directory.")
     artifact = predictor.artifact
     source, target = artifact.source_codec, artifact.target_codec
     module: Any
@@ -58,7 +58,7 @@ def export_model(predictor: Predictor, directory: Path) -> None:
 
 
 class _Endpoint(tf.Module):
-    """What both kinds have: the decode loop, and the variables that are to be stored with it."""
+    """The part that both kinds of data share: the decode loop, and the variables that are stored with it."""
 
     def __init__(self, models: Models, options: DecodingOptions) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class _Endpoint(tf.Module):
     def _run(self, source: Tensor, length: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Decode sources, of which empty ones give empty sequences."""
         batch = tf.shape(length)[0]
-        # The encoder reads one row and one step at least.
+        # The encoder reads at least one row and one step.
         missing = [tf.cast(size == 0, tf.int32) for size in (batch, tf.shape(source)[1])]
         source = tf.pad(source, [(0, missing[0]), (0, missing[1]), *([(0, 0)] * (len(source.shape) - 2))])
         read = tf.maximum(tf.pad(length, [(0, missing[0])]), 1)
@@ -88,10 +88,10 @@ class TextEndpoint(_Endpoint):
     """Strings to strings.
 
     Args:
-        models: the bundle.
-        options: how to decode.
-        source: the source's vocabulary.
-        target: the target's.
+        models: The trained model.
+        options: How to decode.
+        source: Vocabulary of the sources.
+        target: Vocabulary of the targets.
     """
 
     def __init__(self, models: Models, options: DecodingOptions, source: Vocabulary, target: Vocabulary) -> None:
@@ -104,7 +104,7 @@ class TextEndpoint(_Endpoint):
         self.symbols = tf.constant(SPECIAL_SYMBOLS + target.symbols)
 
     def decode(self, source: Tensor) -> dict[str, Tensor]:
-        """Decode texts `(batch,)`."""
+        """Decode texts `(batch,)`; the results have the shape `(batch,)`."""
         if self.source_unit == "words":
             split = tf.strings.split(tf.strings.strip(tf.strings.regex_replace(source, _SPACES, " ")), " ")
             split = tf.ragged.boolean_mask(split, split != "")
@@ -121,13 +121,13 @@ class TextEndpoint(_Endpoint):
 
 
 class NumberEndpoint(_Endpoint):
-    """Numbers in the data's unit to such numbers.
+    """Numbers to numbers, both in the data's unit.
 
     Args:
-        models: the bundle.
-        options: how to decode.
-        source: the source's scaler.
-        target: the target's.
+        models: The trained model.
+        options: How to decode.
+        source: Scaler of the sources.
+        target: Scaler of the targets.
     """
 
     def __init__(self, models: Models, options: DecodingOptions, source: Scaler, target: Scaler) -> None:
@@ -136,7 +136,7 @@ class NumberEndpoint(_Endpoint):
         self.target_shift, self.target_scale = (tf.constant(part, tf.float64) for part in (target.shift, target.scale))
 
     def decode(self, source: Tensor, source_length: Tensor) -> dict[str, Tensor]:
-        """Decode sequences `(batch, steps, features)` of so many steps."""
+        """Decode sequences `(batch, steps, features)` float32 of `source_length` `(batch,)` int32 steps."""
         scaled = tf.cast((tf.cast(source, tf.float64) - self.source_shift) / self.source_scale, tf.float32)
         scaled = tf.where(tf.sequence_mask(source_length, tf.shape(source)[1])[..., None], scaled, 0.0)
         values, length, stopped, _ = self._run(scaled, source_length)

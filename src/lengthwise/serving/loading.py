@@ -1,4 +1,4 @@
-"""Finding a trained model by what a person calls it, and loading it."""
+"""Find a trained model by the name a person gives it, and load it."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def load_run(run: str | Path, overrides: Sequence[str] = ()) -> Predictor:
     """Load the trained model of a run.
 
     Args:
-        run: an id or the beginning of one, a name, a directory, `latest`, `best:STUDY`, or `models:/NAME@ALIAS` of
+        run: An id or the beginning of one, a name, a directory, `latest`, `best:STUDY`, or `models:/NAME@ALIAS` of
             MLflow's registry.
-        overrides: as on the command line: where runs are (`output_dir=DIR`, `tracking.uri=URI`), and how to decode in
-            the place of the run's own way (`decoding=beam`).
+        overrides: As on the command line: where runs are (`output_dir=DIR`, `tracking.uri=URI`), and how to decode
+            instead of the run's own decoding (`decoding=beam`).
 
     Raises:
-        RunError: there is no such run, or it holds no whole model.
-        ConfigError: an override is refused.
+        RunError: There is no such run, or it holds no whole model.
+        ConfigError: An override is refused.
     """
-    places, changes = part_overrides(overrides)
+    places, changes = split_overrides(overrides)
     directory = find_model(str(run), places)
-    with silence_import():  # by now the run is there
+    with silence_import():  # the run has been found: only now is TensorFlow's import worth its seconds
         from lengthwise.serving.artifact import find_artifact, load_artifact
         from lengthwise.serving.predictor import Predictor
 
@@ -46,16 +46,16 @@ def load_run(run: str | Path, overrides: Sequence[str] = ()) -> Predictor:
     return Predictor(artifact, decoding)
 
 
-def part_overrides(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Tell the overrides that say where runs are from those of the decoding.
+def split_overrides(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split overrides into those that say where runs are and those of the decoding.
 
     Raises:
-        ConfigError: one is neither, and would take no effect on a model that is trained.
+        ConfigError: One is neither, and would have no effect on a trained model.
     """
     for word in overrides:
         if _PLACE.match(word) is None and _DECODING.match(word) is None:
-            rule = "has no effect on a run that is trained: its options are stored with it"
-            remedy = "Leave it out; decoding.OPTION, output_dir and tracking.uri can be given"
+            rule = "has no effect on a trained model: its options are stored with it"
+            remedy = "Leave it out; only decoding.OPTION, output_dir and tracking.uri can be given here"
             raise ConfigError(word.lstrip("+~").partition("=")[0], rule, received=None, remedy=remedy)
     places = [word for word in overrides if _PLACE.match(word)]
     return places, [word for word in overrides if not _PLACE.match(word)]
@@ -64,14 +64,20 @@ def part_overrides(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
 def find_model(run: str, overrides: Sequence[str]) -> Path:
     """Return the directory of a run, or of a model of MLflow's registry, that holds a trained model.
 
+    Args:
+        run: As in `load_run`.
+        overrides: Where runs are.
+
     Raises:
-        RunError: there is none.
+        RunError: There is none.
     """
     options = compose_options(overrides)
     if run.startswith(REGISTERED):
         if not isinstance(options.tracking, MlflowOptions):
             remedy = "Leave it out, or name a run"
-            raise ConfigError("tracking", "must be mlflow for its registry", received="'directory'", remedy=remedy)
+            raise ConfigError(
+                "tracking", "must be mlflow to use MLflow's registry", received="'directory'", remedy=remedy
+            )
         from lengthwise.tracking.mlflow.registry import fetch_model
 
         return fetch_model(run, options.tracking)
@@ -86,7 +92,11 @@ def find_output_dir(options: RunOptions) -> Path:
 
 
 def check_model(run: RunSummary) -> Path:
-    """Return the directory of a run, which must hold a trained model."""
+    """Return the directory of a run that holds a trained model.
+
+    Raises:
+        RunError: It holds none.
+    """
     if run.kind == "sweep":
         raise RunError(f"{run.name} is a sweep. Name one of its runs, or best:{run.study}.")
     if not (run.directory / "model").is_dir():

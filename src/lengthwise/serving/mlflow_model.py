@@ -1,7 +1,7 @@
 """The trained model in MLflow's `pyfunc` format: text or arrays in and out, nothing pickled.
 
-MLflow's default for Keras pickles custom classes, which then fail to load elsewhere; `loader_module` names this module
-instead, so that only the package and the artifact are needed.
+MLflow's format for Keras pickles custom classes, which then fail to load elsewhere. Here `loader_module` names this
+module instead, so that only the package and the artifact are needed.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 METADATA = {
     "unknown_symbols": "read as <unknown>, and counted in the column unknown_symbols",
-    "empty_source": "answered by an empty prediction with the log_probability 0",
+    "empty_source": "gives an empty prediction with the log_probability 0",
 }
-"""What the signature alone cannot say; stored beside it in `MLmodel`."""
+"""What the signature cannot say; stored beside it in `MLmodel`."""
 
 
 class PyfuncModel:
-    """What `mlflow.pyfunc.load_model` wraps."""
+    """The object that `mlflow.pyfunc.load_model` wraps."""
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
@@ -66,7 +66,7 @@ def _predict_texts(predictor: Predictor, model_input: Any) -> pd.DataFrame:
 
 
 def _load_pyfunc(data_path: str) -> PyfuncModel:
-    """Load the model; MLflow calls it by this name."""
+    """Load the model; the name is MLflow's."""
     return PyfuncModel(load_predictor(Path(data_path)))
 
 
@@ -74,10 +74,10 @@ def write_mlflow_model(directory: Path, data: Path, predictor: Predictor, exampl
     """Write a trained model in MLflow's format.
 
     Args:
-        directory: to be made, with `MLmodel` in it.
-        data: the directory of `save_artifact`; copied.
-        predictor: loaded with it.
-        example: one source, as a person gives it: text, or an array `(steps, features)`.
+        directory: A new one, to hold `MLmodel`.
+        data: The directory written by `save_artifact`; it is copied.
+        predictor: The same model.
+        example: One source as a person gives it: text, or an array `(steps, features)`.
     """
     import mlflow.pyfunc
     import pandas as pd

@@ -1,4 +1,4 @@
-"""A trained model as a person uses it: text in, text out; numbers in, numbers out."""
+"""The predictor: a trained model from text to text, or from numbers to numbers."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from lengthwise.serving.artifact import Artifact, load_artifact
 Source: TypeAlias = str | ArrayLike
 
 MOST_STEPS = 10_000
-"""Longest source that is read, in steps: the encoder keeps some twelve numbers a unit and step."""
+"""Longest source that is read, in steps: the encoder keeps about twelve numbers for each unit and step."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prediction:
-    """What the model made of one source.
+    """The model's prediction for one source.
 
     Args:
-        value: text, or `(steps, features)` in the data's unit.
-        stopped: whether the model ended the sequence itself.
-        log_probability: natural logarithm of the text's probability under the model, the end included; None for
+        value: Text, or `(steps, features)` float64 in the data's unit.
+        stopped: Whether the model ended the sequence itself.
+        log_probability: Natural logarithm of the text's probability under the model, the end included; None for
             features and for an empty source.
-        num_unknown: symbols of the source that the model does not know, read as `<unknown>`; 0 for features.
-        probabilities: where they were asked for, `(steps, symbols)` float32: the model's distribution over the target's
-            ids before each symbol, in the order of the text, and before the end where the model ended it.
+        num_unknown: Symbols of the source that the model does not know, read as `<unknown>`; 0 for features.
+        probabilities: If they were asked for, `(steps, symbols)` float32: the model's distribution over the target's
+            ids before each symbol, in the order of the text, and before the end where the model ended the text itself.
     """
 
     value: str | NDArray[np.float64]
@@ -50,10 +50,10 @@ class Hypothesis:
     """One of the best texts that beam search found for a source.
 
     Args:
-        value: the text.
-        stopped: whether the model ended it itself.
-        log_probability: natural logarithm of its probability under the model, the end included.
-        score: what the texts are ordered by: `log_probability` under the length penalty.
+        value: The text.
+        stopped: Whether the model ended it itself.
+        log_probability: Natural logarithm of its probability under the model, the end included.
+        score: By which the texts are ordered: `log_probability` divided by the length penalty.
     """
 
     value: str
@@ -63,11 +63,11 @@ class Hypothesis:
 
 
 class Predictor:
-    """Decodes what it is given with a trained model.
+    """Decodes sources as people write them.
 
     Args:
-        artifact: of `load_artifact`.
-        decoding: how to decode; None: as the run's own options say. Where these need true lengths, `timesteps` limits
+        artifact: The trained model, from `load_artifact`.
+        decoding: How to decode; None: as the run's own options say. Where these need true lengths, `timesteps` limits
             the sequence.
     """
 
@@ -93,15 +93,15 @@ class Predictor:
         """Decode sources, in their order.
 
         Args:
-            sources: texts, or arrays `(steps, features)` in the data's unit. An unknown symbol is read as `<unknown>`;
+            sources: Texts, or arrays `(steps, features)` in the data's unit. An unknown symbol is read as `<unknown>`;
                 an empty source gives an empty prediction.
-            probabilities: whether each step's distribution is returned too; tokens only.
-            first_row: index of the first source in a longer input, on which the draws of `decoding=sample` depend.
+            probabilities: Whether each step's distribution is returned too; tokens only.
+            first_row: Index of the first source in a longer input, on which the samples of `decoding=sample` depend.
             on_progress: Called after each batch with the number of sources decoded, empty ones not counted.
 
         Raises:
-            LengthwiseError: a source is too long, has another number of features, or is not finite; or probabilities
-                are asked for where there are none.
+            LengthwiseError: A source is too long, has another number of features, or is not finite; or probabilities
+                are asked for and the model has none.
         """
         if probabilities and not self.is_tokens:
             raise LengthwiseError("This model makes numbers, not symbols: its steps have no probabilities.")
@@ -129,18 +129,18 @@ class Predictor:
         """Find the best texts for each source by beam search, best first.
 
         Args:
-            sources: texts; an empty one has no hypotheses.
-            num_best: most texts for each source, from 1 to the width of the beam.
+            sources: Texts; an empty one has no hypotheses.
+            num_best: Most texts for each source, from 1 to the width of the beam.
 
         Raises:
-            LengthwiseError: the decoding is not beam search, or not so wide.
+            LengthwiseError: The decoding is not beam search, or its width is less than `num_best`.
         """
         options = self.decoding
         if not isinstance(options, BeamOptions):
             remedy = "Load the run with decoding=beam"
             raise LengthwiseError(f"Several texts for a source need decoding=beam; got {options.name}. {remedy}.")
         if not 1 <= num_best <= options.width:
-            remedy = f"Load the run with decoding.width={num_best}" if num_best > 0 else "Ask for one at least"
+            remedy = f"Load the run with decoding.width={num_best}" if num_best > 0 else "Ask for at least one"
             raise LengthwiseError(f"A beam of width {options.width} has no {num_best} best texts. {remedy}.")
         found: list[list[Hypothesis]] = [[] for _ in sources]
         examples, given = self._read(sources)
@@ -162,7 +162,7 @@ class Predictor:
         return found
 
     def encode(self, sources: Sequence[Source]) -> NDArray[np.float32]:
-        """Return the latents `(sources, latent_dim)`; zeros for an empty source."""
+        """Return the latents `(sources, latent_dim)` float32; zeros for an empty source."""
         examples, given = self._read(sources)
         latents = np.zeros((len(sources), self._wiring.latent_dim), np.float32)
         if examples is not None:
@@ -181,7 +181,7 @@ class Predictor:
         if length.max() > MOST_STEPS:
             place = given[int(length.argmax())] + 1
             raise LengthwiseError(
-                f"Source {place} has {int(length.max()):,} steps, more than the {MOST_STEPS:,} that are read. Cut it."
+                f"Source {place} has {int(length.max()):,} steps; at most {MOST_STEPS:,} are read. Shorten it."
             )
         first = read[given[0]]
         padded = np.full((len(given), int(length.max()), *first.shape[1:]), PADDING, first.dtype)
@@ -208,7 +208,9 @@ class Predictor:
         if isinstance(codec, Vocabulary) or values.ndim != 2 or values.shape[1] != codec.size:
             raise LengthwiseError(f"This model reads arrays of shape (steps, {codec.size}); got {values.shape}.")
         if not np.isfinite(values).all():
-            raise LengthwiseError("This model reads finite numbers; got NaN or infinity. Fill or leave them out.")
+            raise LengthwiseError(
+                "This model reads finite numbers; got NaN or infinity. Fill them in or leave them out."
+            )
         return codec.encode(values)
 
 
@@ -223,9 +225,9 @@ def _write(
 
 
 def load_predictor(directory: Path) -> Predictor:
-    """Load the predictor of a directory that `save_artifact` has written.
+    """Load the predictor of a directory written by `save_artifact`.
 
     Raises:
-        RunError: the directory does not hold a whole model.
+        RunError: The directory does not hold a whole model.
     """
     return Predictor(load_artifact(directory))

@@ -72,7 +72,7 @@ class PredictionServer(ThreadingHTTPServer):
             "makes": f"text, made of {target.unit}" if isinstance(target, Vocabulary) else f"{target.size} features",
             "most_steps_made": artifact.models.wiring.spec.timesteps,
             "unknown_symbols": "read as <unknown> and counted",
-            "empty_source": "answered by an empty prediction",
+            "empty_source": "gives an empty prediction",
         }
 
 

@@ -1,4 +1,4 @@
-"""Decoding a file of any size: lines in, lines out, in order, in bounded memory."""
+"""Decode a file of any size: lines in, lines out, in order, in bounded memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lengthwise.errors import LengthwiseError
 from lengthwise.serving.predictor import Prediction, Predictor
 
 BATCHES_PER_CHUNK = 32
-"""Batches read ahead and sorted by length together: more make less padding, and take more memory."""
+"""Batches read ahead and sorted by length together: more mean less padding and more memory."""
 
 
 def decode_lines(
@@ -24,13 +24,13 @@ def decode_lines(
     """Decode lines, one prediction a line, in their order.
 
     Args:
-        predictor: of a model that reads text.
-        lines: without their ends; read as far ahead as a chunk goes and no further.
-        probabilities: whether each step's distribution is returned too.
+        predictor: Of a model that reads text.
+        lines: Without their line ends; read ahead by one chunk at most.
+        probabilities: Whether each step's distribution is returned too.
         on_progress: Called with the number of lines done.
 
     Raises:
-        LengthwiseError: the model reads numbers, or a line is too long.
+        LengthwiseError: The model reads numbers, or a line is too long.
     """
     if not predictor.is_tokens:
         raise LengthwiseError("This model reads numbers, not text. Decode arrays with lengthwise.load(RUN) in Python.")
@@ -39,20 +39,20 @@ def decode_lines(
     while chunk := list(itertools.islice(iterator, size)):
         yield from predictor.decode(chunk, probabilities=probabilities, first_row=num_done)
         num_done += len(chunk)
-        # The first answers come after one batch; then chunks grow.
+        # The first predictions come after one batch; then chunks grow.
         size = min(2 * size, BATCHES_PER_CHUNK * predictor.decoding.batch_size)
         if on_progress is not None:
             on_progress(num_done)
 
 
 def read_lines(file: TextIO) -> Iterator[str]:
-    """Yield the lines of an open file without their ends, of which only a newline is one."""
+    """Yield the lines of an open file without their line ends; only a newline ends a line."""
     for line in file:
         yield line.rstrip("\n").removesuffix("\r")
 
 
 def describe_prediction(prediction: Prediction) -> dict[str, Any]:
-    """Return a prediction as JSON can hold it."""
+    """Return a prediction as values of JSON."""
     content: dict[str, Any] = {
         "prediction": prediction.value if isinstance(prediction.value, str) else prediction.value.tolist(),
         "log_probability": _finite(prediction.log_probability),

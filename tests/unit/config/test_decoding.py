@@ -11,7 +11,7 @@ from lengthwise.config.compose import change_decoding, compose_options
 from lengthwise.config.options import BeamOptions, SampleOptions
 from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.pipeline.reevaluation import label_decoding
-from lengthwise.serving.loading import part_overrides
+from lengthwise.serving.loading import split_overrides
 
 STORED = compose_options(["dataset=copy", "decoding.batch_size=17", "latent_dim=48"])
 
@@ -68,9 +68,9 @@ def test_scores_are_named_by_what_differs_from_the_presets(overrides: list[str],
 
 
 def test_options_that_would_take_no_effect_are_refused() -> None:
-    assert part_overrides(["output_dir=x", "decoding=beam"]) == (["output_dir=x"], ["decoding=beam"])
-    with pytest.raises(ConfigError, match="has no effect on a run that is trained"):
-        part_overrides(["latent_dim=3"])
+    assert split_overrides(["output_dir=x", "decoding=beam"]) == (["output_dir=x"], ["decoding=beam"])
+    with pytest.raises(ConfigError, match="has no effect on a trained model"):
+        split_overrides(["latent_dim=3"])
 
 
 def test_texts_may_hold_what_looks_like_an_option() -> None:
@@ -88,7 +88,7 @@ def test_texts_may_hold_what_looks_like_an_option() -> None:
         (["decode", "latest", "--file", "b", "--best", "2"], "--best works only with texts"),
         (["decode", "latest", "--file", "missing.txt"], "missing.txt: it cannot be read"),
         (["evaluate", "latest"], "must be another than the run's own"),
-        (["evaluate", "latest", "latent_dim=3"], "has no effect on a run that is trained"),
+        (["evaluate", "latest", "latent_dim=3"], "has no effect on a trained model"),
         (["serve", "latest", "--port", "99999"], "--port must be from 0 to 65535"),
         (["register", "latest"], "RUN NAME"),
         (["export", "latest"], "RUN DIRECTORY"),

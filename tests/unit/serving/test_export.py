@@ -37,7 +37,7 @@ def test_a_saved_model_makes_the_strings_of_the_predictor(unit: str, overrides: 
     assert made["stopped"].numpy().tolist() == [each.stopped for each in wanted]
     scores = [each.log_probability or 0.0 for each in wanted]
     np.testing.assert_allclose(made["log_probability"], scores, rtol=1e-4, atol=1e-5)
-    with pytest.raises(LengthwiseError, match="is there already"):
+    with pytest.raises(LengthwiseError, match="exists already"):
         export_model(predictor, tmp_path / "drawn" / "1")
 
 

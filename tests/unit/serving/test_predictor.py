@@ -145,7 +145,7 @@ def test_numbers_that_cannot_be_read_are_refused(numbers: Predictor, source: obj
         numbers.decode([source])  # type: ignore[list-item]
 
 
-def test_one_text_in_the_place_of_a_list_is_refused(letters: Predictor) -> None:
+def test_a_single_text_instead_of_a_list_is_refused(letters: Predictor) -> None:
     with pytest.raises(LengthwiseError, match="Put it into a list"):
         letters.decode("abc")
 
