@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,6 +84,14 @@ def test_every_options_class_has_a_file_and_a_loader():
         (name,) = (field for field in read_fields(kind) if field.name == "name")
         names.update(name.words)
     assert names == set(NAMES), "conf/dataset/ holds one file for each dataset of config/options.py"
+
+
+def test_the_readme_lists_every_dataset():
+    text = (Path(__file__).parents[4] / "README.md").read_text(encoding="utf-8")
+    section = text[text.index("\n## Data\n") : text.index("\n## Using a trained model")]
+    first_columns = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    listed = {name for column in first_columns for name in re.findall(r"`(\w+)`", column)}
+    assert listed >= set(NAMES), f"README.md, table of data, does not list {sorted(set(NAMES) - listed)}"
 
 
 def test_options_without_a_loader_are_a_mistake_of_the_code():
