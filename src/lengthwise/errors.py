@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 
+def printable(text: str) -> str:
+    r"""Return a text that is safe to show on a terminal: control and other invisible characters as escapes.
+
+    Args:
+        text: of a user, a file or another program.
+
+    >>> printable("a\x1b[31mb\n")
+    'a\\x1b[31mb\\n'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 class LengthwiseError(Exception):
     """A mistake in what was asked for, or data that cannot be used."""
 
@@ -20,7 +32,7 @@ class ConfigError(LengthwiseError):
     def __init__(self, option: str, rule: str, *, received: str | None, remedy: str) -> None:
         self.option = option
         got = "" if received is None else f"; got {received}"
-        super().__init__(f"{option} {rule}{got}. {remedy}.")
+        super().__init__(printable(f"{option} {rule}{got}. {remedy}."))
 
 
 class DataError(LengthwiseError):
@@ -35,7 +47,7 @@ class DataError(LengthwiseError):
 
     def __init__(self, path: str, line: int | None, problem: str, *, remedy: str) -> None:
         where = path if line is None else f"{path}, line {line}"
-        super().__init__(f"{where}: {problem}. {remedy}.")
+        super().__init__(printable(f"{where}: {problem}. {remedy}."))
 
 
 class RunError(LengthwiseError):

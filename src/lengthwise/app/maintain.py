@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from lengthwise.app.exit_status import EXIT_FAILED
-from lengthwise.app.request import Request, find_output_dir
+from lengthwise.app.request import Request
+from lengthwise.config.paths import find_output_dir
 from lengthwise.errors import ConfigError
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,10 +38,3 @@ class Request:
         from lengthwise.config.compose import compose_options
 
         return compose_options(self.overrides)
-
-
-def find_output_dir(options: RunOptions) -> Path:
-    """Return the directory that runs are in."""
-    from lengthwise.config.paths import project_root
-
-    return project_root() / options.output_dir

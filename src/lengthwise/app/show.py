@@ -11,8 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lengthwise.app.request import Request, find_output_dir
+from lengthwise.app.request import Request
 from lengthwise.config.documentation import OptionDescription, describe_options, find_options, suggest
+from lengthwise.config.paths import find_output_dir
 from lengthwise.errors import LengthwiseError
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from lengthwise.app.request import Request, find_output_dir
+from lengthwise.app.request import Request
+from lengthwise.config.paths import find_output_dir
 from lengthwise.errors import ConfigError, DataError, LengthwiseError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from lengthwise.catalog.diagram import draw_wiring
 from lengthwise.catalog.equations import CELL_NAMES, format_equations, write_equations
 from lengthwise.catalog.presets import Preset
 from lengthwise.config.options import ModelOptions
-from lengthwise.config.values import show_value
+from lengthwise.config.values import format_value
 from lengthwise.data.dataset import DataSpec
 from lengthwise.models.wiring import Wiring, count_parameters, list_parameters, resolve_wiring
 
@@ -120,7 +120,7 @@ def describe_model(options: ModelOptions, wiring: Wiring, preset: Preset, *, wid
     names = [field.name for field in fields(options)]
     changed = [name for name in names if getattr(options, name) != getattr(preset.options, name)]
     if changed:
-        notes = (("Changed", ", ".join(f"{name}={_write_value(options, name)}" for name in changed)),)
+        notes = (("Changed", ", ".join(f"{name}={format_value(getattr(options, name))}" for name in changed)),)
     for word, text in notes:
         lines += textwrap.wrap(f"{word + ':':<13}{text}", width, subsequent_indent=" " * 13, break_on_hyphens=False)
     lines.append("")
@@ -128,10 +128,6 @@ def describe_model(options: ModelOptions, wiring: Wiring, preset: Preset, *, wid
     lines += [*format_equations(write_equations(wiring)), "", "Parameters"]
     parts = [*list_parameters(wiring), ("together", count_parameters(wiring))]
     return lines + [f"  {part:<18}{number:>14,}" for part, number in parts]
-
-
-def _write_value(options: ModelOptions, name: str) -> str:
-    return show_value(getattr(options, name)).strip("'")
 
 
 def print_presets(rows: Sequence[Row], latent_dim: int, spec: DataSpec) -> None:

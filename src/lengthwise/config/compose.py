@@ -17,7 +17,7 @@ from lengthwise.config.options import RunOptions
 from lengthwise.config.overrides import check_overrides, list_groups, shorten
 from lengthwise.config.parse import parse_config, replace_decoding
 from lengthwise.config.paths import conf_dir
-from lengthwise.config.values import refuse_unknown
+from lengthwise.config.values import format_value, refuse_unknown
 from lengthwise.errors import ConfigError
 
 HYDRA_VERSION = {"version_base": "1.3"} if Version(hydra.__version__) < Version("1.4") else {}
@@ -60,7 +60,7 @@ def change_decoding(options: RunOptions, overrides: Sequence[str]) -> RunOptions
     stored = asdict(options.decoding)
     if not any(override.startswith("decoding=") for override in overrides):
         name = stored.pop("name")
-        own = [f"decoding.{key}={'null' if value is None else value}" for key, value in stored.items()]
+        own = [f"decoding.{key}={format_value(value)}" for key, value in stored.items()]
         overrides = [f"decoding={name}", *own, *overrides]
     try:
         check_overrides(overrides)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
 from lengthwise.config.paths import conf_dir
 from lengthwise.config.values import show_value
-from lengthwise.errors import ConfigError
+from lengthwise.errors import ConfigError, printable
 
 HYDRA_OPTIONS = ("hydra.mode", "hydra.searchpath", "hydra.launcher", "hydra.sweeper", "hydra/launcher", "hydra/sweeper")
 """Hydra's own options that may be set; all others would take no effect here, or make Hydra write files."""
@@ -99,11 +99,5 @@ def shorten(text: str) -> str:
     Args:
         text: any, such as an override.
     """
-    shown = "".join(_visible(text))
+    shown = printable(text)
     return shown if len(shown) <= _LONGEST_DETAIL else f"{shown[:_LONGEST_DETAIL]}..."
-
-
-def _visible(text: str) -> Iterator[str]:
-    """Yield the characters of a text, those that a terminal would act upon as escapes."""
-    for character in text:
-        yield character if character.isprintable() else character.encode("unicode_escape").decode("ascii")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lengthwise.config.options import RunOptions
 from lengthwise.errors import LengthwiseError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -23,6 +24,15 @@ def project_root() -> Path:
         The checkout that holds `conf/` beside `src/`; the current directory where the package is installed without one.
     """
     return _checkout() or Path.cwd()
+
+
+def find_output_dir(options: RunOptions) -> Path:
+    """Return the directory that the runs of some options are in, absolute.
+
+    Args:
+        options: of a run or a command, of which `output_dir` is read.
+    """
+    return project_root() / options.output_dir
 
 
 def conf_dir() -> Path:

@@ -180,6 +180,20 @@ def _refuse(field: Field, value: object, *, name: str) -> ConfigError:
     return ConfigError(name, f"must be {field.demand}", received=show_value(value), remedy=leaf)
 
 
+def format_value(value: str | int | float | bool | None) -> str:
+    """Write the value of an option as on the command line.
+
+    Args:
+        value: of an option.
+
+    >>> format_value(None), format_value(True), format_value(0.5), format_value("repeat")
+    ('null', 'true', '0.5', 'repeat')
+    """
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def show_value(value: object) -> str:
     """Write a value as the user would have written it, on one line and not too long.
 

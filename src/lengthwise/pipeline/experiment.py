@@ -9,7 +9,7 @@ from rich.console import Console
 
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import dump_options, flatten_options, parse_stored
-from lengthwise.config.paths import project_root
+from lengthwise.config.paths import find_output_dir
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import RunError
@@ -74,7 +74,7 @@ def _find_stored(options: RunOptions, launch: Launch) -> Path | None:
     reference = launch.resume or options.resume
     if reference is None:
         return None
-    output_dir = project_root() / options.output_dir
+    output_dir = find_output_dir(options)
     reap(output_dir)
     found = find_run(output_dir, reference)
     if found.kind == "sweep":
@@ -109,7 +109,7 @@ def build_record(options: RunOptions, launch: Launch, dataset: Dataset) -> RunRe
     """Describe a run before it starts, as its directory records it."""
     primary = PRIMARY_METRICS[dataset.spec.kind]
     return RunRecord(
-        output_dir=project_root() / options.output_dir,
+        output_dir=find_output_dir(options),
         study=options.study,
         label=f"{options.model.name}-{dataset.name}"[:100],
         config_text=dump_options(options),

@@ -15,6 +15,7 @@ from rich.table import Table
 from lengthwise.config.compose import change_decoding
 from lengthwise.config.options import RunOptions, TrackingOptions
 from lengthwise.config.parse import parse_stored
+from lengthwise.config.values import format_value
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import RunError
@@ -74,7 +75,7 @@ def label_decoding(options: RunOptions) -> str:
     parts = [str(chosen[name]) for name in ("name", "length")]
     for key, value in chosen.items():
         if key not in ("name", "length", "batch_size") and value != usual[key]:
-            parts.append(f"{key}-{'null' if value is None else f'{value:g}'}")
+            parts.append(f"{key}-{format_value(value)}")
     return "_".join(parts)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lengthwise.config.compose import change_decoding, compose_options
-from lengthwise.config.options import MlflowOptions, RunOptions
-from lengthwise.config.paths import project_root
+from lengthwise.config.options import MlflowOptions
+from lengthwise.config.paths import find_output_dir
 from lengthwise.errors import ConfigError, RunError
 from lengthwise.silence import silence_import
 from lengthwise.tracking.runs.find import RunSummary, find_run
@@ -84,11 +84,6 @@ def find_model(run: str, overrides: Sequence[str]) -> Path:
     if (Path(run) / "MLmodel").is_file():
         return Path(run)
     return check_model(find_run(find_output_dir(options), run))
-
-
-def find_output_dir(options: RunOptions) -> Path:
-    """Return the directory that runs are in."""
-    return project_root() / options.output_dir
 
 
 def check_model(run: RunSummary) -> Path:

@@ -93,13 +93,6 @@ def find_unstarted(
     return {option: values for option, values in found.items() if values}
 
 
-def show_value(value: Value) -> str:
-    """Write a value of an option as on the command line."""
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _may_vary(option: str) -> bool:
     return option not in _NO_AXES and not option.startswith("tracking.")
 

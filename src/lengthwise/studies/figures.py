@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from lengthwise.config.values import format_value
 from lengthwise.evaluation.metrics import find_metric
 from lengthwise.evaluation.tables import Table
 from lengthwise.plotting import (
@@ -28,7 +29,7 @@ from lengthwise.plotting import (
     escape_text,
     styled,
 )
-from lengthwise.studies.axes import Axis, show_value
+from lengthwise.studies.axes import Axis
 from lengthwise.studies.study import Condition, Study
 
 MOST_PANELS = 24
@@ -145,7 +146,7 @@ def plot_numeric_axis(study: Study, axis: Axis, *, baseline: float) -> Figure:
     levels = np.array([float(level or 0) for level in axis.levels])
     for line, (others, conditions) in zip(LINES, groups.items(), strict=False):
         rest = [each for each in study.axes if each is not axis]
-        name = ", ".join(show_value(a.levels[level]) for a, level in zip(rest, others, strict=True)) or study.title
+        name = ", ".join(format_value(a.levels[level]) for a, level in zip(rest, others, strict=True)) or study.title
         found = [condition.estimate(study.metric) for condition in conditions]
         means, lows, highs = np.array([(each.mean, each.low, each.high) for each in found]).T
         axes.fill_between(levels, lows, highs, color=line.color, alpha=0.15, linewidth=0)
@@ -154,7 +155,7 @@ def plot_numeric_axis(study: Study, axis: Axis, *, baseline: float) -> Figure:
         axes.axhline(baseline, color=INK, linestyle=(0, (2, 2)), linewidth=1.1, label="best baseline")
     if levels.min() > 0 and levels.max() >= 8 * levels.min():
         axes.set_xscale("log", base=2)
-    axes.set_xticks(levels, [show_value(level) for level in axis.levels])
+    axes.set_xticks(levels, [format_value(level) for level in axis.levels])
     axes.minorticks_off()
     label, unit = _describe(study.metric_name)
     axes.set(xlabel=axis.option, ylabel=f"{label} ({unit})")
@@ -279,7 +280,7 @@ def _list_panels(study: Study) -> list[_Panel]:
     panels = []
     for levels in itertools.product(*(range(len(axis.levels)) for axis in others)):
         conditions = tuple(each for each in study.conditions if _drop(each.levels, line_axis) == levels)
-        named = [f"{a.label}={show_value(a.levels[level])}" for a, level in zip(others, levels, strict=True)]
+        named = [f"{a.label}={format_value(a.levels[level])}" for a, level in zip(others, levels, strict=True)]
         panels.append(_Panel(", ".join(named), conditions))
     return panels[:MOST_PANELS]
 
@@ -295,7 +296,7 @@ def _plot_panels(
     for axes, panel in zip(grid.ravel(), panels, strict=False):
         for condition in panel.conditions:
             level = 0 if line_axis is None else condition.levels[line_axis]
-            label = "" if line_axis is None else show_value(study.axes[line_axis].levels[level])
+            label = "" if line_axis is None else format_value(study.axes[line_axis].levels[level])
             draw(axes, condition, LINES[level], escape_text(label))
         axes.set_title(escape_text(panel.title, max_width=44), fontsize=8)
         axes.grid(axis="y", color=FAINT, alpha=0.6)

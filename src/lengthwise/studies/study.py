@@ -13,10 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lengthwise.config.values import format_value
 from lengthwise.errors import LengthwiseError
 from lengthwise.evaluation.metrics import find_metric
 from lengthwise.evaluation.tables import Table
-from lengthwise.studies.axes import Axis, find_axes, find_unstarted, show_value
+from lengthwise.studies.axes import Axis, find_axes, find_unstarted
 from lengthwise.studies.effects import Estimate, estimate_mean
 from lengthwise.tracking.runs.manifest import Manifest
 
@@ -257,7 +258,7 @@ def _sort_runs(runs: Sequence[StudyRun], axes: Sequence[Axis]) -> dict[tuple[int
 
 
 def _name_condition(axes: Sequence[Axis], levels: Sequence[int]) -> str:
-    parts = [f"{axis.label}={show_value(axis.levels[level])}" for axis, level in zip(axes, levels, strict=True)]
+    parts = [f"{axis.label}={format_value(axis.levels[level])}" for axis, level in zip(axes, levels, strict=True)]
     return ", ".join(parts) or "the only condition"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lengthwise.config.parse import Scalar, flatten_options
-from lengthwise.config.paths import project_root
+from lengthwise.config.paths import find_output_dir
 from lengthwise.sweeps.jobs import Job
 from lengthwise.tracking.runs.run_record import RunRecord
 
@@ -18,7 +18,7 @@ def find_study(job: Job) -> Path:
     Args:
         job: the job.
     """
-    return project_root() / job.options.output_dir / job.options.study
+    return find_output_dir(job.options) / job.options.study
 
 
 def build_parent_record(jobs: Sequence[Job], command: tuple[str, ...]) -> RunRecord:

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from lengthwise.config.paths import conf_dir
-from lengthwise.studies.axes import Value, show_value
+from lengthwise.config.values import format_value
+from lengthwise.studies.axes import Value
 from lengthwise.studies.study import Study
 from lengthwise.tracking.runs.manifest import Manifest
 
@@ -37,7 +38,7 @@ def list_details(study: Study, sweeps: Sequence[Manifest], header: Mapping[str, 
     constant = _find_constant(study)
     details = {
         "Data": "; ".join(_describe_data(study)),
-        "Preset": show_value(constant["model.name"]) if "model.name" in constant else "",
+        "Preset": format_value(constant["model.name"]) if "model.name" in constant else "",
         "Budget": _describe_budget(constant),
         "Seeds": ", ".join("none" if seed is None else str(seed) for seed in study.seeds),
         "Runs": _describe_runs(study),
@@ -113,7 +114,9 @@ def _describe_data(study: Study) -> list[str]:
 
 def _describe_budget(constant: Mapping[str, Value]) -> str:
     values = {option: constant.get(f"training.{option}") for option in _BUDGET}
-    return ", ".join(_BUDGET[option].format(show_value(value)) for option, value in values.items() if value is not None)
+    return ", ".join(
+        _BUDGET[option].format(format_value(value)) for option, value in values.items() if value is not None
+    )
 
 
 def _describe_runs(study: Study) -> str:

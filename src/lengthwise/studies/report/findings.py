@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lengthwise.studies.axes import Axis, show_value
+from lengthwise.config.values import format_value
+from lengthwise.studies.axes import Axis
 from lengthwise.studies.effects import Effect, measure_at_levels, measure_interactions, measure_main_effects
 from lengthwise.studies.study import Study
 
@@ -87,7 +88,7 @@ def describe_change(axis: Axis, level: int, reference: int) -> str:
         level: index of the level that is changed to.
         reference: index of the level that is changed from.
     """
-    after, before = show_value(axis.levels[level]), show_value(axis.levels[reference])
+    after, before = format_value(axis.levels[level]), format_value(axis.levels[reference])
     begin, words = _CHANGES.get(axis.option, ("", {}))
     if axis.confounded or after not in words or before not in words:
         return f"{axis.label}={after} instead of {before}"
@@ -96,7 +97,7 @@ def describe_change(axis: Axis, level: int, reference: int) -> str:
 
 def label_change(axis: Axis, level: int, reference: int) -> str:
     """Name a change briefly, as in `length: stop instead of fixed`; arguments as for `describe_change`."""
-    return f"{axis.label}: {show_value(axis.levels[level])} instead of {show_value(axis.levels[reference])}"
+    return f"{axis.label}: {format_value(axis.levels[level])} instead of {format_value(axis.levels[reference])}"
 
 
 def list_findings(study: Study, metric: str) -> tuple[list[Finding], list[Finding]]:
@@ -134,7 +135,7 @@ def list_findings_by_level(study: Study, metric: str) -> dict[str, list[Finding]
     others = [each for each in study.axes if each is not axis]
     found = measure_at_levels(study.tabulate(metric), numeric)
     return {
-        f"{axis.label}={show_value(level)}": [_describe(study, effect, others) for effect in effects]
+        f"{axis.label}={format_value(level)}": [_describe(study, effect, others) for effect in effects]
         for level, effects in zip(axis.levels, found, strict=True)
     }
 

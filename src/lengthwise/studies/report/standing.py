@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from lengthwise.studies.axes import show_value
+from lengthwise.config.values import format_value
 from lengthwise.studies.baselines import beats_baseline, find_baseline
 from lengthwise.studies.report.numbers import Unit, find_unit, format_count, format_number, format_score
 from lengthwise.studies.study import Study, StudyRun
@@ -114,4 +114,4 @@ def _last_if_nan(value: float) -> float:
 def _name_option(study: Study, option: str) -> str:
     """Name an option with its value, where all runs have the same."""
     values = {run.manifest.params.get(option) for run in study.runs}
-    return f"{option} ({show_value(values.pop())} now)" if len(values) == 1 else option
+    return f"{option} ({format_value(values.pop())} now)" if len(values) == 1 else option

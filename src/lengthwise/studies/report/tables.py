@@ -8,10 +8,10 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from lengthwise.config.values import format_value
 from lengthwise.data.dataset import Kind
 from lengthwise.evaluation.assessment import EXPOSURE_METRICS, PRIMARY_METRICS
 from lengthwise.evaluation.tables import Entry, Table
-from lengthwise.studies.axes import show_value
 from lengthwise.studies.baselines import find_baseline
 from lengthwise.studies.published import Distance
 from lengthwise.studies.report.findings import MARKS, VERDICTS, Finding, choose_findings, list_findings
@@ -41,7 +41,7 @@ def tabulate_conditions(study: Study) -> Table:
     ranked = study.rank()
     unit = find_unit(study.metric_name)
     columns: list[Column] = [
-        (axis.label, [show_value(axis.levels[condition.levels[index]]) for condition in ranked])
+        (axis.label, [format_value(axis.levels[condition.levels[index]]) for condition in ranked])
         for index, axis in enumerate(study.axes)
     ]
     scores = [_format_interval(condition, study.metric, unit) for condition in ranked]

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lengthwise.tracking.runs.manifest import Manifest, Value
+from lengthwise.config.values import format_value
+from lengthwise.tracking.runs.manifest import Manifest
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
@@ -26,13 +27,7 @@ def run_label(manifest: Manifest) -> str:
 
 def param_texts(manifest: Manifest) -> dict[str, str]:
     """Return the parameters as they would be written on the command line; those too long for MLflow end in a note."""
-    return {key: _cut(_text(value), _LONGEST_PARAM) for key, value in manifest.params.items()}
-
-
-def _text(value: Value) -> str:
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return {key: _cut(format_value(value), _LONGEST_PARAM) for key, value in manifest.params.items()}
 
 
 def _cut(text: str, longest: int) -> str:
