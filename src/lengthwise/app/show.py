@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import math
 import shutil
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lengthwise.app.request import Request
 from lengthwise.config.documentation import OptionDescription, describe_options, find_options, suggest
 from lengthwise.config.paths import find_output_dir
 from lengthwise.errors import LengthwiseError
+from lengthwise.files import dump_json
 
 if TYPE_CHECKING:
     from lengthwise.config.options import RunOptions
@@ -126,7 +124,7 @@ def show_runs(request: Request) -> int:
     output_dir = find_output_dir(request.compose())
     runs = list_runs(output_dir, study)
     if request.flags.json:
-        print(json.dumps([_make_plain(asdict(run)) for run in runs], indent=1))
+        print(dump_json([asdict(run) for run in runs], indent=1))
     elif not runs:
         print(f"No runs in {output_dir / study if study else output_dir}.")
     else:
@@ -157,12 +155,3 @@ def _describe_run(run: RunSummary) -> tuple[str, ...]:
     metrics = "\n".join(f"{key} {value:.4g}" for key, value in list(run.summary.items())[:3])
     last = run.failure if run.failure and run.status != "FINISHED" else metrics
     return started, run.id, run.study, run.label, run.dataset or "", seed, run.status, seconds, last
-
-
-def _make_plain(value: Any) -> Any:
-    """Return a value that JSON can hold: paths as texts, NaN and infinities as null."""
-    if isinstance(value, dict):
-        return {key: _make_plain(inner) for key, inner in value.items()}
-    if isinstance(value, Path):
-        return str(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value

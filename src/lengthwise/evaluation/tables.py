@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
+
+from lengthwise.files import as_json
 
 Entry = str | int | float | bool
 
@@ -23,8 +24,8 @@ class Table:
 
     def to_json_table(self) -> dict[str, list[object]]:
         """Return `{"columns": [...], "data": [[...], ...]}`, MLflow's form of a table; NaN and infinity become null."""
-        data: list[object] = [[_plain(entry) for entry in row] for row in self.rows]
-        return {"columns": list(self.columns), "data": data}
+        table: dict[str, list[object]] = as_json({"columns": self.columns, "data": self.rows})
+        return table
 
     def to_markdown(self, *, max_width: int = 60) -> str:
         """Return the table in Markdown, its columns aligned to be readable as plain text.
@@ -47,10 +48,6 @@ class Table:
 def _line(texts: list[str], widths: list[int], is_number: list[bool]) -> str:
     columns = zip(texts, widths, is_number, strict=True)
     return "| " + " | ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in columns) + " |"
-
-
-def _plain(entry: Entry) -> Entry | None:
-    return None if isinstance(entry, float) and not math.isfinite(entry) else entry
 
 
 def _show(entry: Entry, max_width: int) -> str:

@@ -20,11 +20,10 @@ from lengthwise.pipeline.launch import JOB_TAG, Launch
 from lengthwise.silence import silence_import
 from lengthwise.tracking.runs.find import find_run
 from lengthwise.tracking.runs.heartbeat import reap
+from lengthwise.tracking.runs.layout import CONFIG_NAME, LOG_NAME
 from lengthwise.tracking.runs.manifest import DatasetRecord, PrimaryMetric, read_manifest
-from lengthwise.tracking.runs.run import CONFIG_NAME, resume_run, start_run
+from lengthwise.tracking.runs.run import resume_run, start_run
 from lengthwise.tracking.runs.run_record import RunRecord
-
-LOG_NAME = "log.txt"
 
 
 def run_experiment(options: RunOptions, launch: Launch) -> float | None:

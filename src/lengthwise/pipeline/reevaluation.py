@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -19,11 +16,11 @@ from lengthwise.config.values import format_value
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import RunError
+from lengthwise.files import dump_json
 from lengthwise.silence import silence_import
 from lengthwise.tracking.runs.amend import add_to_run
+from lengthwise.tracking.runs.layout import CONFIG_NAME
 from lengthwise.tracking.runs.manifest import read_manifest
-
-CONFIG_NAME = "config.yaml"
 
 
 def reevaluate_run(
@@ -58,8 +55,8 @@ def reevaluate_run(
     metrics = {
         f"{split}/{label}/{name}": value for split, summary in summaries.items() for name, value in summary.items()
     }
-    content = {"decoding": asdict(options.decoding), "scores": _finite(summaries)}
-    text = json.dumps(content, ensure_ascii=False, indent=1)
+    content = {"decoding": asdict(options.decoding), "scores": summaries}
+    text = dump_json(content, indent=1)
     add_to_run(directory, tracking or options.tracking, figures=metrics, files={f"evaluations/{label}.json": text})
     _print_scores(console, label, summaries)
     return metrics
@@ -110,9 +107,3 @@ def _print_scores(console: Console, label: str, summaries: Mapping[str, Mapping[
     for name in next(iter(summaries.values())):
         table.add_row(name.replace("_", " "), *(f"{summary[name]:.4f}" for summary in summaries.values()))
     console.print(table)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
-    return value if math.isfinite(value) else None

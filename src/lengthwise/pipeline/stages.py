@@ -23,6 +23,7 @@ from lengthwise.models.wiring import Wiring, count_parameters
 from lengthwise.pipeline.launch import Launch
 from lengthwise.pipeline.outputs import print_results, save_assessments, save_attention, save_figures, save_wiring
 from lengthwise.serving.artifact import ARTIFACT_NAME, Artifact, save_artifact
+from lengthwise.tracking.runs.layout import CHECKPOINTS_DIRECTORY, MODEL_DIRECTORY
 from lengthwise.tracking.runs.run import Run
 from lengthwise.training.trainer import TrainingResult, prepare_backend, train_model
 
@@ -73,7 +74,7 @@ def train_and_evaluate(
         dataset.splits,
         options,
         report=lambda epoch, metrics: run.log(metrics, step=epoch),
-        checkpoints=run.path("checkpoints"),
+        checkpoints=run.path(CHECKPOINTS_DIRECTORY),
         console=console,
     )
     result = _evaluate(models, options, dataset, training)
@@ -145,7 +146,7 @@ def _save_model(run: Run, models: Models, options: RunOptions, dataset: Dataset)
             write_mlflow_model(written, data, Predictor(artifact), _pick_example(dataset))
         else:
             shutil.copytree(data, written / "data" / ARTIFACT_NAME)
-        target = run.path("model")
+        target = run.path(MODEL_DIRECTORY)
         shutil.rmtree(target, ignore_errors=True)
         written.rename(target)
 

@@ -17,12 +17,12 @@ from lengthwise.data.dataset import Dataset, DataSpec
 from lengthwise.errors import RunError
 from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
+from lengthwise.tracking.runs.layout import CONFIG_NAME, MODEL_DIRECTORY
 
 ARTIFACT_NAME = "lengthwise"
 """The stored model lies in a run's `model/data/lengthwise`, where MLflow's format puts it."""
 
 WEIGHTS_NAME = "model.weights.h5"
-CONFIG_NAME = "config.yaml"
 SPEC_NAME = "data.json"
 SOURCE_CODEC_NAME = "source_codec.json"
 TARGET_CODEC_NAME = "target_codec.json"
@@ -69,7 +69,7 @@ def _use_precision(precision: str) -> Iterator[None]:
 def find_artifact(directory: Path) -> Path:
     """Return where the artifact of a run directory, or of a directory in MLflow's format, lies."""
     inside = Path("data", ARTIFACT_NAME)
-    return directory / inside if (directory / "MLmodel").is_file() else directory / "model" / inside
+    return directory / inside if (directory / "MLmodel").is_file() else directory / MODEL_DIRECTORY / inside
 
 
 def load_artifact(directory: Path) -> Artifact:

@@ -13,6 +13,7 @@ from lengthwise.config.paths import find_output_dir
 from lengthwise.errors import ConfigError, RunError
 from lengthwise.silence import silence_import
 from lengthwise.tracking.runs.find import RunSummary, find_run
+from lengthwise.tracking.runs.layout import MODEL_DIRECTORY
 
 if TYPE_CHECKING:
     from lengthwise.serving.predictor import Predictor
@@ -94,6 +95,6 @@ def check_model(run: RunSummary) -> Path:
     """
     if run.kind == "sweep":
         raise RunError(f"{run.name} is a sweep. Name one of its runs, or best:{run.study}.")
-    if not (run.directory / "model").is_dir():
+    if not (run.directory / MODEL_DIRECTORY).is_dir():
         raise RunError(f"{run.name} ({run.status}) holds no trained model. Train it again, or name another run.")
     return run.directory

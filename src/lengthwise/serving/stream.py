@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO
 
 from lengthwise.errors import LengthwiseError
+from lengthwise.files import as_json
 from lengthwise.serving.predictor import Prediction, Predictor
 
 BATCHES_PER_CHUNK = 32
@@ -55,14 +55,10 @@ def describe_prediction(prediction: Prediction) -> dict[str, Any]:
     """Return a prediction as values of JSON."""
     content: dict[str, Any] = {
         "prediction": prediction.value if isinstance(prediction.value, str) else prediction.value.tolist(),
-        "log_probability": _finite(prediction.log_probability),
+        "log_probability": as_json(prediction.log_probability),
         "stopped": prediction.stopped,
         "unknown_symbols": prediction.num_unknown,
     }
     if prediction.probabilities is not None:
         content["probabilities"] = prediction.probabilities.round(6).tolist()
     return content
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

@@ -13,8 +13,9 @@ from lengthwise.errors import LengthwiseError, RunError
 from lengthwise.evaluation.tables import Table
 from lengthwise.studies.study import LearningCurve, Study, StudyRun, build_study
 from lengthwise.tracking.runs.find import list_runs
-from lengthwise.tracking.runs.journal import JOURNAL_NAME, read_journal
-from lengthwise.tracking.runs.manifest import MANIFEST_NAME, Manifest, read_manifest
+from lengthwise.tracking.runs.journal import read_journal
+from lengthwise.tracking.runs.layout import JOURNAL_NAME, MANIFEST_NAME
+from lengthwise.tracking.runs.manifest import Manifest, read_manifest
 
 
 class Collection(NamedTuple):

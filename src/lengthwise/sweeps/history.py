@@ -14,7 +14,8 @@ from lengthwise.errors import LengthwiseError, RunError
 from lengthwise.pipeline.launch import JOB_TAG
 from lengthwise.sweeps.jobs import Job, Score, identify_run
 from lengthwise.sweeps.ledger import list_identities
-from lengthwise.tracking.runs.manifest import MANIFEST_NAME, Manifest, read_manifest
+from lengthwise.tracking.runs.layout import MANIFEST_NAME
+from lengthwise.tracking.runs.manifest import Manifest, read_manifest
 
 _LOCK_NAME = ".sweeps.lock"
 _MAX_WAIT_SECONDS = 60.0

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from lengthwise.config.options import OptunaSweeperOptions
 from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.sweeps.jobs import Job, JobResult
-from lengthwise.tracking.runs.journal import JOURNAL_NAME, read_journal
+from lengthwise.tracking.runs.journal import read_journal
+from lengthwise.tracking.runs.layout import JOURNAL_NAME
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

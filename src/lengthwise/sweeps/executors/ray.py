@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from typing import Any
 
 from lengthwise.errors import ConfigError
+from lengthwise.signals import restore_sigterm
 from lengthwise.sweeps.executors.contract import Assignment
 from lengthwise.sweeps.executors.worker import perform_job
 from lengthwise.sweeps.jobs import AttemptStatus
@@ -34,15 +34,13 @@ class RayCluster:
         self._ray: Any = ray
         self._cores = cores
         self._open: list[Any] = []
-        kept = signal.getsignal(signal.SIGTERM)  # Ray replaces it
         try:
-            ray.init(address=address, log_to_driver=False, logging_level="error", ignore_reinit_error=True)
+            with restore_sigterm():  # Ray replaces the handler
+                ray.init(address=address, log_to_driver=False, logging_level="error", ignore_reinit_error=True)
         except (ConnectionError, ValueError, RuntimeError) as error:
             remedy = "Start one with `ray start --head`, or give its address"
             name = "hydra.launcher.address"
             raise ConfigError(name, "must be a Ray cluster that runs", received=repr(address), remedy=remedy) from error
-        finally:
-            signal.signal(signal.SIGTERM, kept)
         # No retries by Ray: the sweep starts a job again itself, counts the attempts and resumes from its checkpoint.
         self._task: Any = ray.remote(num_cpus=cores, max_retries=0, max_calls=_JOBS_PER_WORKER)(perform_job)
 

@@ -12,10 +12,11 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from lengthwise.errors import LengthwiseError, Terminated
+from lengthwise.signals import restore_sigterm
 from lengthwise.sweeps.executors.contract import SECONDS_TO_CLOSE, Assignment
 from lengthwise.sweeps.jobs import AttemptStatus
 
@@ -42,13 +43,13 @@ def perform_job(assignment: Assignment, max_memory_mb: float | None = None) -> A
         os._exit(WORN_OUT)
     _num_jobs_done += 1
     started = time.monotonic()
-    with _print_to(assignment.log), _closing_on_sigterm() as end_worker:
+    with _print_to(assignment.log), restore_sigterm(use_default=True) as pass_on:
         try:
             value = assignment.function.run(assignment.job.options, assignment.launch)
             return AttemptStatus(status="FINISHED", seconds=time.monotonic() - started, value=_as_value(value))
         except BaseException as error:
             if isinstance(error, Terminated):
-                end_worker()
+                pass_on()
             traceback.print_exc()
             return _describe_error(error, time.monotonic() - started)
 
@@ -108,19 +109,3 @@ def _print_to(log: Path) -> Iterator[None]:
         for descriptor, original in zip((1, 2), kept, strict=True):
             os.dup2(original, descriptor)
             os.close(original)
-
-
-@contextlib.contextmanager
-def _closing_on_sigterm() -> Iterator[Callable[[], None]]:
-    """Let SIGTERM reach the run, which closes itself as KILLED; yields the function that then ends the worker."""
-    pool_handler = signal.getsignal(signal.SIGTERM)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    def end_worker() -> None:
-        signal.signal(signal.SIGTERM, pool_handler)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    try:
-        yield end_worker
-    finally:
-        signal.signal(signal.SIGTERM, pool_handler)

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lengthwise.tracking.mlflow.tags import param_texts
-from lengthwise.tracking.runs.journal import JOURNAL_NAME, read_journal
+from lengthwise.tracking.runs.journal import read_journal
+from lengthwise.tracking.runs.layout import JOURNAL_NAME, MODEL_DIRECTORY
 from lengthwise.tracking.runs.manifest import Manifest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
 
-MODEL_DIRECTORY = "model"
 _MLMODEL = "MLmodel"
 
 

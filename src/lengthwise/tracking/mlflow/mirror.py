@@ -11,11 +11,10 @@ from pathlib import Path
 
 from lengthwise.config.options import MlflowOptions, TrackingOptions
 from lengthwise.errors import ConfigError, LengthwiseError
-from lengthwise.tracking.mlflow.mirror_state import STATE_NAME
 from lengthwise.tracking.mlflow.store import Store, open_store
 from lengthwise.tracking.mlflow.upload import bring_up_to_date
 from lengthwise.tracking.runs.find import RunSummary, find_run, list_runs
-from lengthwise.tracking.runs.journal import JOURNAL_NAME
+from lengthwise.tracking.runs.layout import JOURNAL_NAME, MIRROR_STATE_NAME
 from lengthwise.tracking.runs.run_record import hide_password
 
 _TICK_SECONDS = 1.0
@@ -49,7 +48,7 @@ class Mirror(threading.Thread):
         super().__init__(name="lengthwise-mirror", daemon=True)
         self._directory = directory
         self._tracking = tracking
-        self._reaped = [path for path in reaped if (path / STATE_NAME).exists()]
+        self._reaped = [path for path in reaped if (path / MIRROR_STATE_NAME).exists()]
         self._has_results = has_results or threading.Event()
         self._store: Store | None = None
         self._problem = "it is slow to answer"

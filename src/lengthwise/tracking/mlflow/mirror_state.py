@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-STATE_NAME = "mirror.json"
+from lengthwise.tracking.runs.layout import MIRROR_STATE_NAME
 
 
 @dataclass(kw_only=True, slots=True)
@@ -39,7 +39,7 @@ class MirrorState:
 def read_state(directory: Path, uri: str) -> MirrorState:
     """Return what was sent to a store: nothing, where `mirror.json` is missing, damaged or of another store."""
     try:
-        found = json.loads((directory / STATE_NAME).read_bytes())
+        found = json.loads((directory / MIRROR_STATE_NAME).read_bytes())
         found["artifacts"] = {name: (int(size), int(time)) for name, (size, time) in found["artifacts"].items()}
         state = MirrorState(**found)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
@@ -49,6 +49,6 @@ def read_state(directory: Path, uri: str) -> MirrorState:
 
 def write_state(directory: Path, state: MirrorState) -> None:
     """Write `mirror.json`; it is not synced to the disk, since what it forgets is only sent again."""
-    aside = directory / f".{STATE_NAME}"
+    aside = directory / f".{MIRROR_STATE_NAME}"
     aside.write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
-    aside.replace(directory / STATE_NAME)
+    aside.replace(directory / MIRROR_STATE_NAME)

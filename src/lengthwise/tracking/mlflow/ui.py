@@ -11,13 +11,12 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+from contextlib import suppress
 from typing import IO
 
 from lengthwise.config.paths import project_root
 from lengthwise.errors import LengthwiseError, Terminated
+from lengthwise.signals import terminate_by_exception
 from lengthwise.tracking.mlflow.store import prepare_database, resolve_uri, sqlite_path
 from lengthwise.tracking.runs.run_record import hide_password
 
@@ -55,7 +54,7 @@ def serve_ui(uri: str, port: int, host: str = "127.0.0.1") -> int:
         print(f"Port {port} is taken; using {chosen}.", flush=True)
     if host not in {"127.0.0.1", "localhost", "::1"}:
         print(f"Everybody who reaches {host} can see and change the runs: there is no password.", flush=True)
-    with tempfile.TemporaryFile() as output, _stopped_by_signal():
+    with tempfile.TemporaryFile() as output, terminate_by_exception():
         return _serve(resolved, host, chosen, output)
 
 
@@ -123,17 +122,3 @@ def _free_port(host: str, port: int) -> int:
             probe.bind((host, wanted))
             return int(probe.getsockname()[1])
     raise LengthwiseError(f"Nothing can listen at {host}. Give an address of this machine.")
-
-
-@contextmanager
-def _stopped_by_signal() -> Iterator[None]:
-    """Let SIGTERM raise `Terminated`."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -14,20 +14,27 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from lengthwise.tracking.mlflow.logged_model import MODEL_DIRECTORY, has_model, send_model, send_model_files
-from lengthwise.tracking.mlflow.mirror_state import STATE_NAME, MirrorState, read_state, write_state
+from lengthwise.tracking.mlflow.logged_model import has_model, send_model, send_model_files
+from lengthwise.tracking.mlflow.mirror_state import MirrorState, read_state, write_state
 from lengthwise.tracking.mlflow.store import Store, StoreError
 from lengthwise.tracking.mlflow.tags import dataset_inputs, first_tags, last_tags, param_texts, run_label
-from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME
-from lengthwise.tracking.runs.journal import JOURNAL_NAME, Entry, read_journal
-from lengthwise.tracking.runs.manifest import MANIFEST_NAME, Manifest, read_manifest, seconds_of
+from lengthwise.tracking.runs.journal import Entry, read_journal
+from lengthwise.tracking.runs.layout import (
+    CHECKPOINTS_DIRECTORY,
+    HEARTBEAT_NAME,
+    JOURNAL_NAME,
+    MANIFEST_NAME,
+    MIRROR_STATE_NAME,
+    MODEL_DIRECTORY,
+)
+from lengthwise.tracking.runs.manifest import Manifest, read_manifest, seconds_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _LOCK_TIMEOUT_SECONDS = 10.0
 _MOST_METRICS = 1000
-_NOT_MIRRORED = frozenset({"checkpoints", JOURNAL_NAME, STATE_NAME, HEARTBEAT_NAME})
+_NOT_MIRRORED = frozenset({CHECKPOINTS_DIRECTORY, JOURNAL_NAME, MIRROR_STATE_NAME, HEARTBEAT_NAME})
 _WITHOUT_LOGGED_MODELS = frozenset({"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED"})
 
 

@@ -17,7 +17,8 @@ from lengthwise.files import write_whole
 from lengthwise.tracking.mlflow.mirror import plain_text
 from lengthwise.tracking.mlflow.store import open_store
 from lengthwise.tracking.mlflow.upload import bring_up_to_date
-from lengthwise.tracking.runs.journal import JOURNAL_NAME, Entry, Journal, read_journal
+from lengthwise.tracking.runs.journal import Entry, Journal, read_journal
+from lengthwise.tracking.runs.layout import JOURNAL_NAME
 from lengthwise.tracking.runs.manifest import read_manifest, write_manifest
 
 _LOCK_TIMEOUT_SECONDS = 60.0

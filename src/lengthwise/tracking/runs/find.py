@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from lengthwise.errors import RunError
-from lengthwise.tracking.runs.manifest import MANIFEST_NAME, Manifest, Status, read_manifest
+from lengthwise.tracking.runs.layout import MANIFEST_NAME
+from lengthwise.tracking.runs.manifest import Manifest, Status, read_manifest
 
 _MOST_CANDIDATES = 10
 _BEST = "best:"

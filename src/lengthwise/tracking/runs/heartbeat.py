@@ -11,10 +11,10 @@ from pathlib import Path
 
 from lengthwise.errors import RunError
 from lengthwise.tracking.runs.journal import Journal
+from lengthwise.tracking.runs.layout import HEARTBEAT_NAME
 from lengthwise.tracking.runs.manifest import Failure, Manifest, iso_time, read_manifest, seconds_of, write_manifest
 from lengthwise.tracking.runs.process import is_gone
 
-HEARTBEAT_NAME = "heartbeat"
 _TOUCH_EVERY = 5
 _RESERVE_BYTES = 64 * 1024
 

@@ -17,8 +17,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-JOURNAL_NAME = "metrics.jsonl"
-
 
 class Entry(NamedTuple):
     """One value of one metric; `time` in seconds since the epoch."""

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lengthwise.errors import RunError
-from lengthwise.files import write_whole
+from lengthwise.files import dump_json, write_whole
 from lengthwise.tracking.runs.journal import encode_number
+from lengthwise.tracking.runs.layout import MANIFEST_NAME
 from lengthwise.tracking.runs.process import Owner
 from lengthwise.tracking.runs.provenance import GitState
 
-MANIFEST_NAME = "manifest.json"
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 Value = str | int | float | bool | None
 
@@ -109,8 +109,7 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
     content = asdict(manifest)
     for group in ("summary", "params"):
         content[group] = {k: encode_number(v) if isinstance(v, float) else v for k, v in content[group].items()}
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(directory / MANIFEST_NAME, text.encode("utf-8", errors="surrogateescape"))
+    write_whole(directory / MANIFEST_NAME, dump_json(content, indent=1).encode())
 
 
 def read_manifest(directory: Path) -> Manifest:

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import logging
 import math
 import re
 import secrets
-import signal
 import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from lengthwise.config.options import MlflowOptions, TrackingOptions
 from lengthwise.config.paths import project_root
-from lengthwise.errors import ConfigError, RunError, Terminated
-from lengthwise.files import write_whole
+from lengthwise.errors import ConfigError, RunError
+from lengthwise.files import dump_json, write_whole
+from lengthwise.signals import terminate_by_exception
 from lengthwise.tracking.mlflow.mirror import Mirror
-from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME, Heartbeat, free_reserve, place_heartbeat, reap
-from lengthwise.tracking.runs.journal import JOURNAL_NAME, Entry, Journal, read_journal
+from lengthwise.tracking.runs.heartbeat import Heartbeat, free_reserve, place_heartbeat, reap
+from lengthwise.tracking.runs.journal import Entry, Journal, read_journal
+from lengthwise.tracking.runs.layout import CONFIG_NAME, DIFF_NAME, HEARTBEAT_NAME, JOURNAL_NAME, TRACEBACK_NAME
 from lengthwise.tracking.runs.manifest import (
     Failure,
     Manifest,
@@ -39,9 +38,6 @@ from lengthwise.tracking.runs.process import current_owner
 from lengthwise.tracking.runs.provenance import read_git, read_versions
 from lengthwise.tracking.runs.run_record import RunRecord, without_passwords
 
-CONFIG_NAME = "config.yaml"
-DIFF_NAME = "git.diff"
-TRACEBACK_NAME = "traceback.txt"
 _METRIC_NAME = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+")
 _LONGEST_WAIT_WHEN_KILLED = 5.0
 _log = logging.getLogger(__name__)
@@ -140,7 +136,7 @@ class Run:
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write a JSON file, whole or not at all; NaN and infinities become null, as in the tables of pandas."""
-        return self.write_text(name, json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=1))
+        return self.write_text(name, dump_json(value, indent=1))
 
     def _close(self, status: Status, failure: Failure | None) -> None:
         now = time.time()
@@ -180,7 +176,7 @@ def start_run(record: RunRecord, tracking: TrackingOptions) -> Iterator[Run]:
     Raises:
         ConfigError: the directory cannot be made.
     """
-    with _terminate_by_exception():
+    with terminate_by_exception():
         reaped = reap(record.output_dir)
         with _keep_open(_open(without_passwords(record)), tracking, reaped) as run:
             yield run
@@ -200,7 +196,7 @@ def resume_run(directory: Path, tracking: TrackingOptions) -> Iterator[Run]:
     Raises:
         RunError: there is no run, or its process is alive.
     """
-    with _terminate_by_exception():
+    with terminate_by_exception():
         reaped = reap(directory.parent.parent)
         manifest = read_manifest(directory)
         if manifest.status == "RUNNING":
@@ -311,36 +307,7 @@ def _ending(run: Run, error: BaseException) -> tuple[Status, Failure | None]:
     return "FAILED", Failure(reason=f"{kind}: {error}"[:2000], traceback=kept)
 
 
-@contextlib.contextmanager
-def _terminate_by_exception() -> Iterator[None]:
-    """Let SIGTERM raise `Terminated` where nobody else listens for it; a second one ends the process at once."""
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        raise Terminated
-
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
 def _checked_name(key: str) -> str:
     if not _METRIC_NAME.fullmatch(key):
         raise ValueError(f"a metric is named split/metric, such as val/loss; got {key!r}")
     return key
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
