@@ -48,6 +48,7 @@ LIBRARIES = {
         "app/task.py",
         "config/compose.py",
         "config/hydra_errors.py",
+        "config/overrides.py",
         "sweeps/",
     },
     "omegaconf": {"config/parse.py"},

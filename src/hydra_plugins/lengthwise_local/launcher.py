@@ -106,7 +106,7 @@ class SweepLauncher(Launcher):
             overrides: of the job.
         """
         from lengthwise.app.task import check_resume
-        from lengthwise.config.compose import explain_error
+        from lengthwise.config.hydra_errors import explain_error
         from lengthwise.config.overrides import check_overrides
         from lengthwise.config.parse import parse_config
         from lengthwise.errors import LengthwiseError

@@ -24,7 +24,8 @@ from hydra.types import RunMode
 from lengthwise.app.arguments import describe_command, read_arguments
 from lengthwise.app.exit_status import EXIT_FAILED, is_disk_error, report_error
 from lengthwise.app.task import Task
-from lengthwise.config.compose import HYDRA_VERSION, explain_error
+from lengthwise.config.compose import HYDRA_VERSION
+from lengthwise.config.hydra_errors import explain_error
 from lengthwise.config.overrides import check_overrides
 from lengthwise.config.paths import conf_dir
 from lengthwise.errors import ConfigError, LengthwiseError

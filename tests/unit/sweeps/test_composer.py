@@ -10,7 +10,8 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
-from lengthwise.config.compose import HYDRA_VERSION, explain_error
+from lengthwise.config.compose import HYDRA_VERSION
+from lengthwise.config.hydra_errors import explain_error
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import RawConfig, parse_config
 from lengthwise.config.paths import conf_dir
