@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -17,6 +18,8 @@ from matplotlib.image import imsave
 from lengthwise.files import write_whole
 
 DOTS_PER_INCH = 150
+_DIGIT_INCHES = 0.085
+"""Width of a digit at the size of tick labels."""
 
 BLUE, ORANGE, GREEN, PINK, SKY, RED, INK = (
     "#0072B2",
@@ -61,7 +64,7 @@ STYLE = {
 
 
 class Line(NamedTuple):
-    """How one of several lines is told from the others, with colour and without."""
+    """How a line is distinguished from others, with colour and without."""
 
     color: str
     linestyle: str | tuple[int, tuple[float, ...]]
@@ -103,14 +106,14 @@ def create_figure(width: float, height: float) -> Figure:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all, and let go of what it holds.
+    """Write a figure as PNG, whole or not at all, and free its memory.
 
     Args:
-        figure: not to be used again.
+        figure: not to be used afterwards.
         path: the file; its directory exists.
 
     Raises:
-        OSError: it cannot be written; names `path`.
+        OSError: It cannot be written; names `path`.
     """
     drawn, canvas = io.BytesIO(), FigureCanvasAgg(figure)
     with mpl.rc_context(STYLE):
@@ -121,19 +124,45 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def escape_text(text: str, *, max_width: int = 40) -> str:
-    """Return text of the data's or the user's as it is to be drawn: dollar signs literal, white space visible."""
+    """Return text from data or a user as it is to be drawn: dollar signs literal, white space visible."""
     visible = text.replace(" ", "␣") if text.isspace() else " ".join(text.split())
     shortened = visible if len(visible) <= max_width else visible[: max_width - 1] + "…"
     return shortened.replace("$", r"\$")
+
+
+def thin_labels(positions: Sequence[float], labels: Sequence[str], *, width: float) -> list[str]:
+    """Empty the labels of ticks that would overlap the one before; the first and the last always stay.
+
+    Args:
+        positions: of the ticks, increasing, on the scale of the axis.
+        labels: their texts.
+        width: of the axis, inches.
+
+    >>> thin_labels([1, 8, 9, 10, 64], ["1", "8", "9", "10", "64"], width=6.0)
+    ['1', '8', '', '', '64']
+    """
+    span = float(positions[-1] - positions[0]) or 1.0
+    edges = [
+        (middle - half, middle + half)
+        for position, label in zip(positions, labels, strict=True)
+        for middle, half in [(width * float(position - positions[0]) / span, _DIGIT_INCHES * (len(label) + 1) / 2)]
+    ]
+    shown, right = [], -math.inf
+    for index, (label, (start, end)) in enumerate(zip(labels, edges, strict=True)):
+        is_last = index == len(labels) - 1
+        fits = start >= right and (is_last or end <= edges[-1][0])
+        shown.append(label if fits or is_last else "")
+        right = end if fits else right
+    return shown
 
 
 def label_symbols(axes: Axes, *, columns: Sequence[str], rows: Sequence[str]) -> None:
     """Write a symbol beside every column and row of a heat map, upright where that fits; every nth where not."""
     longest = max((len(symbol) for symbol in columns), default=0)
     for axis, symbols, most in ((axes.xaxis, columns, 60), (axes.yaxis, rows, 60)):
-        step = -(-len(symbols) // most)
-        places = list(range(0, len(symbols), max(step, 1)))
-        axis.set_ticks(places, [escape_text(symbols[place], max_width=16) for place in places])
+        step = max(1, math.ceil(len(symbols) / most))
+        shown = range(0, len(symbols), step)
+        axis.set_ticks(shown, [escape_text(symbols[index], max_width=16) for index in shown])
     crowded = longest * len(columns) > 60
     axes.tick_params(axis="x", rotation=90 if crowded and longest > 1 else 0)
     axes.tick_params(axis="both", length=0, labelsize=9 if max(len(columns), len(rows)) <= 30 else 6.5)

@@ -37,7 +37,8 @@ INNER_ROOMS = {
     "evaluation": {"evaluation/figures"},
     "tracking/runs": {"tracking/mlflow", "tracking"},
     "tracking/mlflow": {"tracking"},
-    "studies": {"studies/report"},
+    "studies": {"studies/report", "studies/figures"},
+    "studies/figures": {"studies/report"},
 }
 """Folders, and the folders of their own room that their modules may not import."""
 
@@ -54,7 +55,7 @@ LIBRARIES = {
     "omegaconf": {"config/parse.py"},
     "mlflow": {"tracking/mlflow/", "serving/mlflow_model.py"},
     "jinja2": {"studies/report/page.py"},
-    "matplotlib": {"plotting.py", "evaluation/figures/", "studies/figures.py", "studies/report/", "catalog/figure.py"},
+    "matplotlib": {"plotting.py", "evaluation/figures/", "studies/figures/", "studies/report/", "catalog/figure.py"},
     "tensorflow": {"models/", "training/", "decoding/", "serving/", "pipeline/stages.py"},
     "keras": {"models/", "training/", "decoding/", "serving/", "pipeline/stages.py"},
 }

@@ -17,9 +17,10 @@ from lengthwise.studies.report.findings import (
     list_findings,
     list_findings_by_level,
 )
-from lengthwise.studies.report.numbers import Unit, find_unit, format_estimate
+from lengthwise.studies.report.numbers import format_estimate
 from lengthwise.studies.report.standing import Standing, find_standing, write_standing
 from lengthwise.studies.study import Study
+from lengthwise.studies.units import Unit, find_unit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,15 +6,9 @@ import math
 
 from lengthwise.studies.baselines import find_baseline
 from lengthwise.studies.effects import LEVEL, Effect, compare_conditions
-from lengthwise.studies.report.numbers import (
-    Unit,
-    find_unit,
-    format_count,
-    format_estimate,
-    format_score,
-    format_seconds,
-)
+from lengthwise.studies.report.numbers import format_count, format_estimate, format_score, format_seconds
 from lengthwise.studies.study import Condition, Study
+from lengthwise.studies.units import Unit, find_unit
 
 _MOST_NAMED = 4
 
@@ -27,11 +21,18 @@ def write_choice(study: Study) -> list[str]:
         return [_write_tie(study, tied, unit), *_write_baseline(study, unit)]
     best = ranked[0]
     estimate = best.estimate(study.metric)
-    found = f"The best of {len(study.conditions)} conditions is {best.name}" if study.axes else "There is one condition"
-    seeds = format_count(estimate.num_values, "seed")
-    sentences = [f"{found}: {unit.label} {format_estimate(estimate, unit)} on {study.split} ({seeds})."]
+    sentences = [f"{_introduce(study, best)}: {unit.label} {format_estimate(estimate, unit)} on {study.split}"]
+    sentences[0] += f" ({format_count(estimate.num_values, 'seed')})." if study.num_seeds > 1 else "."
     sentences += _write_baseline(study, unit)
     return [*sentences, *(_write_rivals(study, best, unit) if len(study.conditions) > 1 else [])]
+
+
+def _introduce(study: Study, best: Condition) -> str:
+    if not study.axes:
+        return "There is one condition"
+    if study.num_seeds == 1:
+        return f"In this seed the first of {len(study.conditions)} conditions is {best.name}"
+    return f"The best of {len(study.conditions)} conditions is {best.name}"
 
 
 def list_rivals(study: Study) -> list[tuple[Condition, Effect]]:

@@ -3,38 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
-from lengthwise.evaluation.metrics import find_metric
 from lengthwise.studies.effects import Estimate
+from lengthwise.studies.units import Unit
 
 MINUS, UNKNOWN = "\N{MINUS SIGN}", "\N{EN DASH}"
-
-
-class Unit(NamedTuple):
-    """The units in which a metric is shown.
-
-    Args:
-        label: name of the metric.
-        scale: factor by which scores are multiplied: 100 for shares.
-        score: unit of a score, such as `%`.
-        difference: unit of a difference, such as `points`.
-    """
-
-    label: str
-    scale: float
-    score: str
-    difference: str
-
-
-def find_unit(metric: str) -> Unit:
-    """Return the units of a metric, given by its name without the split."""
-    known = find_metric(metric)
-    if known is None:
-        return Unit(metric.replace("_", " "), 1.0, "", "")
-    if known.unit.startswith("share"):
-        return Unit(known.label, 100.0, "%", "points")
-    return Unit(known.label, 1.0, known.unit, known.unit)
 
 
 def format_number(value: float, unit: Unit, *, like: float | None = None, sign: bool = False) -> str:
@@ -49,7 +22,7 @@ def format_number(value: float, unit: Unit, *, like: float | None = None, sign: 
     if not math.isfinite(value):
         return "not known" if math.isnan(value) else str(value)
     scaled, size = value * unit.scale, abs(value if like is None else like)
-    if unit.scale == 100:
+    if unit.is_share:
         decimals = 1
     elif size == 0:
         decimals = 3

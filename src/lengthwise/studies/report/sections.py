@@ -11,22 +11,19 @@ from matplotlib.figure import Figure
 from lengthwise.evaluation.tables import Table
 from lengthwise.plotting import save_figure
 from lengthwise.studies.baselines import find_baseline
-from lengthwise.studies.figures import (
-    MOST_PANELS,
-    MOST_ROWS,
-    EffectRow,
+from lengthwise.studies.figures.conditions import (
+    MOST_CONDITIONS,
     can_plot_numeric_axis,
-    find_lengths,
     plot_conditions,
-    plot_effects,
-    plot_learning_curves,
-    plot_lengths,
     plot_numeric_axis,
 )
+from lengthwise.studies.figures.effects import MOST_EFFECTS, EffectRow, plot_effects
+from lengthwise.studies.figures.panels import MOST_PANELS, plot_learning_curves, plot_lengths
+from lengthwise.studies.lengths import has_several_lengths
 from lengthwise.studies.published import compare_published
 from lengthwise.studies.report.contents import Picture, Section
 from lengthwise.studies.report.findings import Finding, list_findings, list_findings_by_level
-from lengthwise.studies.report.numbers import find_unit, format_score
+from lengthwise.studies.report.numbers import format_score
 from lengthwise.studies.report.standing import Standing
 from lengthwise.studies.report.tables import (
     choose_samples,
@@ -36,6 +33,7 @@ from lengthwise.studies.report.tables import (
     tabulate_unfinished,
 )
 from lengthwise.studies.study import Condition, Study
+from lengthwise.studies.units import find_unit
 
 MOST_INTERACTIONS = 30
 _CURVES = ("val/exact_match", "val/token_accuracy", "val/absolute_error", "val/loss")
@@ -73,7 +71,11 @@ def build_sections(study: Study, standing: Standing, directory: Path) -> tuple[S
 
 
 def _build_conditions(study: Study) -> Section:
-    text = "Mean over the seeds and 95 % interval; the best first."
+    text = (
+        "One seed each; the best first."
+        if study.num_seeds == 1
+        else "Mean over the seeds and 95 % interval; the best first."
+    )
     baseline = find_baseline(study, study.metric)
     if baseline is not None:
         text += (
@@ -87,7 +89,7 @@ def _build_effects(study: Study, metric: str, directory: Path) -> Section:
     split = metric.partition("/")[0]
     unit = find_unit(study.metric_name)
     tables = {"Main effects": tabulate_effects(study, main)} if main else {}
-    if pairs:
+    if pairs and study.num_seeds > 1:
         shown = sorted(pairs, key=_rank_finding)[:MOST_INTERACTIONS]
         caption = "Interactions: the effect of two changes beyond the sum of each"
         caption += f" (the {len(shown)} clearest of {len(pairs)})" if len(shown) < len(pairs) else ""
@@ -100,7 +102,7 @@ def _build_effects(study: Study, metric: str, directory: Path) -> Section:
         rows = [_draw_row(finding, unit.scale) for finding in known]
         better = "right" if study.higher_is_better else "left"
         caption = f"Main effects on {unit.label}, split {split}: to the {better} of 0 is better."
-        caption += f" The first {MOST_ROWS} of {len(rows)}." if len(rows) > MOST_ROWS else ""
+        caption += f" The first {MOST_EFFECTS} of {len(rows)}." if len(rows) > MOST_EFFECTS else ""
         figure = plot_effects(rows, unit=unit.difference or unit.label)
         pictures = (_save(figure, directory, f"effects_{split}", caption),)
     return Section(title=f"Effects on {unit.label}, split {split}", tables=tables, pictures=pictures)
@@ -126,21 +128,15 @@ def _build_figures(study: Study, standing: Standing, directory: Path) -> Section
             caption = f"Score against {axis.option}: mean over the seeds, with a band for its 95 % interval.{line}"
             figure = plot_numeric_axis(study, axis, baseline=score)
             pictures.append(_save(figure, directory, f"by_{axis.label}", caption))
-    cut = f" The best {MOST_ROWS} conditions." if len(study.conditions) > MOST_ROWS else ""
+    cut = f" The best {MOST_CONDITIONS} conditions." if len(study.conditions) > MOST_CONDITIONS else ""
     figure = plot_conditions(study, baseline=score)
     pictures.append(_save(figure, directory, "conditions", f"Score of every condition.{line}{cut}"))
-    if _has_several_lengths(study):
+    if has_several_lengths(study):
         caption = "Score by target length, mean over the seeds; the lengths trained on are shaded."
         pictures.append(_save(plot_lengths(study), directory, "by_length", caption))
     if standing not in ("nothing learnt", "all tie"):  # they are shown below the answer then
         pictures += _draw_learning_curves(study, directory)
     return Section(title="Figures", tables={}, pictures=tuple(pictures))
-
-
-def _has_several_lengths(study: Study) -> bool:
-    return find_lengths(study)[1] > 0 and any(
-        len(table.rows) > 1 for run in study.runs for table in run.by_length.values()
-    )
 
 
 def _draw_learning_curves(study: Study, directory: Path) -> tuple[Picture, ...]:

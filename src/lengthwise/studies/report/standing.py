@@ -7,8 +7,9 @@ from typing import Literal
 
 from lengthwise.config.values import format_value
 from lengthwise.studies.baselines import beats_baseline, find_baseline
-from lengthwise.studies.report.numbers import Unit, find_unit, format_count, format_number, format_score
+from lengthwise.studies.report.numbers import format_count, format_number, format_score
 from lengthwise.studies.study import Study, StudyRun
+from lengthwise.studies.units import Unit, find_unit
 
 Standing = Literal["unfinished", "nothing learnt", "all tie", "one seed", "compared"]
 
@@ -114,4 +115,5 @@ def _last_if_nan(value: float) -> float:
 def _name_option(study: Study, option: str) -> str:
     """Name an option with its value, where all runs have the same."""
     values = {run.manifest.params.get(option) for run in study.runs}
-    return f"{option} ({format_value(values.pop())} now)" if len(values) == 1 else option
+    value = values.pop() if len(values) == 1 else None
+    return option if value is None else f"{option} ({format_value(value)} now)"

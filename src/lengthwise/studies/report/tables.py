@@ -18,14 +18,13 @@ from lengthwise.studies.report.findings import MARKS, VERDICTS, Finding, choose_
 from lengthwise.studies.report.numbers import (
     MINUS,
     UNKNOWN,
-    Unit,
-    find_unit,
     format_estimate,
     format_known,
     format_number,
     format_seconds,
 )
 from lengthwise.studies.study import Condition, Study, StudyRun
+from lengthwise.studies.units import Unit, find_unit
 
 _OUTCOMES = ("stopped_early", "stopped_late", "wrong_content")
 _SHOWN_WORST, _SHOWN_RANDOM = 4, 4
