@@ -16,7 +16,6 @@ from hydra import compose, initialize_config_dir
 from lengthwise.app.arguments import describe_command, read_arguments
 from lengthwise.app.exit_status import EXIT_FAILED, EXIT_REFUSED
 from lengthwise.app.hydra_app import main
-from lengthwise.config.compose import HYDRA_VERSION
 from lengthwise.config.fields import read_fields
 from lengthwise.config.options import RunOptions
 from lengthwise.config.overrides import list_groups
@@ -35,7 +34,7 @@ def run_train(directory: Path, *arguments: str, script: Path = ROOT / "train.py"
 
 @pytest.fixture(scope="module")
 def manual() -> str:
-    with initialize_config_dir(str(conf_dir()), **HYDRA_VERSION):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         template: str = compose("config", return_hydra_config=True).hydra.help.template
     return template
 

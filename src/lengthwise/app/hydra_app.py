@@ -13,19 +13,16 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from hydra import version
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path, get_args_parser
-from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
 from lengthwise.app.arguments import describe_command, read_arguments
 from lengthwise.app.exit_status import EXIT_FAILED, is_disk_error, report_error
 from lengthwise.app.task import Task
-from lengthwise.config.compose import HYDRA_VERSION
 from lengthwise.config.hydra_errors import explain_error
+from lengthwise.config.loader import CheckedLoader, make_search_path
 from lengthwise.config.overrides import check_overrides
 from lengthwise.config.paths import conf_dir
 from lengthwise.errors import ConfigError, LengthwiseError
@@ -83,26 +80,18 @@ def _open_hydra(arguments: argparse.Namespace) -> Iterator[Hydra]:
 
     `hydra.main` makes the same object, but reads the process' own arguments, prints and exits by itself.
     """
-    version.setbase(*HYDRA_VERSION.values())
-    search_path = _find_search_path(arguments)
-    hydra = Hydra(task_name="train", config_loader=ConfigLoaderImpl(search_path))
+    for flag, directory in (("--config-path", arguments.config_path), ("--config-dir", arguments.config_dir)):
+        if directory is not None and not Path(directory).is_dir():
+            remedy = "Name a directory with groups such as model/"
+            raise ConfigError(flag, "must be a directory", received=repr(directory), remedy=remedy)
+    primary = Path(arguments.config_path or conf_dir())
+    extra = None if arguments.config_dir is None else Path(arguments.config_dir)
+    hydra = Hydra(task_name="train", config_loader=CheckedLoader(make_search_path(primary, extra=extra)))
     GlobalHydra.instance().initialize(hydra)
     try:
         yield hydra
     finally:
         GlobalHydra.instance().clear()
-
-
-def _find_search_path(arguments: argparse.Namespace) -> ConfigSearchPath:
-    for flag, directory in (("--config-path", arguments.config_path), ("--config-dir", arguments.config_dir)):
-        if directory is not None and not Path(directory).is_dir():
-            remedy = "Name a directory with groups such as model/"
-            raise ConfigError(flag, "must be a directory", received=repr(directory), remedy=remedy)
-    search_path = create_config_search_path(str(Path(arguments.config_path or conf_dir()).resolve()))
-    if arguments.config_dir is not None:
-        own = f"file://{Path(arguments.config_dir).resolve()}"
-        search_path.prepend(provider="command-line", path=own, anchor=SearchPathQuery(provider="schema"))
-    return search_path
 
 
 def _fix_hydra(scratch: Path) -> list[str]:

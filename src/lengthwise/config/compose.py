@@ -6,20 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict
 
-import hydra
-from hydra import compose, initialize_config_dir
-from packaging.version import Version
-
 from lengthwise.config.hydra_errors import explain_error
+from lengthwise.config.loader import compose_raw
 from lengthwise.config.options import RunOptions
 from lengthwise.config.overrides import check_overrides
 from lengthwise.config.parse import parse_config, replace_decoding
-from lengthwise.config.paths import conf_dir
 from lengthwise.config.values import format_value
 from lengthwise.errors import ConfigError
-
-HYDRA_VERSION = {"version_base": "1.3"} if Version(hydra.__version__) < Version("1.4") else {}
-"""The argument that Hydra before 1.4 asks for, and later versions warn about."""
 
 
 def compose_options(overrides: Sequence[str]) -> RunOptions:
@@ -33,8 +26,7 @@ def compose_options(overrides: Sequence[str]) -> RunOptions:
     """
     try:
         check_overrides(overrides)
-        with initialize_config_dir(str(conf_dir()), **HYDRA_VERSION):
-            return parse_config(compose("config", overrides=list(overrides)))
+        return parse_config(compose_raw(overrides))
     except Exception as error:
         raise explain_error(error, overrides) from error
 
@@ -62,7 +54,6 @@ def change_decoding(options: RunOptions, overrides: Sequence[str]) -> RunOptions
         overrides = [f"decoding={name}", *own, *overrides]
     try:
         check_overrides(overrides)
-        with initialize_config_dir(str(conf_dir()), **HYDRA_VERSION):
-            return replace_decoding(options, compose("config", overrides=list(overrides)))
+        return replace_decoding(options, compose_raw(overrides))
     except Exception as error:
         raise explain_error(error, overrides) from error

@@ -100,7 +100,7 @@ def _read_options(values: dict[str, Any]) -> RunOptions:
 
 def _resolve(raw: DictConfig, *, prefix: str) -> dict[str, Any]:
     """Return plain values, references to other options replaced; anything that would run a resolver is refused."""
-    _refuse_resolvers(OmegaConf.to_container(raw, resolve=False), name=prefix)
+    refuse_resolvers(OmegaConf.to_container(raw, resolve=False), name=prefix)
     try:
         values = OmegaConf.to_container(raw, resolve=True)
     except (OmegaConfBaseException, RecursionError) as error:
@@ -114,13 +114,22 @@ def _resolve(raw: DictConfig, *, prefix: str) -> dict[str, Any]:
     return {str(key): value for key, value in values.items()} if isinstance(values, dict) else {}
 
 
-def _refuse_resolvers(value: object, *, name: str) -> None:
+def refuse_resolvers(value: object, *, name: str) -> None:
+    """Refuse values that would call a resolver, which reads the environment or computes.
+
+    Args:
+        value: plain values, references not replaced.
+        name: dotted name of the value.
+
+    Raises:
+        ConfigError: a text holds a resolver.
+    """
     if isinstance(value, dict):
         for key, inner in value.items():
-            _refuse_resolvers(inner, name=f"{name}.{key}" if name else str(key))
+            refuse_resolvers(inner, name=f"{name}.{key}" if name else str(key))
     elif isinstance(value, list):
         for inner in value:
-            _refuse_resolvers(inner, name=name)
+            refuse_resolvers(inner, name=name)
     elif isinstance(value, str) and _RESOLVER.search(value):
         raise ConfigError(
             name,

@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from lengthwise.catalog.presets import NOTES, Preset, list_presets, read_header, read_preset
-from lengthwise.config.compose import HYDRA_VERSION, compose_options
+from lengthwise.config.compose import compose_options
 from lengthwise.config.parse import parse_config
 from lengthwise.config.paths import conf_dir
 from lengthwise.data.dataset import DataSpec
@@ -36,7 +36,7 @@ def test_every_file_is_a_preset_and_the_two_models_of_the_question_come_first() 
 
 
 def test_presets_are_read_as_hydra_composes_them() -> None:
-    with initialize_config_dir(str(conf_dir()), **HYDRA_VERSION):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         for preset in PRESETS:
             composed = parse_config(compose("config", overrides=[f"model={preset.name}", "dataset=copy"]))
             assert composed.model == preset.options

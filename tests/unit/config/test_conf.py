@@ -8,7 +8,6 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from lengthwise.config.compose import HYDRA_VERSION
 from lengthwise.config.options import PLUGIN_OPTIONS
 from lengthwise.config.parse import flatten_options, parse_config, parse_plugin
 from lengthwise.config.paths import conf_dir
@@ -32,7 +31,7 @@ def test_a_configuration_file_composes_and_passes_the_gate(file: Path) -> None:
     group, choice = str(file.parent), file.stem
     overrides = [] if group == "." else [f"{group}={choice}", *NEEDED.get(str(file), [])]
     overrides += ["dataset=copy"] if group in ON_TOKENS else []
-    with initialize_config_dir(str(conf_dir()), **HYDRA_VERSION):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         composed = compose("config", overrides=overrides, return_hydra_config=True)
     choices = composed.hydra.runtime.choices
     assert str(file) == "config.yaml" or choices[group] == choice, "no test composes this file"

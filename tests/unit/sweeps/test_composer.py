@@ -10,7 +10,6 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
-from lengthwise.config.compose import HYDRA_VERSION
 from lengthwise.config.hydra_errors import explain_error
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import RawConfig, parse_config
@@ -22,7 +21,7 @@ Loader = JobComposer | ConfigLoaderImpl
 
 @pytest.fixture
 def loader() -> Iterator[ConfigLoaderImpl]:
-    with initialize_config_dir(str(conf_dir()), **HYDRA_VERSION):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         found = GlobalHydra.instance().config_loader()
         assert isinstance(found, ConfigLoaderImpl)
         yield found

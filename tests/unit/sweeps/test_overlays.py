@@ -9,7 +9,6 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 
-from lengthwise.config.compose import HYDRA_VERSION
 from lengthwise.config.parse import parse_config
 from lengthwise.config.paths import conf_dir
 from lengthwise.sweeps.composer import JobComposer
@@ -22,7 +21,7 @@ NEEDED = {name: ["dataset.path=x"] for name in ("compare", "keras_seq2seq")}
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_job_of_a_study_passes_the_gate(study: str) -> None:
     arguments = [f"experiment={study}", *NEEDED.get(study, [])]
-    with initialize_config_dir(str(conf_dir()), **HYDRA_VERSION):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         master = loader.load_configuration("config", arguments, run_mode=RunMode.MULTIRUN)
         assert master.hydra.mode == RunMode.MULTIRUN, "the study's name is the whole command"
