@@ -25,11 +25,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from helpers.plain_keras import build_plain
+from helpers.small_data import build_options
 from lengthwise.data.dataset import DataSpec
 from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
-from plain_keras import build_plain
-from small_data import build_options
 
 BATCH, STEPS, UNITS, FEATURES = 64, 59, 256, 64
 TOKENS = DataSpec(kind="tokens", source_size=71, target_size=93, source_timesteps=STEPS, timesteps=STEPS)

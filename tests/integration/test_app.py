@@ -24,7 +24,7 @@ from lengthwise.errors import ConfigError, DataError
 from lengthwise.pipeline.launch import JobFunction, Launch
 
 ROOT = Path(__file__).parents[2]
-APP = Path(__file__).with_name("sweep_app.py")
+APP = Path(__file__).parents[1] / "helpers" / "sweep_app.py"
 
 
 def run_train(directory: Path, *arguments: str, script: Path = ROOT / "train.py") -> subprocess.CompletedProcess[str]:

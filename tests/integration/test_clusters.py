@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-APP = Path(__file__).with_name("sweep_app.py")
+APP = Path(__file__).parents[1] / "helpers" / "sweep_app.py"
 RAISES, EXITS, DIES, WAITS = 101, 102, 103, 106
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault]

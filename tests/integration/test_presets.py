@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from helpers.small_data import SPECS, draw_split
 from lengthwise.catalog.presets import Preset, list_presets
 from lengthwise.config.compose import compose_options
 from lengthwise.decoding.inference import Inference
@@ -15,7 +16,6 @@ from lengthwise.models.bundle import build_models
 from lengthwise.models.targets import prepare_lesson
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 from lengthwise.training.losses import build_losses
-from small_data import SPECS, draw_split
 
 pytestmark = pytest.mark.slow
 

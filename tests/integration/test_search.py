@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("optuna", reason="the extra `optuna` is not installed")
 
-APP = Path(__file__).with_name("sweep_app.py")
+APP = Path(__file__).parents[1] / "helpers" / "sweep_app.py"
 LEARNS = 108
 SPACE = ("latent_dim=int(interval(1,100))", "training.learning_rate=tag(log, interval(1e-4,1e-2))")
 

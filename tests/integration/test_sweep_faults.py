@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-APP = Path(__file__).with_name("sweep_app.py")
+APP = Path(__file__).parents[1] / "helpers" / "sweep_app.py"
 RAISES, DIES, WAITS, GROWS = 101, 103, 106, 107
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault]

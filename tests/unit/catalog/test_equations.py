@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from corners import AXES, CONTROLS, cover_pairs, list_corners
+from helpers.corners import AXES, CONTROLS, cover_pairs, list_corners
+from helpers.small_data import SPECS, build_options
 from lengthwise.catalog.diagram import NUM_STEPS, draw_wiring
 from lengthwise.catalog.equations import format_equations, write_equations
 from lengthwise.models.bundle import SequenceModel
 from lengthwise.models.wiring import GATES, Wiring, resolve_wiring
-from small_data import SPECS, build_options
 
 ALL_PAIRS = cover_pairs(AXES | CONTROLS)
 

@@ -7,11 +7,11 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from corners import AXES, CONTROLS, cover_pairs
+from helpers.corners import AXES, CONTROLS, cover_pairs
+from helpers.small_data import SPECS, build_options
 from lengthwise.catalog.figure import plot_wiring
 from lengthwise.models.wiring import Wiring, resolve_wiring
 from lengthwise.plotting import BLUE, GREEN, ORANGE, PINK, save_figure
-from small_data import SPECS, build_options
 
 
 def resolve(kind: str = "tokens", **changes: Any) -> Wiring:

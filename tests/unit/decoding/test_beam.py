@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fake_steps import STOP, Speller, Tree, make_rule
+from helpers.fake_steps import STOP, Speller, Tree, make_rule
 from lengthwise.config.options import BeamOptions
 from lengthwise.decoding.beam import decode_beam
 from lengthwise.decoding.contract import Hypotheses

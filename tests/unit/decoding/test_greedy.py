@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fake_steps import ALPHABET, STOP, Outputs, Speller, Tree, make_rule
+from helpers.fake_steps import ALPHABET, STOP, Outputs, Speller, Tree, make_rule
 from lengthwise.decoding.contract import Nest, Sequences
 from lengthwise.decoding.greedy import decode_features, decode_greedy
 from lengthwise.decoding.loop import STEPS_PER_ITERATION

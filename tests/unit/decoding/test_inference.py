@@ -9,7 +9,9 @@ import keras
 import numpy as np
 import pytest
 
-from corners import AXES, CONTROLS, cover_pairs
+from helpers.corners import AXES, CONTROLS, cover_pairs
+from helpers.reference_loop import decode_sequence
+from helpers.small_data import SPECS, build_options, draw_split
 from lengthwise.config.options import BeamOptions, DecodingOptions, GreedyOptions, SampleOptions
 from lengthwise.data.batching import take_batch
 from lengthwise.data.dataset import Sources, Split
@@ -18,8 +20,6 @@ from lengthwise.decoding.predictions import Predictions
 from lengthwise.decoding.stop_rule import END_SYMBOLS
 from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
-from reference_loop import decode_sequence
-from small_data import SPECS, build_options, draw_split
 
 ALL_PAIRS = cover_pairs(AXES | CONTROLS)
 RULES = ("model", "oracle", "max")

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from helpers.small_data import SPECS, build_options, draw_split
 from lengthwise.config.options import GreedyOptions
 from lengthwise.data.vocabulary import START, STOP
 from lengthwise.decoding.inference import Inference
 from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
-from small_data import SPECS, build_options, draw_split
 
 TEACHER_FORCED = {"conditioning": "both", "feedback": "teacher", "length": "stop", "head": "dense"}
 GREEDY = GreedyOptions(name="greedy", length="model", batch_size=4)

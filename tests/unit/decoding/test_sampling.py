@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fake_steps import STOP, Outputs, Tree, make_rule
+from helpers.fake_steps import STOP, Outputs, Tree, make_rule
 from lengthwise.config.options import SampleOptions
 from lengthwise.decoding.contract import Nest
 from lengthwise.decoding.sampling import cut_candidates, decode_samples, draw_by_weight, draw_uniform, start_streams

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import pytest
 
-from corners import AXES, CONTROLS, cover_pairs, list_corners
+from helpers.corners import AXES, CONTROLS, cover_pairs, list_corners
+from helpers.small_data import SPECS, build_options
 from lengthwise.errors import ConfigError
 from lengthwise.models.bundle import SequenceModel
 from lengthwise.models.wiring import Wiring, count_parameters, list_parameters, resolve_wiring
-from small_data import SPECS, build_options
 
 FREE = {name: values for name, values in CONTROLS.items() if name != "decoder_dim"}
 """Controls beside a budget, which chooses the widths itself."""

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from corners import AXES, CONTROLS, cover_pairs, list_corners, name_corner
+from helpers.corners import AXES, CONTROLS, cover_pairs, list_corners, name_corner
+from helpers.plain_keras import build_plain
+from helpers.small_data import SPECS, build_options, draw_split
 from lengthwise.models.bundle import build_models
 from lengthwise.models.targets import prepare_lesson
 from lengthwise.models.wiring import count_parameters, resolve_wiring
-from plain_keras import build_plain
-from small_data import SPECS, build_options, draw_split
 
 ALL_PAIRS = cover_pairs(AXES | CONTROLS)
 QUICK = [corner for corner in ALL_PAIRS if corner["attention"] == "none" and corner["feedback"] in ("none", "teacher")][

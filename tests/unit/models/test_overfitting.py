@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from corners import AXES, cover_pairs, name_corner
-from overfitting import overfit
+from helpers.corners import AXES, cover_pairs, name_corner
+from helpers.overfitting import overfit
 
 
 @pytest.mark.slow

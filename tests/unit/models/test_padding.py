@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from corners import AXES, CONTROLS, cover_pairs, name_corner
+from helpers.corners import AXES, CONTROLS, cover_pairs, name_corner
+from helpers.small_data import SPECS, build_options, draw_split
 from lengthwise.config.options import GreedyOptions
 from lengthwise.data.batching import take_batch
 from lengthwise.decoding.inference import Inference
@@ -17,7 +18,6 @@ from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.targets import prepare_lesson
 from lengthwise.models.wiring import resolve_wiring
 from lengthwise.training.losses import build_losses
-from small_data import SPECS, build_options, draw_split
 
 ALL_PAIRS = cover_pairs(AXES | CONTROLS)
 GREEDY = GreedyOptions(name="greedy", length="model", batch_size=4)

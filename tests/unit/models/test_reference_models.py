@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from helpers.small_data import build_options
 from lengthwise.data.dataset import DataSpec
 from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import count_parameters, resolve_wiring
-from small_data import build_options
 
 TIMESTEPS, INPUT_DIM, LATENT_DIM = 7, 5, 16
 NUM_ENCODER_TOKENS, NUM_DECODER_TOKENS = 12, 10

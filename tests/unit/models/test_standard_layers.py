@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from helpers.small_data import SPECS, build_options, draw_split
 from lengthwise.models import decoder, encoder
 from lengthwise.models.bundle import build_models
 from lengthwise.models.targets import prepare_lesson
 from lengthwise.models.wiring import resolve_wiring
-from small_data import SPECS, build_options, draw_split
 
 STACKED = {"encoder_layers": 2, "decoder_layers": 2, "bidirectional": True, "reverse_source": True}
 TAUGHT = {"conditioning": "both", "feedback": "teacher", "length": "stop", "head": "dense"}

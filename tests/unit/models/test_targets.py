@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.small_data import SPECS, build_options
 from lengthwise.data.dataset import Split
 from lengthwise.models.targets import prepare_lesson, reverse_rows
 from lengthwise.models.wiring import Wiring, resolve_wiring
-from small_data import SPECS, build_options
 
 TOKENS = Split(
     source=np.array([[4, 5], [6, 0]], np.int32),

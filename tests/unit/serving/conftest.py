@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from helpers.small_models import LETTERS, NUMBERS, WORDS, write_model
 from lengthwise.serving.predictor import Predictor, load_predictor
-from small_models import LETTERS, NUMBERS, WORDS, write_model
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from helpers.small_models import LETTERS, NUMBERS, WORDS, draw_texts, write_model
 from lengthwise.config.compose import change_decoding
 from lengthwise.errors import LengthwiseError
 from lengthwise.serving.artifact import load_artifact
 from lengthwise.serving.export import TextEndpoint, export_model
 from lengthwise.serving.predictor import Predictor, load_predictor
-from small_models import LETTERS, NUMBERS, WORDS, draw_texts, write_model
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import yaml
 
+from helpers.small_models import LETTERS, NUMBERS, WORDS, draw_texts, write_model
 from lengthwise.serving.mlflow_model import write_mlflow_model
 from lengthwise.serving.predictor import Predictor, load_predictor
-from small_models import LETTERS, NUMBERS, WORDS, draw_texts, write_model
 
 pytestmark = pytest.mark.slow
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from helpers.reference_loop import decode_sequence
+from helpers.small_models import LETTERS, NUMBERS, WORDS, draw_texts, write_model
 from lengthwise.config.compose import change_decoding
 from lengthwise.data.vocabulary import STOP, UNKNOWN
 from lengthwise.errors import ConfigError, LengthwiseError, RunError
 from lengthwise.serving.artifact import load_artifact
 from lengthwise.serving.predictor import MOST_STEPS, Prediction, Predictor
-from reference_loop import decode_sequence
-from small_models import LETTERS, NUMBERS, WORDS, draw_texts, write_model
 
 
 def redecode(predictor: Predictor, *overrides: str) -> Predictor:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from helpers.small_models import draw_texts
 from lengthwise.serving.predictor import Predictor
 from lengthwise.serving.server import MOST_BYTES, PredictionServer
-from small_models import draw_texts
 
 JSON = {"Content-Type": "application/json"}
 

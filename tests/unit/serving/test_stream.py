@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from helpers.small_models import draw_texts
 from lengthwise.errors import LengthwiseError
 from lengthwise.serving.predictor import Predictor
 from lengthwise.serving.stream import BATCHES_PER_CHUNK, decode_lines, describe_prediction, read_lines
-from small_models import draw_texts
 
 
 def test_lines_come_out_in_their_order_one_for_one(letters: Predictor) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from helpers.study_runs import make_grid
 from lengthwise.studies.published import Published, compare_published
 from lengthwise.studies.study import build_study
-from unit.studies.study_runs import make_grid
 
 
 def test_a_published_result_is_shown_beside_its_condition_with_its_distance() -> None:

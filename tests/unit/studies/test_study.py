@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from helpers.study_runs import make_grid, make_run
 from lengthwise.errors import LengthwiseError
 from lengthwise.studies.study import MISSING, build_study
 from lengthwise.tracking.runs.manifest import PrimaryMetric
-from unit.studies.study_runs import make_grid, make_run
 
 AXES = {"model.feedback": ("none", "teacher"), "model.length": ("fixed", "stop")}
 

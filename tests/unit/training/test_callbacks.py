@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import pytest
 
+from helpers.small_data import build_options
+from helpers.training_options import build_training
 from lengthwise.training.callbacks import (
     DivergedError,
     DivergenceGuard,
@@ -17,8 +19,6 @@ from lengthwise.training.callbacks import (
     compute_sampling_rate,
     rename_metric,
 )
-from small_data import build_options
-from training_options import build_training
 
 
 def scheduled(**changes: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from helpers.training_options import build_run
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import RunError
@@ -26,7 +27,6 @@ from lengthwise.training.checkpoint import (
     save_checkpoint,
 )
 from lengthwise.training.trainer import TrainingResult, train_model
-from training_options import build_run
 
 STATEFUL = {"conditioning": "initial_state", "feedback": "teacher", "length": "stop", "carry": "hc", "head": "dense"}
 

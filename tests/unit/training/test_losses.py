@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from helpers.small_data import SPECS, build_options
 from lengthwise.models.wiring import resolve_wiring
 from lengthwise.training.losses import build_losses
-from small_data import SPECS, build_options
 
 
 def test_cross_entropy_is_the_mean_over_real_steps() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from helpers.training_options import build_run
 from lengthwise.config.options import RunOptions
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
@@ -19,7 +20,6 @@ from lengthwise.models.wiring import resolve_wiring
 from lengthwise.training.callbacks import DivergedError
 from lengthwise.training.stream import TrainingStream
 from lengthwise.training.trainer import TrainingResult, train_model
-from training_options import build_run
 
 STATEFUL = {"conditioning": "initial_state", "feedback": "teacher", "length": "stop", "carry": "hc", "head": "dense"}
 CONSOLE = Console(quiet=True)

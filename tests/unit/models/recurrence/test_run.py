@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lengthwise.models import loops
+from lengthwise.models.recurrence import loops
 from lengthwise.models.recurrence.run import Unprojected, infer_recurrence, run_recurrence, step_cell
 
 LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}

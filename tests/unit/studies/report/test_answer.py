@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from helpers.study_runs import CUBE, make_grid, make_run, score_cube
 from lengthwise.studies.report.answer import write_answer
 from lengthwise.studies.study import Study, build_study
 from lengthwise.tracking.runs.manifest import PrimaryMetric
-from unit.studies.study_runs import CUBE, make_grid, make_run, score_cube
 
 MINUS = "\N{MINUS SIGN}"
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
+from helpers.study_runs import CUBE, make_grid, make_run, score_cube
 from lengthwise.evaluation.tables import Table
 from lengthwise.studies.report.answer import write_answer
 from lengthwise.studies.report.contents import Report
@@ -14,7 +15,6 @@ from lengthwise.studies.report.page import render_page
 from lengthwise.studies.report.sections import build_lead, build_sections
 from lengthwise.studies.report.tables import tabulate_answer
 from lengthwise.studies.study import StudyRun, build_study
-from unit.studies.study_runs import CUBE, make_grid, make_run, score_cube
 
 
 def build_report(runs: Sequence[StudyRun], directory: Path) -> Report:

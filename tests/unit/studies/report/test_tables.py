@@ -7,6 +7,7 @@ import io
 
 import pytest
 
+from helpers.study_runs import CUBE, make_grid, make_run, score_cube
 from lengthwise.studies.report.findings import list_findings
 from lengthwise.studies.report.tables import (
     tabulate_conditions,
@@ -15,7 +16,6 @@ from lengthwise.studies.report.tables import (
     write_results,
 )
 from lengthwise.studies.study import build_study
-from unit.studies.study_runs import CUBE, make_grid, make_run, score_cube
 
 
 def test_missing_and_failed_runs_are_listed() -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from corners import AXES, list_corners
+from helpers.corners import AXES, list_corners
+from helpers.small_data import SPECS, build_options, draw_split
 from lengthwise.config.options import GreedyOptions
 from lengthwise.data.dataset import Split
 from lengthwise.decoding.inference import Inference
@@ -21,7 +22,6 @@ from lengthwise.models.bundle import build_models
 from lengthwise.models.targets import prepare_lesson
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 from lengthwise.training.losses import build_losses
-from small_data import SPECS, build_options, draw_split
 
 GREEDY = GreedyOptions(name="greedy", length="model", batch_size=8)
 LATENT_DIM = 48

@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
+from helpers.small_data import build_options
 from lengthwise.config.options import DirectoryOptions, GreedyOptions, RunOptions, SymbolTaskOptions, TrainingOptions
 from lengthwise.config.paths import conf_dir
-from small_data import build_options
 
 
 def build_training(**changes: Any) -> TrainingOptions:
