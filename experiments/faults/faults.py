@@ -227,7 +227,7 @@ from pathlib import Path
 import mlflow
 from lengthwise.config.options import MlflowOptions
 from lengthwise.tracking.runs.run_record import RunRecord
-from lengthwise.tracking.runs.run import start_run
+from lengthwise.tracking.session import start_run
 
 outputs, uri, seconds = sys.argv[1:]
 record = RunRecord(

@@ -32,7 +32,7 @@ def measure_once(mode: str, epochs: int) -> float:
     from lengthwise.pipeline.experiment import build_record
     from lengthwise.pipeline.launch import Launch
     from lengthwise.pipeline.stages import prepare_backend, train_model
-    from lengthwise.tracking.runs.run import start_run
+    from lengthwise.tracking.session import start_run
 
     quiet = Console(quiet=True)
     with tempfile.TemporaryDirectory() as directory:

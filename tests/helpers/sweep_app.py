@@ -15,8 +15,8 @@ from lengthwise.config.paths import project_root
 from lengthwise.errors import DataError
 from lengthwise.pipeline.launch import JOB_TAG, JobFunction, Launch
 from lengthwise.tracking.runs.manifest import PrimaryMetric
-from lengthwise.tracking.runs.run import resume_run, start_run
 from lengthwise.tracking.runs.run_record import RunRecord
+from lengthwise.tracking.session import resume_run, start_run
 
 RAISES, EXITS, DIES, HANGS, REFUSES, WAITS, GROWS, LEARNS = 101, 102, 103, 104, 105, 106, 107, 108
 """Seeds under which the job goes wrong, each in its own way; any other: it returns `latent_dim + seed`.

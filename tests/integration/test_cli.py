@@ -13,8 +13,8 @@ from lengthwise.app.cli import describe_commands, run_command
 from lengthwise.app.commands import COMMANDS
 from lengthwise.config.compose import compose_options
 from lengthwise.config.documentation import describe_options
-from lengthwise.tracking.runs.run import start_run
 from lengthwise.tracking.runs.run_record import RunRecord
+from lengthwise.tracking.session import start_run
 
 
 def make_run(output_dir: Path, study: str, loss: float) -> str:

@@ -15,8 +15,8 @@ from lengthwise.errors import LengthwiseError
 from lengthwise.studies.report.details import read_header
 from lengthwise.studies.report.writer import report_studies, report_sweep
 from lengthwise.tracking.runs.manifest import DatasetRecord, PrimaryMetric
-from lengthwise.tracking.runs.run import start_run
 from lengthwise.tracking.runs.run_record import RunRecord
+from lengthwise.tracking.session import start_run
 
 FEEDBACKS, LENGTHS, SEEDS = ("none", "teacher"), ("fixed", "stop"), (0, 1, 2)
 COMMAND = ("python", "train.py", "experiment=cube", "output_dir=/somewhere", "tracking=directory")

@@ -13,7 +13,7 @@ from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import RunError
 from lengthwise.pipeline.experiment import build_record, run_experiment
 from lengthwise.pipeline.launch import Launch
-from lengthwise.tracking.runs.run import start_run
+from lengthwise.tracking.session import start_run
 
 LAUNCH = Launch(command=("python", "train.py"), overrides=())
 

@@ -32,7 +32,7 @@ import sys, time
 from pathlib import Path
 from lengthwise.config.options import DirectoryOptions, MlflowOptions
 from lengthwise.tracking.runs.run_record import RunRecord
-from lengthwise.tracking.runs.run import start_run
+from lengthwise.tracking.session import start_run
 
 outputs, uri, timeout, steps, pause = sys.argv[1:]
 record = RunRecord(

@@ -22,8 +22,8 @@ from lengthwise.tracking.runs.find import find_run
 from lengthwise.tracking.runs.heartbeat import reap
 from lengthwise.tracking.runs.layout import CONFIG_NAME, LOG_NAME
 from lengthwise.tracking.runs.manifest import DatasetRecord, PrimaryMetric, read_manifest
-from lengthwise.tracking.runs.run import resume_run, start_run
 from lengthwise.tracking.runs.run_record import RunRecord
+from lengthwise.tracking.session import resume_run, start_run
 
 
 def run_experiment(options: RunOptions, launch: Launch) -> float | None:

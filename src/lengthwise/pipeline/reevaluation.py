@@ -18,7 +18,7 @@ from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import RunError
 from lengthwise.files import dump_json
 from lengthwise.silence import silence_import
-from lengthwise.tracking.runs.amend import add_to_run
+from lengthwise.tracking.amend import add_to_run
 from lengthwise.tracking.runs.layout import CONFIG_NAME
 from lengthwise.tracking.runs.manifest import read_manifest
 

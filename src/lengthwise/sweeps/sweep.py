@@ -25,7 +25,8 @@ from lengthwise.sweeps.progress import SweepProgress
 from lengthwise.sweeps.table import find_varied, make_row, make_screen_table, write_csv, write_markdown
 from lengthwise.tracking.runs.heartbeat import reap
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest
-from lengthwise.tracking.runs.run import Run, resume_run, start_run
+from lengthwise.tracking.runs.run import Run
+from lengthwise.tracking.session import resume_run, start_run
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

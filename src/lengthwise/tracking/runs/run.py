@@ -11,18 +11,15 @@ import secrets
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lengthwise.config.options import MlflowOptions, TrackingOptions
 from lengthwise.config.paths import project_root
 from lengthwise.errors import ConfigError, RunError
 from lengthwise.files import dump_json, write_whole
-from lengthwise.signals import terminate_by_exception
-from lengthwise.tracking.mlflow.mirror import Mirror
-from lengthwise.tracking.runs.heartbeat import Heartbeat, free_reserve, place_heartbeat, reap
+from lengthwise.tracking.runs.heartbeat import Heartbeat, free_reserve, place_heartbeat
 from lengthwise.tracking.runs.journal import Entry, Journal, read_journal
 from lengthwise.tracking.runs.layout import CONFIG_NAME, DIFF_NAME, HEARTBEAT_NAME, JOURNAL_NAME, TRACEBACK_NAME
 from lengthwise.tracking.runs.manifest import (
@@ -39,16 +36,20 @@ from lengthwise.tracking.runs.provenance import read_git, read_versions
 from lengthwise.tracking.runs.run_record import RunRecord, without_passwords
 
 _METRIC_NAME = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+")
-_LONGEST_WAIT_WHEN_KILLED = 5.0
+_MAX_REASON_LENGTH = 2000
+_INTERRUPTED, _TERMINATED = 130, 143  # exit statuses after SIGINT and SIGTERM
 _log = logging.getLogger(__name__)
 
 
 class Run:
-    """An open run; made by `start_run`.
+    """An open run.
 
     Args:
         directory: the run's directory.
         manifest: as written at the start.
+
+    Attributes:
+        has_results: set as soon as the run has scores, so that nothing disturbs its training from there.
     """
 
     def __init__(self, directory: Path, manifest: Manifest) -> None:
@@ -60,7 +61,7 @@ class Run:
         self._kept = {(entry.key, entry.step) for entry in kept}
         self._last_step = max((entry.step for entry in kept), default=0)
         self._latest = {entry.key: (entry.step, entry.value) for entry in kept}
-        self._has_results = threading.Event()
+        self.has_results = threading.Event()
         self._heartbeat = Heartbeat(directory, self._journal)
         self._heartbeat.start()
 
@@ -108,7 +109,7 @@ class Run:
         figures = {_checked_name(key): float(value) for key, value in values.items()}
         self._manifest = replace(self._manifest, summary={**self._manifest.summary, **figures})
         write_manifest(self.directory, self._manifest)
-        self._has_results.set()
+        self.has_results.set()
         step = self._last_step
         self.log({key: value for key, value in figures.items() if not self._is_logged(key, value)}, step=step)
 
@@ -138,7 +139,18 @@ class Run:
         """Write a JSON file, whole or not at all; NaN and infinities become null, as in the tables of pandas."""
         return self.write_text(name, dump_json(value, indent=1))
 
-    def _close(self, status: Status, failure: Failure | None) -> None:
+    def close(self, error: BaseException | None) -> Status:
+        """Close the run.
+
+        Args:
+            error: the exception that has ended it; None after a normal end.
+
+        Returns:
+            FINISHED after a normal end, KILLED after Ctrl-C or SIGTERM, FAILED after any other exception, whose
+            traceback is kept in the directory.
+        """
+        free_reserve(self.directory)
+        status, failure = self._judge(error)
         now = time.time()
         started = seconds_of(self._manifest.started)
         ended = max(now, started)  # a clock set back must not make a run end before it began
@@ -149,90 +161,46 @@ class Run:
             duration_seconds=round(ended - started, 3),
             failure=failure,
         )
-        free_reserve(self.directory)
         try:
             self._heartbeat.stop()
             self._journal.close()
         finally:
             write_manifest(self.directory, self._manifest)
             (self.directory / HEARTBEAT_NAME).unlink(missing_ok=True)
+        return status
+
+    def _judge(self, error: BaseException | None) -> tuple[Status, Failure | None]:
+        """Return the status that an exception means, and why the run did not finish."""
+        code = error.code if isinstance(error, SystemExit) else None
+        if error is None or (isinstance(error, SystemExit) and code in (None, 0)):
+            return "FINISHED", None
+        if isinstance(error, KeyboardInterrupt) or code == _INTERRUPTED:
+            return "KILLED", Failure(reason="stopped by SIGINT", traceback=None)
+        if code == _TERMINATED:
+            return "KILLED", Failure(reason="stopped by SIGTERM", traceback=None)
+        kind = "exit" if isinstance(error, SystemExit) else type(error).__name__
+        kept = self._keep_traceback("".join(traceback.format_exception(error)))
+        return "FAILED", Failure(reason=f"{kind}: {error}"[:_MAX_REASON_LENGTH], traceback=kept)
+
+    def _keep_traceback(self, text: str) -> str | None:
+        try:
+            self.write_text(TRACEBACK_NAME, text)
+        except OSError as problem:
+            _log.warning("The traceback could not be kept: %s", problem)
+            return None
+        return TRACEBACK_NAME
 
 
-@contextlib.contextmanager
-def start_run(record: RunRecord, tracking: TrackingOptions) -> Iterator[Run]:
-    """Open a run, and close it with a status that is true.
-
-    The status is FINISHED after a normal end, KILLED after Ctrl-C or SIGTERM, FAILED after any other exception, which
-    `traceback.txt` then holds. Exceptions are passed on. Runs of dead processes below `output_dir` are closed first.
+def create_run(record: RunRecord) -> Run:
+    """Make the directory of a new run, and open it.
 
     Args:
         record: what is known of the run.
-        tracking: whether, and where to, the run is mirrored into MLflow. The mirror never raises, and never makes the
-            run wait, but at its end, for `timeout_seconds` at most, and for five seconds where the run was killed.
-
-    Yields:
-        The run.
 
     Raises:
         ConfigError: the directory cannot be made.
     """
-    with terminate_by_exception():
-        reaped = reap(record.output_dir)
-        with _keep_open(_open(without_passwords(record)), tracking, reaped) as run:
-            yield run
-
-
-@contextlib.contextmanager
-def resume_run(directory: Path, tracking: TrackingOptions) -> Iterator[Run]:
-    """Open a run again that has ended or whose process died; it keeps its name, its journal and its place in MLflow.
-
-    Args:
-        directory: the run's directory.
-        tracking: as for `start_run`.
-
-    Yields:
-        The run, RUNNING again; closed as by `start_run`.
-
-    Raises:
-        RunError: there is no run, or its process is alive.
-    """
-    with terminate_by_exception():
-        reaped = reap(directory.parent.parent)
-        manifest = read_manifest(directory)
-        if manifest.status == "RUNNING":
-            owner = manifest.owner
-            raise RunError(
-                f"{manifest.name} is still running, as process {owner.pid} on {owner.host}. Wait, or end it."
-            )
-        place_heartbeat(directory)
-        manifest = replace(
-            manifest, status="RUNNING", ended=None, duration_seconds=None, failure=None, owner=current_owner()
-        )
-        write_manifest(directory, manifest)
-        (directory / TRACEBACK_NAME).unlink(missing_ok=True)
-        with _keep_open(Run(directory, manifest), tracking, reaped) as run:
-            yield run
-
-
-@contextlib.contextmanager
-def _keep_open(run: Run, tracking: TrackingOptions, reaped: Sequence[Path]) -> Iterator[Run]:
-    mirror = Mirror(run.directory, tracking, reaped, run._has_results) if isinstance(tracking, MlflowOptions) else None
-    status: Status = "FINISHED"
-    failure = None
-    try:
-        yield run
-    except BaseException as error:
-        status, failure = _ending(run, error)
-        raise
-    finally:
-        run._close(status, failure)
-        if mirror is not None:
-            wait = math.inf if status != "KILLED" else _LONGEST_WAIT_WHEN_KILLED
-            mirror.finish(longest_wait=wait)
-
-
-def _open(record: RunRecord) -> Run:
-    """Make the run directory. The heartbeat comes before the manifest, so that no RUNNING manifest is without one."""
+    record = without_passwords(record)
     started = time.time()
     git, diff = read_git(project_root())
     directory = _make_directory(record, started)
@@ -261,11 +229,30 @@ def _open(record: RunRecord) -> Run:
         summary={},
         failure=None,
     )
-    place_heartbeat(directory)
+    place_heartbeat(directory)  # before the manifest, so that no run is RUNNING without one
     write_manifest(directory, manifest)
     write_whole(directory / CONFIG_NAME, config)
     if diff:
         write_whole(directory / DIFF_NAME, diff.encode("utf-8", errors="replace"))
+    return Run(directory, manifest)
+
+
+def reopen_run(directory: Path) -> Run:
+    """Open a run again that has ended.
+
+    Raises:
+        RunError: there is no run, or it is running.
+    """
+    manifest = read_manifest(directory)
+    if manifest.status == "RUNNING":
+        owner = manifest.owner
+        raise RunError(f"{manifest.name} is still running, as process {owner.pid} on {owner.host}. Wait, or end it.")
+    place_heartbeat(directory)
+    manifest = replace(
+        manifest, status="RUNNING", ended=None, duration_seconds=None, failure=None, owner=current_owner()
+    )
+    write_manifest(directory, manifest)
+    (directory / TRACEBACK_NAME).unlink(missing_ok=True)
     return Run(directory, manifest)
 
 
@@ -286,25 +273,6 @@ def _make_directory(record: RunRecord, started: float) -> Path:
             received=str(error.filename or study),
             remedy="Give another with output_dir=DIRECTORY",
         ) from error
-
-
-def _ending(run: Run, error: BaseException) -> tuple[Status, Failure | None]:
-    """Return the status that an exception means for a run, and keep its traceback where it is a failure."""
-    if isinstance(error, SystemExit) and error.code in (None, 0):
-        return "FINISHED", None
-    if isinstance(error, KeyboardInterrupt) or (isinstance(error, SystemExit) and error.code in (130, 143)):
-        signal_name = "SIGINT" if isinstance(error, KeyboardInterrupt) or error.code == 130 else "SIGTERM"
-        return "KILLED", Failure(reason=f"stopped by {signal_name}", traceback=None)
-    kind = "exit" if isinstance(error, SystemExit) else type(error).__name__
-    text = "".join(traceback.format_exception(error))
-    kept: str | None = TRACEBACK_NAME
-    free_reserve(run.directory)
-    try:
-        run.write_text(TRACEBACK_NAME, text)
-    except OSError as problem:
-        kept = None
-        _log.warning("The traceback could not be kept: %s", problem)
-    return "FAILED", Failure(reason=f"{kind}: {error}"[:2000], traceback=kept)
 
 
 def _checked_name(key: str) -> str:

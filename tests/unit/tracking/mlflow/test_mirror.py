@@ -19,8 +19,9 @@ from lengthwise.errors import ConfigError, RunError
 from lengthwise.tracking.mlflow.mirror import sync
 from lengthwise.tracking.runs.heartbeat import reap
 from lengthwise.tracking.runs.journal import read_journal
-from lengthwise.tracking.runs.run import Run, start_run
+from lengthwise.tracking.runs.run import Run
 from lengthwise.tracking.runs.run_record import RunRecord
+from lengthwise.tracking.session import start_run
 
 MakeRecord = Callable[..., RunRecord]
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

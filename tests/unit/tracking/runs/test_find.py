@@ -10,8 +10,8 @@ import pytest
 from lengthwise.config.options import DirectoryOptions
 from lengthwise.errors import RunError
 from lengthwise.tracking.runs.find import find_run, list_runs
-from lengthwise.tracking.runs.run import start_run
 from lengthwise.tracking.runs.run_record import RunRecord
+from lengthwise.tracking.session import start_run
 
 
 @pytest.fixture

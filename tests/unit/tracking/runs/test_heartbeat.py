@@ -13,8 +13,8 @@ from lengthwise.config.options import DirectoryOptions
 from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME, free_reserve, reap
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest, seconds_of, write_manifest
 from lengthwise.tracking.runs.process import current_owner, is_gone
-from lengthwise.tracking.runs.run import start_run
 from lengthwise.tracking.runs.run_record import RunRecord
+from lengthwise.tracking.session import start_run
 
 OWN = current_owner()
 NOBODY = 2**22 + 1

@@ -18,8 +18,8 @@ from lengthwise.errors import ConfigError, DataError, Terminated
 from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.manifest import read_manifest
-from lengthwise.tracking.runs.run import start_run
 from lengthwise.tracking.runs.run_record import RunRecord, hide_password
+from lengthwise.tracking.session import start_run
 
 MakeRecord = Callable[..., RunRecord]
 

@@ -9,13 +9,13 @@ import pytest
 
 from lengthwise.config.options import DirectoryOptions, MlflowOptions
 from lengthwise.errors import LengthwiseError, RunError
+from lengthwise.tracking.amend import add_to_run
 from lengthwise.tracking.mlflow.registry import fetch_model, register_model
 from lengthwise.tracking.mlflow.store import open_store
-from lengthwise.tracking.runs.amend import add_to_run
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.manifest import read_manifest
-from lengthwise.tracking.runs.run import start_run
 from lengthwise.tracking.runs.run_record import RunRecord
+from lengthwise.tracking.session import start_run
 
 # MLflow's own, of SQLAlchemy.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
