@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,6 +26,7 @@ from lengthwise.studies.study import Condition, Study
 from lengthwise.studies.units import Unit, find_unit
 
 MOST_CONDITIONS = 60
+_LONGEST_NAME = 60
 
 
 @styled
@@ -45,11 +47,11 @@ def plot_conditions(study: Study, *, baseline: float) -> Figure:
     axes.plot([], [], "o", color=INK, markerfacecolor="none", markersize=4, label="a seed")
     if study.num_seeds > 1:
         axes.plot([], [], "-", color=BLUE, linewidth=2, label="95 % interval, mean marked")
-    axes.set_yticks(range(len(ranked)), [escape_text(condition.name, max_width=60) for condition in ranked])
+    _label_conditions(axes, study, ranked)
     axes.set(ylim=(len(ranked) - 0.4, -0.6))
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
     _label_scores(axes, study)
     figure.legend(loc="outside lower center", ncols=3)
     return figure
@@ -66,6 +68,19 @@ def _draw_condition(axes: Axes, condition: Condition, height: int, metric: str) 
     axes.plot(values, np.full(len(values), height), "o", color=INK, markerfacecolor="none", markersize=4)
     if len(values) > 1:
         axes.plot(estimate.mean, height, "|", color=BLUE, markersize=13, markeredgewidth=2.4)
+
+
+def _label_conditions(axes: Axes, study: Study, ranked: Sequence[Condition]) -> None:
+    """Name every row; where names are too long, by their levels only, the options named once above them."""
+    names = [condition.name for condition in ranked]
+    if max(map(len, names), default=0) > _LONGEST_NAME:
+        by_axis = [[format_value(level) for level in axis.levels] for axis in study.axes]
+        names = [
+            ", ".join(texts[index] for texts, index in zip(by_axis, condition.levels, strict=True))
+            for condition in ranked
+        ]
+        axes.set_title(", ".join(axis.label for axis in study.axes), fontsize=9, loc="left")
+    axes.set_yticks(range(len(names)), [escape_text(name, max_width=_LONGEST_NAME) for name in names])
 
 
 def _label_scores(axes: Axes, study: Study) -> None:
@@ -119,7 +134,7 @@ def plot_numeric_axis(study: Study, axis: Axis, *, baseline: float) -> Figure:
     axes.set(xlabel=axis.option, ylabel=_label(unit))
     if unit.is_share:
         axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
     axes.grid(axis="y")
     figure.legend(loc="outside lower center", ncols=min(4, len(groups) + 1))
     return figure

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from lengthwise.plotting import GREEN, INK, ORANGE, create_figure, escape_text, styled
 
@@ -43,7 +44,7 @@ def plot_effects(rows: Sequence[EffectRow], *, unit: str) -> Figure:
     """
     shown = rows[:MOST_EFFECTS]
     has_intervals = any(math.isfinite(row.low) for row in shown)
-    figure = create_figure(7.4, 0.9 + 0.3 * len(shown))
+    figure = create_figure(8.2, 0.9 + 0.3 * len(shown))
     axes = figure.subplots()
     axes.axvline(0, color="#888888", linewidth=1)
     for height, row in enumerate(shown):
@@ -52,11 +53,13 @@ def plot_effects(rows: Sequence[EffectRow], *, unit: str) -> Figure:
             axes.plot([row.low, row.high], [height, height], color=colour, linewidth=2)
         face = colour if row.verdict else "white"
         axes.plot(row.mean, height, marker=marker, color=colour, markerfacecolor=face, markersize=6, linestyle="none")
-    axes.set_yticks(range(len(shown)), [escape_text(row.label, max_width=52) for row in shown])
-    spread = "95 % intervals over seeds" if has_intervals else "one seed"
+    axes.set_yticks(range(len(shown)), [escape_text(row.label, max_width=56) for row in shown])
+    spread = "95 % intervals" if has_intervals else "one seed"
     axes.set(ylim=(len(shown) - 0.4, -0.6), xlabel=f"difference ({unit}), {spread}")
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+    axes.ticklabel_format(axis="x", style="plain", useOffset=False)
     if has_intervals:
         _draw_legend(axes, {row.verdict for row in shown})
     return figure

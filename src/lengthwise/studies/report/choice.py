@@ -31,7 +31,7 @@ def _introduce(study: Study, best: Condition) -> str:
     if not study.axes:
         return "There is one condition"
     if study.num_seeds == 1:
-        return f"In this seed the first of {len(study.conditions)} conditions is {best.name}"
+        return f"In this seed the best of {len(study.conditions)} conditions is {best.name}"
     return f"The best of {len(study.conditions)} conditions is {best.name}"
 
 
