@@ -109,8 +109,8 @@ def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, whole or not at all, and free its memory.
 
     Args:
-        figure: not to be used afterwards.
-        path: the file; its directory exists.
+        figure: The figure, not to be used afterwards.
+        path: The file, in an existing directory.
 
     Raises:
         OSError: It cannot be written; names `path`.
@@ -134,9 +134,9 @@ def thin_labels(positions: Sequence[float], labels: Sequence[str], *, width: flo
     """Empty the labels of ticks that would overlap the one before; the first and the last always stay.
 
     Args:
-        positions: of the ticks, increasing, on the scale of the axis.
-        labels: their texts.
-        width: of the axis, inches.
+        positions: Positions of the ticks, increasing, on the scale of the axis.
+        labels: Texts of the ticks.
+        width: Width of the axis, inches.
 
     >>> thin_labels([1, 8, 9, 10, 64], ["1", "8", "9", "10", "64"], width=6.0)
     ['1', '8', '', '', '64']

@@ -20,9 +20,9 @@ class Axis:
     """An option in which the runs of a study differ.
 
     Args:
-        option: its dotted name.
-        levels: its values; others are compared with the first.
-        together: options that change with it, each with its value at every level.
+        option: Its dotted name.
+        levels: Its values; others are compared with the first.
+        together: Options that change with it, each with its value at every level.
     """
 
     option: str
@@ -50,8 +50,8 @@ def find_axes(params: Sequence[Params], planned: Mapping[str, Sequence[str]]) ->
     """Find the options that vary independently; those that only follow others are listed with them.
 
     Args:
-        params: the options of each run, oldest run first.
-        planned: option -> every value that sweeps were to give it, as text.
+        params: The options of each run, oldest run first.
+        planned: Option -> every value that sweeps were to give it, as text.
     """
     options = list(dict.fromkeys(option for own in params for option in own))
     columns = {option: tuple(own.get(option) for own in params) for option in options if _may_vary(option)}
@@ -77,9 +77,9 @@ def find_unstarted(
     """Find planned values that no run has yet, of options that are no axes since the runs do not differ in them.
 
     Args:
-        params: the options of each run.
-        axes: of these runs.
-        planned: option -> every value that sweeps were to give it, as text.
+        params: The options of each run.
+        axes: Axes of these runs.
+        planned: Option -> every value that sweeps were to give it, as text.
 
     Returns:
         Option -> its missing values, as text; options that miss none are left out.

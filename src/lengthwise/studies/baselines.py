@@ -13,8 +13,8 @@ class Baseline(NamedTuple):
     """A score reached without learning, such as that of the majority target.
 
     Args:
-        name: in words.
-        score: its mean over the runs.
+        name: Its name in words.
+        score: Its mean over the runs.
     """
 
     name: str
@@ -25,9 +25,9 @@ def find_baseline(study: Study, metric: str, condition: Condition | None = None)
     """Find the best baseline.
 
     Args:
-        study: the study.
+        study: The study.
         metric: `split/metric`.
-        condition: whose runs are looked at; None: all runs.
+        condition: The condition whose runs are considered; None: all runs.
 
     Returns:
         The best one; None where none is known. One without any error is left out: it is no baseline but the task

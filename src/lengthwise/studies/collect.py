@@ -29,11 +29,11 @@ def collect_studies(output_dir: Path, names: Sequence[str]) -> Collection:
     """Read the runs of one or more studies.
 
     Args:
-        output_dir: where run directories are.
-        names: of the studies; the runs of several are taken together.
+        output_dir: The directory of all run directories.
+        names: Names of the studies; the runs of several are taken together.
 
     Raises:
-        LengthwiseError: there is no such study, or its runs cannot be compared.
+        LengthwiseError: There is no such study, or its runs cannot be compared.
     """
     found: list[tuple[Path, Manifest]] = []
     distinct = list(dict.fromkeys(names))
@@ -50,10 +50,10 @@ def collect_sweep(directory: Path) -> Collection:
     """Read the runs of one sweep, those it reused from earlier sweeps included.
 
     Args:
-        directory: of the sweep, whose `sweep.csv` names the runs.
+        directory: Directory of the sweep, whose `sweep.csv` names the runs.
 
     Raises:
-        LengthwiseError: it has no runs, or they cannot be compared.
+        LengthwiseError: It has no runs, or they cannot be compared.
     """
     sweep = read_manifest(directory)
     with (directory / "sweep.csv").open(newline="", encoding="utf-8") as file:

@@ -45,10 +45,10 @@ class Estimate(NamedTuple):
 
     Args:
         mean: NaN where there is no value.
-        low, high: ends of the 95 % interval; NaN where there is one value.
-        deviation: standard deviation of the values; NaN where there is one.
-        p_value: two-sided, of the mean being 0; NaN where there is one value.
-        num_values: independent values, the seeds.
+        low, high: Ends of the 95 % interval; NaN where there is one value.
+        deviation: Standard deviation of the values; NaN where there is one.
+        p_value: Two-sided, of the mean being 0; NaN where there is one value.
+        num_values: Independent values, the seeds.
     """
 
     mean: float
@@ -68,8 +68,8 @@ class Contrast(NamedTuple):
     """One change on one axis: from its first level to another.
 
     Args:
-        axis: index of the axis.
-        level, reference: indices of the two levels on it.
+        axis: Index of the axis.
+        level, reference: Indices of the two levels on it.
     """
 
     axis: int
@@ -82,12 +82,12 @@ class Effect:
     """The effect of a change on one axis on the score, or of a second change on the effect of the first.
 
     Args:
-        contrasts: one for a main effect, two for an interaction.
-        estimate: over the seeds.
-        corrected_p: the p-value, corrected for all effects of its family (Holm 1979); NaN without an interval.
-        seeds_used, seeds_total: seeds.
-        contexts_used, contexts_total: conditions of the other axes over which it is averaged.
-        method: how it was estimated.
+        contrasts: One for a main effect, two for an interaction.
+        estimate: Its mean over the seeds.
+        corrected_p: The p-value, corrected for all effects of its family (Holm 1979); NaN without an interval.
+        seeds_used, seeds_total: Seeds with all runs it needs, and all seeds.
+        contexts_used, contexts_total: Conditions of the other axes over which it is averaged.
+        method: How it was estimated.
     """
 
     contrasts: tuple[Contrast, ...]
@@ -195,7 +195,7 @@ def measure_interactions(values: NDArray[np.float64]) -> list[Effect]:
     """Measure the effect of each pair of changes, on two axes, beyond the sum of the two effects.
 
     Args:
-        values: as for the main effects.
+        values: Scores as for the main effects.
 
     Returns:
         One for each pair of levels, neither the first, of each pair of axes, corrected as one family. Its estimate is
@@ -212,8 +212,8 @@ def measure_at_levels(values: NDArray[np.float64], axis: int) -> list[list[Effec
     """Measure the main effects of the other axes separately at each level of one.
 
     Args:
-        values: as for the main effects, of two axes at least.
-        axis: index of the axis whose levels are kept apart.
+        values: Scores as for the main effects, of two axes at least.
+        axis: Index of the axis whose levels are kept apart.
 
     Returns:
         For each of its levels the effects, numbered as if it were not there; all of them corrected as one family.
@@ -228,7 +228,7 @@ def compare_conditions(values: NDArray[np.float64], best: int) -> list[Effect | 
 
     Args:
         values: `(conditions, seeds)`; NaN where a run is missing.
-        best: index of the condition to compare with.
+        best: Index of the condition to compare with.
 
     Returns:
         For each condition its difference from that one, uncorrected; None for that one itself.

@@ -27,8 +27,8 @@ def average_by_length(condition: Condition, metric: str) -> dict[tuple[int, int]
     """Average a metric over the seeds and held-out splits of a condition, weighted by the examples.
 
     Args:
-        condition: the condition.
-        metric: name without split.
+        condition: The condition.
+        metric: Name without split.
 
     Returns:
         `(lowest, highest)` length of each group -> score, from short to long.

@@ -21,12 +21,12 @@ class Published:
     """A published result.
 
     Args:
-        options: the options that a run must have to repeat it.
+        options: The options that a run must have to repeat it.
         metric: Lengthwise's, such as `test/exact_match`.
-        value: as published, in the unit of the metric.
-        error: its standard error; None where none was published.
-        source: where it was read.
-        note: what differs; empty where it is the same model, data and measure.
+        value: As published, in the unit of the metric.
+        error: Its standard error; None where none was published.
+        source: Where it was read.
+        note: What differs; empty where it is the same model, data and measure.
     """
 
     options: Mapping[str, Value]
@@ -42,10 +42,10 @@ class Distance:
     """A published result beside a condition of a study.
 
     Args:
-        published: the result.
-        condition: which repeats it.
-        estimate: the condition's mean with its interval.
-        standard_errors: the condition's mean less the published value, in standard errors of the difference (of the
+        published: The result.
+        condition: The condition that repeats it.
+        estimate: The condition's mean with its interval.
+        standard_errors: The condition's mean less the published value, in standard errors of the difference (of the
             mean only where none was published); None where they are not the same measure of the same model, or there
             is one seed.
     """
@@ -128,8 +128,8 @@ def compare_published(study: Study, published: tuple[Published, ...] = PUBLISHED
     """Find the published results that conditions of a study repeat.
 
     Args:
-        study: the study.
-        published: the results to look through.
+        study: The study.
+        published: The results to look through.
 
     Returns:
         One for each pair of a published result and a condition with a finished run, in the order of the results.

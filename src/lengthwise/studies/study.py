@@ -39,11 +39,11 @@ class StudyRun:
     """A run as a report needs it.
 
     Args:
-        manifest: its options, status and scores.
+        manifest: Its options, status and scores.
         curves: `split/metric` -> its learning curve.
-        by_length: split -> scores by target length.
-        samples: split -> decoded examples.
-        reconstructions: its figure of originals beside their reconstructions; None where it has none.
+        by_length: Split -> scores by target length.
+        samples: Split -> decoded examples.
+        reconstructions: Its figure of originals beside their reconstructions; None where it has none.
     """
 
     manifest: Manifest
@@ -68,9 +68,9 @@ class Condition:
     """One combination of levels with its runs.
 
     Args:
-        levels: of each axis the index of the level.
-        name: the levels in words.
-        runs: seed -> the run that counts: the latest that finished, else the latest.
+        levels: Index of the level on each axis.
+        name: The levels in words.
+        runs: Seed -> the run that counts: the latest that finished, else the latest.
     """
 
     levels: tuple[int, ...]
@@ -105,9 +105,9 @@ class Unfinished(NamedTuple):
     """A combination of condition and seed without a score.
 
     Args:
-        condition, seed: which.
-        status: of its run; `MISSING` where it has none.
-        reason: why it has no score; empty where it was not run.
+        condition, seed: The combination.
+        status: Status of its run; `MISSING` where it has none.
+        reason: Why it has no score; empty where it was not run.
     """
 
     condition: Condition
@@ -121,16 +121,16 @@ class Study:
     """The runs of one or more studies, as a grid.
 
     Args:
-        names: of the studies.
-        axes: in which the runs differ.
-        seeds: all seeds that occur or were planned.
-        conditions: every combination of levels, those without a run included, in the order of the axes; of a study
+        names: Names of the studies.
+        axes: The options in which the runs differ.
+        seeds: All seeds that occur or were planned.
+        conditions: Every combination of levels, those without a run included, in the order of the axes; of a study
             that is no grid, those that were run.
-        metric: name of the score by which conditions are compared, such as `test/exact_match`.
-        higher_is_better: whether more of it is better.
-        runs: all runs, those that a later one replaces included.
-        unstarted: option -> planned values, of options in which the runs do not differ yet, as text.
-        is_grid: whether most combinations of levels were run; not so after a search, whose effects cannot be measured.
+        metric: Name of the score by which conditions are compared, such as `test/exact_match`.
+        higher_is_better: Whether more of it is better.
+        runs: All runs, those that a later one replaces included.
+        unstarted: Option -> planned values, of options in which the runs do not differ yet, as text.
+        is_grid: Whether most combinations of levels were run; not so after a search, whose effects cannot be measured.
     """
 
     names: tuple[str, ...]
@@ -211,12 +211,12 @@ def build_study(
     """Sort runs into a grid.
 
     Args:
-        names: of the studies.
-        runs: theirs, sweeps left out.
-        planned: option -> every value its sweeps were to take, as text, so that what never started is missed too.
+        names: Names of the studies.
+        runs: Their runs, sweeps left out.
+        planned: Option -> every value its sweeps were to take, as text, so that what never started is missed too.
 
     Raises:
-        LengthwiseError: there is no run, or the runs are compared by different metrics.
+        LengthwiseError: There is no run, or the runs are compared by different metrics.
     """
     if not runs:
         raise LengthwiseError(f"There are no runs in study {' + '.join(names)}. `lengthwise runs` lists the runs.")

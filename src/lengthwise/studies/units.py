@@ -11,11 +11,11 @@ class Unit(NamedTuple):
     """The units of a metric.
 
     Args:
-        label: name of the metric.
-        scale: factor by which scores are multiplied in text: 100 for shares.
-        score: unit of a score in text, such as `%`.
-        difference: unit of a difference in text, such as `points`.
-        counted: the unscaled unit, such as `share of the sequences`; empty where the metric is not known.
+        label: Name of the metric.
+        scale: Factor by which scores are multiplied in text: 100 for shares.
+        score: Unit of a score in text, such as `%`.
+        difference: Unit of a difference in text, such as `points`.
+        counted: The unscaled unit, such as `share of the sequences`; empty where the metric is not known.
     """
 
     label: str

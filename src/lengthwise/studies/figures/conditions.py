@@ -34,8 +34,8 @@ def plot_conditions(study: Study, *, baseline: float) -> Figure:
     """Draw the score of every condition, the best on top: its seeds as rings, their mean and interval.
 
     Args:
-        study: the study.
-        baseline: score without learning; NaN: none.
+        study: The study.
+        baseline: Score without learning; NaN: none.
     """
     ranked = study.rank()[:MOST_CONDITIONS]
     figure = create_figure(7.4, 1.1 + 0.27 * len(ranked))
@@ -107,9 +107,9 @@ def plot_numeric_axis(study: Study, axis: Axis, *, baseline: float) -> Figure:
     """Draw the score against the levels of a numeric axis, a line for each combination of the other axes.
 
     Args:
-        study: the study.
-        axis: a numeric one.
-        baseline: score without learning; NaN: none.
+        study: The study.
+        axis: A numeric axis.
+        baseline: Score without learning; NaN: none.
     """
     figure = create_figure(6.8, 4.0)
     axes = figure.subplots()

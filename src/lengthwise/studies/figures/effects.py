@@ -19,8 +19,8 @@ class EffectRow(NamedTuple):
     """An effect as it is drawn.
 
     Args:
-        label: what is compared.
-        mean, low, high: in the unit drawn; `low` and `high` NaN without an interval.
+        label: What is compared.
+        mean, low, high: Mean and interval in the unit drawn; `low` and `high` NaN without an interval.
         verdict: 1 better, -1 worse, both at the 5 % level (corrected); 0 no significant difference.
     """
 
@@ -39,8 +39,8 @@ def plot_effects(rows: Sequence[EffectRow], *, unit: str) -> Figure:
     """Draw effects as points with their intervals, one below the other, 0 marked.
 
     Args:
-        rows: from top to bottom, at least one; where none has an interval, verdicts are left out.
-        unit: of the numbers.
+        rows: Effects from top to bottom, at least one; where none has an interval, verdicts are left out.
+        unit: Unit of the numbers.
     """
     shown = rows[:MOST_EFFECTS]
     has_intervals = any(math.isfinite(row.low) for row in shown)

@@ -33,7 +33,7 @@ def plot_learning_curves(study: Study, metric: str) -> Figure:
     """Draw a metric over the epochs for every condition: the mean of its seeds, shaded from the lowest to the highest.
 
     Args:
-        study: the study.
+        study: The study.
         metric: `split/metric`, of the journal.
     """
 

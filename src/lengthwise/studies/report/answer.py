@@ -28,9 +28,9 @@ class Answer:
     """The answer of a study.
 
     Args:
-        standing: whether its conditions can be compared.
-        paragraphs: sentences in the order in which they are read.
-        cautions: what a reader must know before relying on them.
+        standing: Whether its conditions can be compared.
+        paragraphs: Sentences in the order in which they are read.
+        cautions: What a reader must know before relying on them.
     """
 
     standing: Standing

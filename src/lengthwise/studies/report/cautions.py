@@ -13,8 +13,8 @@ def write_cautions(study: Study, findings: Sequence[Finding]) -> tuple[str, ...]
     """Say what a reader must know before relying on a study, a sentence each.
 
     Args:
-        study: the study.
-        findings: every main effect and interaction of its metric.
+        study: The study.
+        findings: Every main effect and interaction of its metric.
     """
     cautions = [
         *_write_confounded(study),

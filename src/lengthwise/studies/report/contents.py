@@ -14,9 +14,9 @@ class Picture:
     """A figure of a report.
 
     Args:
-        name: its file's stem.
-        caption: what it shows and how to read it, a sentence or two.
-        png: its content.
+        name: Its file's stem.
+        caption: What it shows and how to read it, a sentence or two.
+        png: Its content.
     """
 
     name: str
@@ -29,10 +29,10 @@ class Section:
     """A part of a report.
 
     Args:
-        title: its heading.
-        text: sentences before the rest; empty where none are needed.
-        tables: caption -> table; an empty caption where the heading says it.
-        pictures: shown after the tables.
+        title: Its heading.
+        text: Sentences before the rest; empty where none are needed.
+        tables: Caption -> table; an empty caption where the heading says it.
+        pictures: Shown after the tables.
     """
 
     title: str
@@ -46,15 +46,15 @@ class Report:
     """A report before it is written.
 
     Args:
-        title: of the study.
-        question: the question of the study; None where its configuration does not state one.
-        answer: in words.
-        summary: the main effects side by side, marked; without rows where conditions cannot be compared.
-        lead: figures shown right below the answer.
-        details: name -> text: data, budget, seeds, versions, commit.
-        sections: in order.
-        commands: how to reproduce it, line by line.
-        made: date and version of the report itself.
+        title: Title of the study.
+        question: The question of the study; None where its configuration does not state one.
+        answer: The answer in words.
+        summary: The main effects side by side, marked; without rows where conditions cannot be compared.
+        lead: Figures shown right below the answer.
+        details: Name -> text: data, budget, seeds, versions, commit.
+        sections: The parts below, in order.
+        commands: How to reproduce it, line by line.
+        made: Date and version of the report itself.
     """
 
     title: str

@@ -30,9 +30,9 @@ def list_details(study: Study, sweeps: Sequence[Manifest], header: Mapping[str, 
     """List what is known of a study beside its results, name -> text.
 
     Args:
-        study: the study.
-        sweeps: the manifests of its sweeps.
-        header: as `read_header` returns it.
+        study: The study.
+        sweeps: The manifests of its sweeps.
+        header: The result of `read_header`.
     """
     manifests = [*sweeps, *(run.manifest for run in study.runs)]
     constant = _find_constant(study)
@@ -72,7 +72,7 @@ def read_header(study: str) -> dict[str, str]:
     """Read the comment at the head of a study's overlay, `conf/experiment/STUDY.yaml`.
 
     Args:
-        study: its name.
+        study: Its name.
 
     Returns:
         `Question`, the text before the first line that begins with a word and a colon, and the text after each such

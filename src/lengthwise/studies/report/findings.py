@@ -58,9 +58,9 @@ class Finding:
     """One effect of a study.
 
     Args:
-        change: what is changed, in words.
-        label: the same, short.
-        effect: its measured effect.
+        change: What is changed, in words.
+        label: The same, shorter.
+        effect: Its measured effect.
         verdict: 1 better, -1 worse, both at the 5 % level (corrected); 0 no significant difference.
     """
 
@@ -84,9 +84,9 @@ def describe_change(axis: Axis, level: int, reference: int) -> str:
     """Describe a change on an axis in words.
 
     Args:
-        axis: the axis.
-        level: index of the level that is changed to.
-        reference: index of the level that is changed from.
+        axis: The axis.
+        level: Index of the level that is changed to.
+        reference: Index of the level that is changed from.
     """
     after, before = format_value(axis.levels[level]), format_value(axis.levels[reference])
     begin, words = _CHANGES.get(axis.option, ("", {}))
@@ -104,7 +104,7 @@ def list_findings(study: Study, metric: str) -> tuple[list[Finding], list[Findin
     """Measure all main effects and interactions of a metric.
 
     Args:
-        study: the study.
+        study: The study.
         metric: `split/metric`.
 
     Returns:
@@ -122,7 +122,7 @@ def list_findings_by_level(study: Study, metric: str) -> dict[str, list[Finding]
     """Measure the effects of the other axes at each level of the first numeric one, such as each `latent_dim`.
 
     Args:
-        study: the study.
+        study: The study.
         metric: `split/metric`.
 
     Returns:
@@ -144,8 +144,8 @@ def choose_findings(study: Study, findings: Sequence[Finding]) -> list[Finding]:
     """Choose the findings for the first screen: of a numeric axis only the change to its largest level.
 
     Args:
-        study: the study.
-        findings: of its main effects.
+        study: The study.
+        findings: Its main effects.
     """
     chosen = []
     for finding in findings:

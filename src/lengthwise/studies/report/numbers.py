@@ -14,10 +14,10 @@ def format_number(value: float, unit: Unit, *, like: float | None = None, sign: 
     """Write a score or a difference, shares with one decimal, others with three digits.
 
     Args:
-        value: unscaled.
-        unit: of the metric.
-        like: the number whose size decides the decimals; None: the value itself.
-        sign: whether a plus is written.
+        value: The number, unscaled.
+        unit: Unit of the metric.
+        like: The number whose size decides the decimals; None: the value itself.
+        sign: Whether a plus is written.
     """
     if not math.isfinite(value):
         return "not known" if math.isnan(value) else str(value)
@@ -46,9 +46,9 @@ def format_estimate(estimate: Estimate, unit: Unit, *, difference: bool = False)
     """Write a mean with its interval and unit, such as `+4.1 [1.0, 7.2] points`.
 
     Args:
-        estimate: unscaled.
-        unit: of the metric.
-        difference: whether it is one.
+        estimate: The mean, unscaled.
+        unit: Unit of the metric.
+        difference: Whether it is a difference.
     """
     like = max(abs(estimate.mean), abs(estimate.low) if math.isfinite(estimate.low) else 0.0)
     mean = format_number(estimate.mean, unit, like=like, sign=difference)

@@ -44,9 +44,9 @@ def build_lead(study: Study, standing: Standing, directory: Path) -> tuple[Pictu
     """Draw the figures right below the answer: learning curves, where nothing was learnt or all conditions tie.
 
     Args:
-        study: the study.
-        standing: whether its conditions can be compared.
-        directory: takes the figures as PNG files; it exists.
+        study: The study.
+        standing: Whether its conditions can be compared.
+        directory: An existing directory for the figures, as PNG files.
     """
     return _draw_learning_curves(study, directory) if standing in ("nothing learnt", "all tie") else ()
 
@@ -55,10 +55,10 @@ def build_sections(study: Study, standing: Standing, directory: Path) -> tuple[S
     """Build the parts of a report, in the order in which they are read.
 
     Args:
-        study: the study.
-        standing: whether its conditions can be compared; effects are left out where all tie, and come last where
+        study: The study.
+        standing: Whether its conditions can be compared; effects are left out where all tie, and come last where
             nothing was learnt.
-        directory: takes the figures as PNG files; it exists.
+        directory: An existing directory for the figures, as PNG files.
     """
     sections = [_build_conditions(study)]
     if standing != "unfinished":

@@ -206,8 +206,8 @@ def choose_samples(study: Study, condition: Condition) -> Table | None:
     """Choose decoded examples of a condition's first seed: some of the worst, then some drawn at random.
 
     Args:
-        study: the study; its split is shown.
-        condition: one of its conditions.
+        study: The study; its split is shown.
+        condition: One of its conditions.
 
     Returns:
         The examples; None where the condition has none.

@@ -29,9 +29,9 @@ class WrittenReport(NamedTuple):
     """A report that was written.
 
     Args:
-        directory: where its files are.
-        html: the page.
-        answer: what it says first, in paragraphs.
+        directory: Where its files are.
+        html: The page.
+        answer: What it says first, in paragraphs.
     """
 
     directory: Path
@@ -43,12 +43,12 @@ def report_studies(output_dir: Path, names: Sequence[str], *, destination: Path 
     """Write the report on one or more studies.
 
     Args:
-        output_dir: where run directories are.
-        names: of the studies; the runs of several are taken together.
-        destination: directory for the report; None: `report` in the study's directory.
+        output_dir: The directory of all run directories.
+        names: Names of the studies; the runs of several are taken together.
+        destination: Directory for the report; None: `report` in the study's directory.
 
     Raises:
-        LengthwiseError: there is no such study, its runs cannot be compared, or the report cannot be written.
+        LengthwiseError: There is no such study, its runs cannot be compared, or the report cannot be written.
     """
     collection = collect_studies(output_dir, names)
     return _write(collection, destination or output_dir / "+".join(collection.study.names) / REPORT_DIRECTORY)
@@ -58,10 +58,10 @@ def report_sweep(directory: Path) -> WrittenReport:
     """Write the report on the runs of one sweep into its directory, with those it reused from earlier sweeps.
 
     Args:
-        directory: of the sweep, whose `sweep.csv` names the runs.
+        directory: Directory of the sweep, whose `sweep.csv` names the runs.
 
     Raises:
-        LengthwiseError: it has no runs, they cannot be compared, or the report cannot be written.
+        LengthwiseError: It has no runs, they cannot be compared, or the report cannot be written.
     """
     return _write(collect_sweep(directory), directory / REPORT_DIRECTORY)
 
