@@ -120,6 +120,7 @@ def _dispatch(hydra: Hydra, task: Task, arguments: argparse.Namespace, *, fixed:
     elif arguments.hydra_help:
         hydra.hydra_help(name, get_args_parser(), arguments)
     elif arguments.info is not None:
+        hydra.compose_config(name, overrides, RunMode.RUN)  # refuses before anything is printed
         hydra.show_info(arguments.info, name, overrides)
     elif arguments.cfg is not None:
         hydra.show_cfg(name, overrides, arguments.cfg, arguments.package, arguments.resolve)
