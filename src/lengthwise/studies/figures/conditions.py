@@ -27,6 +27,8 @@ from lengthwise.studies.units import Unit, find_unit
 
 MOST_CONDITIONS = 60
 _LONGEST_NAME = 60
+_SMALLEST_SPAN = 0.1
+"""Of an axis of shares, so that scores that are all equal are not magnified."""
 
 
 @styled
@@ -88,7 +90,8 @@ def _label_scores(axes: Axes, study: Study) -> None:
     axes.set_xlabel(f"{_label(unit)}, split {study.split}")
     if unit.is_share:
         low, high = axes.get_xlim()
-        axes.set_xlim(max(low, -0.03), min(high, 1.03))
+        widening = max(0.0, _SMALLEST_SPAN - (high - low)) / 2
+        axes.set_xlim(max(low - widening, -0.01), min(high + widening, 1.01))
         axes.xaxis.set_major_formatter(PercentFormatter(1))
 
 

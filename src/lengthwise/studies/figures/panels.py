@@ -116,7 +116,7 @@ def _plot_panels(
             draw(axes, condition, LINES[level], escape_text(label))
         axes.set_title(escape_text(panel.title, max_width=44), fontsize=8)
         axes.grid(axis="y", color=FAINT, alpha=0.6)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
         if share:
             axes.set_ylim(-0.02, 1.02)
             axes.yaxis.set_major_formatter(PercentFormatter(1))

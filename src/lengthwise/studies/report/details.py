@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from lengthwise.config.paths import conf_dir
 from lengthwise.config.values import format_value
 from lengthwise.studies.axes import Value
+from lengthwise.studies.report.numbers import format_count
 from lengthwise.studies.study import Study
 from lengthwise.tracking.runs.manifest import Manifest
 
@@ -16,14 +17,14 @@ _DIRECTORIES = ("output_dir=", "tracking=", "tracking.")
 """Overrides that say only where runs are kept."""
 
 _BUDGET = {
-    "epochs": "at most {} epochs",
-    "batches_per_epoch": "{} batches an epoch",
-    "batch_size": "batches of {}",
-    "optimizer": "{}",
-    "learning_rate": "learning rate {}",
-    "early_stopping_patience": "stopped after {} epochs without a better validation loss",
+    "epochs": ("at most {}", ("epoch", "epochs")),
+    "batches_per_epoch": ("{} an epoch", ("batch", "batches")),
+    "batch_size": ("batches of {}", None),
+    "optimizer": ("{}", None),
+    "learning_rate": ("learning rate {}", None),
+    "early_stopping_patience": ("stopped after {} without a better validation loss", ("epoch", "epochs")),
 }
-"""Option of `training` -> how its value is described."""
+"""Option of `training` -> how its value is described, and the noun for what it counts."""
 
 
 def list_details(study: Study, sweeps: Sequence[Manifest], header: Mapping[str, str]) -> dict[str, str]:
@@ -113,10 +114,13 @@ def _describe_data(study: Study) -> list[str]:
 
 
 def _describe_budget(constant: Mapping[str, Value]) -> str:
-    values = {option: constant.get(f"training.{option}") for option in _BUDGET}
-    return ", ".join(
-        _BUDGET[option].format(format_value(value)) for option, value in values.items() if value is not None
-    )
+    parts = []
+    for option, (template, nouns) in _BUDGET.items():
+        value = constant.get(f"training.{option}")
+        if value is not None:
+            text = format_count(value, *nouns) if nouns and isinstance(value, int) else format_value(value)
+            parts.append(template.format(text))
+    return ", ".join(parts)
 
 
 def _describe_runs(study: Study) -> str:

@@ -70,10 +70,10 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
-def format_count(number: int, noun: str) -> str:
+def format_count(number: int, noun: str, plural: str | None = None) -> str:
     """Write a count with its noun.
 
-    >>> format_count(1, "seed"), format_count(2, "seed")
-    ('1 seed', '2 seeds')
+    >>> format_count(1, "seed"), format_count(2, "seed"), format_count(2, "batch", "batches")
+    ('1 seed', '2 seeds', '2 batches')
     """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"

@@ -36,6 +36,9 @@ from lengthwise.studies.study import Condition, Study
 from lengthwise.studies.units import find_unit
 
 MOST_INTERACTIONS = 30
+_ALIKE: tuple[Standing, ...] = ("nothing learnt", "all tie")
+"""Standings in which no condition is the best."""
+
 _CURVES = ("val/exact_match", "val/token_accuracy", "val/absolute_error", "val/loss")
 """The metrics of learning curves: drawn is the first of these that every finished run has."""
 
@@ -48,7 +51,7 @@ def build_lead(study: Study, standing: Standing, directory: Path) -> tuple[Pictu
         standing: Whether its conditions can be compared.
         directory: An existing directory for the figures, as PNG files.
     """
-    return _draw_learning_curves(study, directory) if standing in ("nothing learnt", "all tie") else ()
+    return _draw_learning_curves(study, directory) if standing in _ALIKE else ()
 
 
 def build_sections(study: Study, standing: Standing, directory: Path) -> tuple[Section, ...]:
@@ -60,7 +63,7 @@ def build_sections(study: Study, standing: Standing, directory: Path) -> tuple[S
             nothing was learnt.
         directory: An existing directory for the figures, as PNG files.
     """
-    sections = [_build_conditions(study)]
+    sections = [_build_conditions(study, standing)]
     if standing != "unfinished":
         effects = [_build_effects(study, metric, directory) for metric in (study.metric, *study.other_metrics)]
         others = [_build_figures(study, standing, directory), _build_samples(study, standing, directory)]
@@ -70,17 +73,13 @@ def build_sections(study: Study, standing: Standing, directory: Path) -> tuple[S
     return tuple(section for section in sections if section.tables or section.pictures)
 
 
-def _build_conditions(study: Study) -> Section:
-    text = (
-        "One seed each; the best first."
-        if study.num_seeds == 1
-        else "Mean over the seeds and 95 % interval; the best first."
-    )
+def _build_conditions(study: Study, standing: Standing) -> Section:
+    text = "One seed each" if study.num_seeds == 1 else "Mean over the seeds and 95 % interval"
+    text += "." if standing in _ALIKE else "; the best first."
     baseline = find_baseline(study, study.metric)
     if baseline is not None:
-        text += (
-            f" Without learning, {baseline.name} reaches {format_score(baseline.score, find_unit(study.metric_name))}."
-        )
+        score = format_score(baseline.score, find_unit(study.metric_name))
+        text += f" Without learning, {baseline.name} reaches {score}."
     return Section(title="Conditions", text=text, tables={"": tabulate_conditions(study)})
 
 
@@ -134,7 +133,7 @@ def _build_figures(study: Study, standing: Standing, directory: Path) -> Section
     if has_several_lengths(study):
         caption = "Score by target length, mean over the seeds; the lengths trained on are shaded."
         pictures.append(_save(plot_lengths(study), directory, "by_length", caption))
-    if standing not in ("nothing learnt", "all tie"):  # they are shown below the answer then
+    if standing not in _ALIKE:  # they are shown below the answer then
         pictures += _draw_learning_curves(study, directory)
     return Section(title="Figures", tables={}, pictures=tuple(pictures))
 
@@ -173,7 +172,7 @@ def _build_samples(study: Study, standing: Standing, directory: Path) -> Section
 def _choose_shown(study: Study, standing: Standing) -> dict[str, Condition]:
     """Choose the conditions whose examples are shown: the best and the worst; the first where all are alike."""
     scored = [condition for condition in study.rank() if len(condition.collect(study.metric))]
-    if standing in ("nothing learnt", "all tie"):
+    if standing in _ALIKE:
         return {"first": next(condition for condition in study.conditions if condition in scored)}
     return {"best": scored[0], "worst": scored[-1]} if len(scored) > 1 else {"best": scored[0]}
 
