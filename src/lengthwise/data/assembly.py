@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lengthwise.data.codec import Codec
 from lengthwise.data.dataset import Dataset, DataSpec, Skipped, Split
+from lengthwise.data.learnability import check_lengths, check_symbols, check_targets
 from lengthwise.data.sequences import Sequences
 from lengthwise.data.vocabulary import UNKNOWN, Unit, Vocabulary, build_vocabulary
 from lengthwise.errors import ConfigError
@@ -65,6 +66,7 @@ def assemble_texts(
     codecs: tuple[Vocabulary, Vocabulary],
     timesteps: Timesteps,
     skipped: Sequence[Skipped] = (),
+    warnings: Sequence[str] = (),
 ) -> Dataset:
     """Turn examples written as texts into a dataset.
 
@@ -74,15 +76,17 @@ def assemble_texts(
         codecs: vocabulary of the sources and of the targets.
         timesteps: as for `assemble_tokens`.
         skipped: counts of what the loader left out or merged.
+        warnings: warnings of the loader.
 
     Returns:
         The dataset; symbols that a vocabulary lacks are `UNKNOWN`, counted for each split in `skipped`.
 
     Raises:
         ConfigError: As for `assemble_tokens`.
+        DataError: As for `assemble_tokens`.
     """
     encoded = {split: _encode(examples, *codecs) for split, examples in splits.items()}
-    return assemble_tokens(name, encoded, codecs=codecs, timesteps=timesteps, skipped=skipped)
+    return assemble_tokens(name, encoded, codecs=codecs, timesteps=timesteps, skipped=skipped, warnings=warnings)
 
 
 def assemble_tokens(
@@ -92,6 +96,7 @@ def assemble_tokens(
     codecs: tuple[Vocabulary, Vocabulary],
     timesteps: Timesteps,
     skipped: Sequence[Skipped] = (),
+    warnings: Sequence[str] = (),
 ) -> Dataset:
     """Turn examples given as ids into a dataset.
 
@@ -101,12 +106,14 @@ def assemble_tokens(
         codecs: vocabulary of the sources and of the targets.
         timesteps: most steps of a target, longer ones are left out and counted; `auto`: the longest of any split.
         skipped: counts of what the loader left out or merged.
+        warnings: warnings of the loader.
 
     Returns:
         The dataset; without the split `longer` where nothing is left of it.
 
     Raises:
         ConfigError: `timesteps` leaves no example in `train`, `val` or `test`.
+        DataError: The data cannot be learnt, see `learnability`.
     """
     counts = list(skipped)
     longest = max(int(examples.target.lengths.max(initial=0)) for examples in splits.values())
@@ -117,6 +124,7 @@ def assemble_tokens(
             shortest = int(splits[split].target.lengths.min(initial=longest))
             _refuse_empty(split, limit, shortest)
         counts.extend(_count_unknown(examples, split))
+    found = _check_learnable(name, kept, codecs, is_limited=timesteps != "auto")
     padded = {split: _pad(examples) for split, examples in kept.items() if len(examples.target)}
     spec = DataSpec(
         kind="tokens",
@@ -125,11 +133,17 @@ def assemble_tokens(
         source_timesteps=max(split.source.shape[1] for split in padded.values()),
         timesteps=limit,
     )
-    return _build_dataset(name, spec, padded, codecs, counts)
+    return _build_dataset(name, spec, padded, codecs, skipped=counts, warnings=[*warnings, *found])
 
 
 def assemble_features(
-    name: str, splits: Mapping[str, Split], *, codec: Codec, timesteps: int, skipped: Sequence[Skipped] = ()
+    name: str,
+    splits: Mapping[str, Split],
+    *,
+    codec: Codec,
+    timesteps: int,
+    skipped: Sequence[Skipped] = (),
+    warnings: Sequence[str] = (),
 ) -> Dataset:
     """Turn scaled windows of one length into a dataset for autoencoders, whose targets are its sources.
 
@@ -139,12 +153,13 @@ def assemble_features(
         codec: the scaler of sources and targets.
         timesteps: steps of every example.
         skipped: counts of what the loader left out.
+        warnings: warnings of the loader.
     """
     size = splits["train"].source.shape[2]
     spec = DataSpec(
         kind="features", source_size=size, target_size=size, source_timesteps=timesteps, timesteps=timesteps
     )
-    return _build_dataset(name, spec, splits, (codec, codec), skipped)
+    return _build_dataset(name, spec, splits, (codec, codec), skipped=skipped, warnings=warnings)
 
 
 def autoencoder_split(values: NDArray[np.float32], labels: NDArray[np.generic] | None = None) -> Split:
@@ -177,7 +192,9 @@ def _build_dataset(
     spec: DataSpec,
     splits: Mapping[str, Split],
     codecs: tuple[Codec, Codec],
+    *,
     skipped: Sequence[Skipped],
+    warnings: Sequence[str],
 ) -> Dataset:
     return Dataset(
         name=name,
@@ -187,7 +204,24 @@ def _build_dataset(
         target_codec=codecs[1],
         content_hash=hash_content(splits, codecs),
         skipped=tuple(each for each in skipped if each.count),
+        warnings=tuple(warnings),
     )
+
+
+def _check_learnable(
+    name: str, splits: Mapping[str, TokenExamples], codecs: tuple[Vocabulary, Vocabulary], *, is_limited: bool
+) -> list[str]:
+    """Refuse examples that cannot be learnt; return warnings. The user's own limit of target steps is not judged."""
+    sources = {split: examples.source for split, examples in splits.items()}
+    targets = {split: examples.target for split, examples in splits.items()}
+    check_targets(name, targets["train"], codecs[1])
+    warnings = check_lengths(
+        name, list(sources.values()), "source", codecs[0], remedy="Shorten it, or split it into several examples"
+    )
+    if not is_limited:
+        remedy = "Set timesteps={typical} to leave such examples out, or shorten them"
+        warnings += check_lengths(name, list(targets.values()), "target", codecs[1], remedy=remedy)
+    return [*warnings, *check_symbols(name, sources, "source"), *check_symbols(name, targets, "target")]
 
 
 def _encode(examples: TextExamples, sources: Vocabulary, targets: Vocabulary) -> TokenExamples:

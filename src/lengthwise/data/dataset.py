@@ -96,6 +96,7 @@ class Dataset:
         target_codec: the same for the target.
         content_hash: sha256, hexadecimal, of every array of every split and of the codecs: equal data, equal hash.
         skipped: counts of what was left out or changed; empty where nothing was.
+        warnings: what makes the data hard to learn from, each with its remedy; empty where nothing does.
     """
 
     name: str
@@ -105,3 +106,4 @@ class Dataset:
     target_codec: Vocabulary | Scaler
     content_hash: str
     skipped: tuple[Skipped, ...]
+    warnings: tuple[str, ...] = ()

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import Path
+from typing import NoReturn
 
 from lengthwise.errors import ConfigError, DataError
+
+CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Control characters of Unicode except tab and line ends. They are not shown as text, and a terminal obeys them."""
 
 
 def require_path(path: str | None, dataset: str) -> str:
@@ -52,7 +57,7 @@ def read_lines(path: str) -> list[str]:
     out.
 
     Raises:
-        DataError: The file is missing, a directory, empty, not readable, or not UTF-8.
+        DataError: The file is missing, a directory, empty, not readable, not UTF-8, or holds control characters.
     """
     content = read_bytes(path).removeprefix(codecs.BOM_UTF8)
     try:
@@ -64,4 +69,16 @@ def read_lines(path: str) -> list[str]:
     text = (text if "\n" in text else text.replace("\r", "\n")).rstrip("\n")
     if not text.strip():
         raise DataError(path, None, "is empty", remedy="Name a file with data in dataset.path")
-    return text.split("\n")
+    lines = text.split("\n")
+    if CONTROL_CHARACTER.search(text):
+        _refuse_control_character(path, lines)
+    return lines
+
+
+def _refuse_control_character(path: str, lines: list[str]) -> NoReturn:
+    matches = [CONTROL_CHARACTER.search(line) for line in lines]
+    number, found = next((number, found) for number, found in enumerate(matches, start=1) if found is not None)
+    num_further = sum(each is not None for each in matches) - 1
+    further = f"; lines below that have one too: {num_further:,}" if num_further else ""
+    problem = f"has the control character U+{ord(found.group()):04X} at character {found.start() + 1}{further}"
+    raise DataError(path, number, problem, remedy="Remove it")

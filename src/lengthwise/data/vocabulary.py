@@ -115,6 +115,11 @@ def split_text(text: str, unit: Unit) -> Sequence[str]:
     return text if unit == "characters" else text.split()
 
 
+def find_special(words: Iterable[str]) -> str | None:
+    """Return the first word that is the name of a special symbol, and would be mistaken for it; None where none is."""
+    return next((word for word in words if word in SPECIAL_SYMBOLS), None)
+
+
 def build_vocabulary(texts: Iterable[str], unit: Unit) -> Vocabulary:
     """Collect the different symbols of texts, in the order of their code points.
 

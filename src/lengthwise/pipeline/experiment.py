@@ -12,7 +12,7 @@ from lengthwise.config.parse import dump_options, flatten_options, parse_stored
 from lengthwise.config.paths import find_output_dir
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
-from lengthwise.errors import RunError
+from lengthwise.errors import RunError, printable
 from lengthwise.evaluation.assessment import PRIMARY_METRICS
 from lengthwise.evaluation.metrics import describe_metric
 from lengthwise.models.wiring import count_parameters, resolve_wiring
@@ -101,7 +101,9 @@ def describe_start(console: Console, options: RunOptions, dataset: Dataset, num_
         f"seed {options.seed}"
     )
     for skipped in dataset.skipped:
-        console.print(f"  {skipped.reason}: {skipped.count:,}")
+        console.print(f"  {printable(skipped.reason)}: {skipped.count:,}", markup=False, soft_wrap=True)
+    for warning in dataset.warnings:
+        console.print(f"  warning: {warning}", style="yellow", markup=False, soft_wrap=True)
 
 
 def build_record(options: RunOptions, launch: Launch, dataset: Dataset) -> RunRecord:

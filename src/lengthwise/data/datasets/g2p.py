@@ -15,6 +15,7 @@ from lengthwise.data.dataset import Dataset, Skipped
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.splitting import Parts
 from lengthwise.data.text_file import read_lines
+from lengthwise.data.vocabulary import find_special
 from lengthwise.errors import ConfigError, DataError
 
 ORDER_SEED = 0
@@ -104,7 +105,7 @@ def read_dictionary(path: str) -> tuple[dict[str, list[str]], int]:
         because they differ from another only in stress.
 
     Raises:
-        DataError: The file cannot be read, or a line has a word without phones.
+        DataError: The file cannot be read, or a line has a word without phones or a phone with a reserved name.
     """
     pronunciations: dict[str, list[str]] = {}
     num_merged = 0
@@ -115,6 +116,9 @@ def read_dictionary(path: str) -> tuple[dict[str, list[str]], int]:
         pronunciation = STRESS.sub("", " ".join(phones))
         if not pronunciation:
             raise DataError(path, number, f"the word {word!r} has no phones", remedy="Write WORD PHONE PHONE ...")
+        if (reserved := find_special(phones)) is not None:
+            problem = f"the phone {reserved} has the name of a special symbol"
+            raise DataError(path, number, problem, remedy="Write it in another way, such as <unk>")
         known = pronunciations.setdefault(VARIANT.sub("", word) if "(" in word else word, [])
         if pronunciation in known:
             num_merged += 1

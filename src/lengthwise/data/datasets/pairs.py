@@ -14,7 +14,15 @@ from lengthwise.data.dataset import Dataset, Skipped
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.splitting import draw_parts
 from lengthwise.data.text_file import read_lines, require_path
-from lengthwise.errors import DataError
+from lengthwise.data.vocabulary import Unit, find_special
+from lengthwise.errors import DataError, printable
+
+COLUMN_NAMES = (
+    *("source", "target", "src", "tgt", "trg", "input", "output", "in", "out", "x", "y", "text", "label", "from", "to"),
+    *("query", "answer", "question", "response", "sentence", "translation", "original", "correct", "before", "after"),
+    *("word", "pronunciation", "spelling", "phones", "graphemes", "phonemes"),
+)
+"""A first line whose two columns are both among these looks like a header."""
 
 MOST_REFERENCES = 100
 """Training examples of a source with more targets than this have only their own target as reference: listing all for
@@ -29,12 +37,16 @@ class PairFile(NamedTuple):
         num_blank: number of blank lines, which are skipped.
         num_repeated: number of lines that repeat an earlier pair.
         num_unread: number of lines after the first `max_examples` pairs.
+        num_wide: number of lines with more than two columns, of which only the first two are read.
+        header: source and target of the first line where they look like names of columns; else None.
     """
 
     targets: dict[str, list[str]]
     num_blank: int
     num_repeated: int
     num_unread: int
+    num_wide: int
+    header: tuple[str, str] | None
 
 
 @load_dataset.register
@@ -57,8 +69,9 @@ def load_pairs(options: PairsOptions, timesteps: Timesteps) -> Dataset:
         DataError: The file cannot be read, a line has no tab or a blank side, or there are too few sources.
     """
     path = require_path(options.path, "pairs")
-    file = read_pairs(path, options.max_examples)
+    file = read_pairs(path, options.max_examples, options.unit)
     sources = list(file.targets)
+    warnings = [] if file.header is None else [_describe_header(*file.header)]
     parts = draw_parts(
         np.random.default_rng(options.seed),
         len(sources),
@@ -78,21 +91,25 @@ def load_pairs(options: PairsOptions, timesteps: Timesteps) -> Dataset:
         "test": _take_pairs(file.targets, sources, parts.test, every_target=False),
     }
     codecs = build_codecs(splits["train"], options.unit, options.unit)
-    return assemble_texts("pairs", splits, codecs=codecs, timesteps=timesteps, skipped=_count_skipped(file, splits))
+    skipped = _count_skipped(file, splits)
+    return assemble_texts("pairs", splits, codecs=codecs, timesteps=timesteps, skipped=skipped, warnings=warnings)
 
 
-def read_pairs(path: str, max_examples: int | None) -> PairFile:
+def read_pairs(path: str, max_examples: int | None, unit: Unit) -> PairFile:
     """Read sources and their targets.
 
     Args:
         path: a UTF-8 file of lines `source<TAB>target`.
         max_examples: most pairs to read, from the top of the file; None: all.
+        unit: what a symbol is.
 
     Raises:
-        DataError: The file cannot be read, a line has no tab, or its source or target is blank.
+        DataError: The file cannot be read; a line has no tab; a source or target is blank, or has the name of a
+            special symbol as a word.
     """
     targets: dict[str, dict[str, None]] = {}
     counts: Counter[str] = Counter()
+    header: tuple[str, str] | None = None
     for number, line in enumerate(read_lines(path), start=1):
         if counts["pairs"] == max_examples:
             counts["unread"] += 1
@@ -100,7 +117,10 @@ def read_pairs(path: str, max_examples: int | None) -> PairFile:
         if not line.strip():
             counts["blank"] += 1
             continue
-        source, target = _split_line(path, number, line)
+        source, target = _split_line(path, number, line, unit)
+        counts["wide"] += line.count("\t") > 1
+        if not counts["pairs"] and looks_like_header(source, target):
+            header = (source, target)
         counts["pairs"] += 1
         known = targets.setdefault(source, {})
         counts["repeated"] += target in known
@@ -110,10 +130,22 @@ def read_pairs(path: str, max_examples: int | None) -> PairFile:
         num_blank=counts["blank"],
         num_repeated=counts["repeated"],
         num_unread=counts["unread"],
+        num_wide=counts["wide"],
+        header=header,
     )
 
 
-def _split_line(path: str, number: int, line: str) -> tuple[str, str]:
+def looks_like_header(source: str, target: str) -> bool:
+    """Tell whether the two columns of a line look like the names of columns, such as `source` and `target`."""
+    return all(text.strip().casefold() in COLUMN_NAMES for text in (source, target))
+
+
+def _describe_header(source: str, target: str) -> str:
+    shown = printable(f"{source} -> {target}")
+    return f"the first line ({shown}) looks like a header, and is used as a pair. If it is a header, remove it."
+
+
+def _split_line(path: str, number: int, line: str, unit: Unit) -> tuple[str, str]:
     source, tab, rest = line.partition("\t")
     target = rest.partition("\t")[0]
     if not tab:
@@ -121,6 +153,9 @@ def _split_line(path: str, number: int, line: str) -> tuple[str, str]:
     for side, text in (("source", source), ("target", target)):
         if not text.strip():
             raise DataError(path, number, f"has a blank {side}", remedy="Fill it in or remove the line")
+        if unit == "words" and (reserved := find_special(text.split())) is not None:
+            problem = f"the {side} has the word {reserved}, the name of a special symbol"
+            raise DataError(path, number, problem, remedy="Write it in another way, such as <unk>")
     return source, target
 
 
@@ -148,6 +183,7 @@ def _count_skipped(file: PairFile, splits: dict[str, TextExamples]) -> list[Skip
     num_further = {name: sum(len(texts) - 1 for texts in splits[name].references or ()) for name in ("val", "test")}
     return [
         Skipped(reason="blank lines", count=file.num_blank),
+        Skipped(reason="lines with further columns, of which only the first two are read", count=file.num_wide),
         Skipped(reason="lines after the first dataset.max_examples pairs", count=file.num_unread),
         Skipped(reason="lines that repeat an earlier pair, merged with it", count=file.num_repeated),
         Skipped(

@@ -12,6 +12,7 @@ from lengthwise.config.options import SeriesOptions
 from lengthwise.data.assembly import Timesteps, assemble_features, autoencoder_split
 from lengthwise.data.dataset import Dataset, Skipped
 from lengthwise.data.datasets.registry import load_dataset
+from lengthwise.data.learnability import check_columns
 from lengthwise.data.number_file import Table, read_table
 from lengthwise.data.scaler import fit_scaler
 from lengthwise.data.splitting import count_share
@@ -47,7 +48,7 @@ def load_series(options: SeriesOptions, timesteps: Timesteps) -> Dataset:
 
     Raises:
         ConfigError: No path is given, or `timesteps` is `auto`.
-        DataError: The file cannot be read as finite numbers, or has too few rows.
+        DataError: The file cannot be read as finite numbers, has too few rows, or no column that changes.
     """
     path = require_path(options.path, "series")
     if timesteps == "auto":
@@ -65,7 +66,9 @@ def load_series(options: SeriesOptions, timesteps: Timesteps) -> Dataset:
         remedy = f"Add rows ({enough} are enough), or choose a smaller timesteps, stride or share"
         raise DataError(path, None, problem, remedy=remedy)
     windows = cut_windows(table.rows, timesteps, options.stride)
-    scaler = fit_scaler(_rows_of(windows[plan.train], table.rows, options.stride), options.scaling)
+    train_rows = _rows_of(windows[plan.train], table.rows, options.stride)
+    warnings = check_columns(path, train_rows, table.header)
+    scaler = fit_scaler(train_rows, options.scaling)
     scaled = cut_windows(scaler.encode(table.rows), timesteps, options.stride)
     splits = {
         "train": autoencoder_split(scaled[plan.train]),
@@ -73,7 +76,7 @@ def load_series(options: SeriesOptions, timesteps: Timesteps) -> Dataset:
         "test": autoencoder_split(scaled[plan.test]),
     }
     skipped = _count_skipped(table, len(windows), timesteps, options.stride, plan)
-    return assemble_features("series", splits, codec=scaler, timesteps=timesteps, skipped=skipped)
+    return assemble_features("series", splits, codec=scaler, timesteps=timesteps, skipped=skipped, warnings=warnings)
 
 
 def cut_windows(rows: NDArray[Number], timesteps: int, stride: int) -> NDArray[Number]:

@@ -90,7 +90,7 @@ def test_all_pronunciations_are_references(tmp_path):
 def test_words_are_split_by_their_number_modulo_twenty(tmp_path, read_pairs):
     file = tmp_path / "words.dict"
     words = ["".join(chr(97 + int(digit)) for digit in f"{index:02d}") for index in range(60)]
-    file.write_text("".join(f"{word} A\n{word}(2) B\n" for word in words), encoding="utf-8")
+    file.write_text("".join(f"{word} A {word.upper()}\n{word}(2) B\n" for word in words), encoding="utf-8")
     dataset = load_g2p(G2pOptions(name="g2p", path=str(file)), "auto")
 
     def read(name):

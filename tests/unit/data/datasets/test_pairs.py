@@ -50,19 +50,69 @@ def test_every_pair_is_in_one_split(tmp_path, read_pairs, unit):
         _join(ROWS).rstrip("\n"),
         _join(ROWS) + "\n\n",
         _join(ROWS).replace("\n", "\r"),
-        _join(ROWS).replace("\n", "\tCC-BY 2.0\tand more\n"),
     ],
 )
-def test_line_ends_byte_order_mark_and_further_columns_make_no_difference(tmp_path, content):
+def test_line_ends_and_byte_order_mark_make_no_difference(tmp_path, content):
     plain = load_pairs(_options(_write(tmp_path, _join(ROWS)), unit="characters"), "auto")
     dataset = load_pairs(_options(_write(tmp_path, content), unit="characters"), "auto")
     assert dataset.content_hash == plain.content_hash
     assert dataset.skipped == plain.skipped
 
 
+def test_further_columns_are_left_out_and_counted(tmp_path):
+    wide = [line + "\tCC-BY 2.0\tand more" for line in _join(ROWS).splitlines()]
+    plain = load_pairs(_options(_write(tmp_path, _join(ROWS)), unit="characters"), "auto")
+    dataset = load_pairs(_options(_write(tmp_path, "\n".join(wide)), unit="characters"), "auto")
+    assert dataset.content_hash == plain.content_hash
+    counts = {each.reason: each.count for each in dataset.skipped if each not in plain.skipped}
+    assert counts == {"lines with further columns, of which only the first two are read": 20}
+
+
 def test_line_separators_of_unicode_do_not_end_a_line(tmp_path):
-    path = _write(tmp_path, "a\u2028b\x0bc\x85d\te\n")
-    assert read_file(path, None).targets == {"a\u2028b\x0bc\x85d": ["e"]}
+    path = _write(tmp_path, "a\u2028b\u2029c\te\n")
+    assert read_file(path, None, "characters").targets == {"a\u2028b\u2029c": ["e"]}
+
+
+@pytest.mark.parametrize("code", [0x00, 0x01, 0x08, 0x0B, 0x0C, 0x1B, 0x1F, 0x7F, 0x85, 0x9B])
+def test_a_control_character_is_refused_by_its_line(tmp_path, code):
+    path = _write(tmp_path, f"a\tb\nc{chr(code)}d\te\nf\tg{chr(code)}\n")
+    message = rf"line 2: has the control character U\+{code:04X} at character 2 ; lines below that have one too: 1."
+    with pytest.raises(DataError, match=message) as caught:
+        read_file(path, None, "characters")
+    assert str(caught.value).isprintable()
+
+
+def test_a_carriage_return_within_a_line_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"line 2: has the control character U\+000D at character 2\. Remove it\."):
+        read_file(_write(tmp_path, "a\tb\r\nc\rd\te\r\n"), None, "words")
+
+
+@pytest.mark.parametrize("name", ["<padding>", "<start>", "<stop>", "<unknown>"])
+def test_the_name_of_a_special_symbol_is_text_or_refused_as_a_word(tmp_path, read_pairs, name):
+    rows = [(f"{source} {name}x", f"{target}{name}") for source, target in ROWS]
+    dataset = load_pairs(_options(_write(tmp_path, _join(rows)), unit="characters"), "auto")
+    assert set(read_pairs(dataset, "train")) < set(rows)
+    assert set(read_pairs(load_pairs(_options(_write(tmp_path, _join(rows))), "auto"), "train")) < set(rows)
+    path = _write(tmp_path, _join([*ROWS, ("a b", f"c {name} d")]))
+    with pytest.raises(DataError, match=f"line 21: the target has the word {name}, the name of a special symbol"):
+        load_pairs(_options(path), "auto")
+
+
+@pytest.mark.parametrize("header", [("source", "target"), ("Input", "OUTPUT "), ("word", "pronunciation")])
+def test_a_header_is_reported_and_used_as_a_pair(tmp_path, header):
+    dataset = load_pairs(_options(_write(tmp_path, _join([header, *ROWS])), unit="characters"), "auto")
+    (warning,) = [each for each in dataset.warnings if "header" in each]
+    assert warning == (
+        f"the first line ({header[0]} -> {header[1]}) looks like a header, and is used as a pair. If it is a header, "
+        "remove it."
+    )
+    for rows in (ROWS, [*ROWS, header], [("source", "va 1"), *ROWS]):
+        warnings = load_pairs(_options(_write(tmp_path, _join(rows)), unit="characters"), "auto").warnings
+        assert not [each for each in warnings if "header" in each]
+
+
+def test_a_header_below_blank_lines_is_found(tmp_path):
+    assert read_file(_write(tmp_path, "\n\nx\ty\na\tb\n"), None, "words").header == ("x", "y")
 
 
 def test_targets_of_one_source_stay_together(tmp_path, read_pairs):
@@ -102,7 +152,7 @@ def test_many_targets_of_one_source_do_not_take_memory_by_their_square(tmp_path)
 
 def test_blank_lines_and_what_lies_beyond_max_examples_are_counted(tmp_path):
     path = _write(tmp_path, "\n" + _join(ROWS[:6]) + "  \n" + _join(ROWS[6:]))
-    assert read_file(path, 10).targets.keys() == {source for source, _ in ROWS[:10]}
+    assert read_file(path, 10, "words").targets.keys() == {source for source, _ in ROWS[:10]}
     dataset = load_pairs(_options(path, max_examples=10), "auto")
     counts = {notice.reason: notice.count for notice in dataset.skipped if "unknown" not in notice.reason}
     assert counts == {"blank lines": 2, "lines after the first dataset.max_examples pairs": 10}

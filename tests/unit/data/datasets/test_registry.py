@@ -31,7 +31,9 @@ def _compose(name, tmp_path):
     if name == "pairs":
         (tmp_path / "pairs").write_text("".join(f"{index} b\tc {index}\n" for index in range(30)), encoding="utf-8")
     elif name == "g2p":
-        (tmp_path / "g2p").write_text("".join(f"w{index} A B{index % 3}\n" for index in range(40)), encoding="utf-8")
+        (tmp_path / "g2p").write_text(
+            "".join(f"w{index} A {'BCD'[index % 3]}\n" for index in range(40)), encoding="utf-8"
+        )
     elif name == "series":
         np.save(tmp_path / "series.npy", np.arange(60.0))
     overrides = [f"dataset.{option}={value}" for option, value in SMALL.get(name, {}).items()]
