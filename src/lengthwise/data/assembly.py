@@ -30,9 +30,9 @@ class TextExamples:
     """Examples of one split as texts.
 
     Args:
-        sources: source text of each example.
-        targets: target text of each example.
-        references: for each example every accepted target, its own first; None where each has only its own.
+        sources: Source text of each example.
+        targets: Target text of each example.
+        references: For each example every accepted target, its own first; None where each has only its own.
     """
 
     sources: Sequence[str]
@@ -71,12 +71,12 @@ def assemble_texts(
     """Turn examples written as texts into a dataset.
 
     Args:
-        name: the option `dataset.name`.
-        splits: examples by split.
-        codecs: vocabulary of the sources and of the targets.
-        timesteps: as for `assemble_tokens`.
-        skipped: counts of what the loader left out or merged.
-        warnings: warnings of the loader.
+        name: The option `dataset.name`.
+        splits: Examples by split.
+        codecs: Vocabulary of the sources and of the targets.
+        timesteps: As for `assemble_tokens`.
+        skipped: Counts of what the loader left out or merged.
+        warnings: Warnings of the loader.
 
     Returns:
         The dataset; symbols that a vocabulary lacks are `UNKNOWN`, counted for each split in `skipped`.
@@ -101,12 +101,12 @@ def assemble_tokens(
     """Turn examples given as ids into a dataset.
 
     Args:
-        name: the option `dataset.name`.
-        splits: examples by split.
-        codecs: vocabulary of the sources and of the targets.
-        timesteps: most steps of a target, longer ones are left out and counted; `auto`: the longest of any split.
-        skipped: counts of what the loader left out or merged.
-        warnings: warnings of the loader.
+        name: The option `dataset.name`.
+        splits: Examples by split.
+        codecs: Vocabulary of the sources and of the targets.
+        timesteps: Most steps of a target, longer ones are left out and counted; `auto`: the longest of any split.
+        skipped: Counts of what the loader left out or merged.
+        warnings: Warnings of the loader.
 
     Returns:
         The dataset; without the split `longer` where nothing is left of it.
@@ -148,12 +148,12 @@ def assemble_features(
     """Turn scaled windows of one length into a dataset for autoencoders, whose targets are its sources.
 
     Args:
-        name: the option `dataset.name`.
-        splits: examples by split, each `(examples, timesteps, features)` float32.
-        codec: the scaler of sources and targets.
-        timesteps: steps of every example.
-        skipped: counts of what the loader left out.
-        warnings: warnings of the loader.
+        name: The option `dataset.name`.
+        splits: Examples by split, each `(examples, timesteps, features)` float32.
+        codec: The scaler of sources and targets.
+        timesteps: Steps of every example.
+        skipped: Counts of what the loader left out.
+        warnings: Warnings of the loader.
     """
     size = splits["train"].source.shape[2]
     spec = DataSpec(

@@ -28,7 +28,7 @@ class Batch:
     Args:
         source: `(examples, steps)` int32 ids, or `(examples, steps, features)` float32.
         source_length: `(examples,)` int32, real steps, at least 1.
-        target: as `source`; the same array as `source` for an autoencoder.
+        target: As `source`; the same array as `source` for an autoencoder.
         target_length: `(examples,)` int32, at least 1.
     """
 
@@ -61,10 +61,10 @@ def plan_batches(
     Args:
         source_length: `(examples,)` steps.
         target_length: `(examples,)` steps.
-        batch_size: examples of a batch; the last batch of the last pool may be smaller.
-        seed: seed of the run.
-        epoch: number of the epoch, from 0.
-        batches_per_epoch: batches of an epoch; None, or at least the number of batches: one pass over the data.
+        batch_size: Examples of a batch; the last batch of the last pool may be smaller.
+        seed: Seed of the run.
+        epoch: Number of the epoch, from 0.
+        batches_per_epoch: Batches of an epoch; None, or at least the number of batches: one pass over the data.
 
     Returns:
         The indices of each batch's examples.
@@ -88,7 +88,7 @@ def plan_evaluation_batches(
     Args:
         source_length: `(examples,)` steps.
         target_length: `(examples,)` steps, or the limit of steps where the length is not known before decoding.
-        batch_size: examples of a batch; the last may be smaller.
+        batch_size: Examples of a batch; the last may be smaller.
 
     Returns:
         The indices of each batch's examples.
@@ -107,7 +107,7 @@ def take_batch(split: Split, indices: Indices) -> Batch:
     """Copy some examples of a split, padded only to the longest of them.
 
     Args:
-        split: the examples to choose from.
+        split: The examples to choose from.
         indices: `(examples,)` indices into the split, at least one, in the order wanted.
 
     Returns:

@@ -21,10 +21,10 @@ class DataSpec:
 
     Args:
         kind: `tokens` (symbol ids in and out) or `features` (real-valued steps in and out).
-        source_size: number of symbol ids, special ones included, or of features.
-        target_size: the same for the target.
-        source_timesteps: longest source of any split, in steps.
-        timesteps: most steps of a decoded target, the stop symbol not counted.
+        source_size: Number of symbol ids, special ones included, or of features.
+        target_size: The same for the target.
+        source_timesteps: Longest source of any split, in steps.
+        timesteps: Most steps of a decoded target, the stop symbol not counted.
     """
 
     kind: Kind
@@ -41,9 +41,9 @@ class Split:
     Args:
         source: `(examples, steps)` int32, or `(examples, steps, features)` float32.
         source_length: `(examples,)` int32, real steps, at least 1.
-        target: as `source`; without start or stop symbols. The same array as `source` for an autoencoder.
+        target: As `source`; without start or stop symbols. The same array as `source` for an autoencoder.
         target_length: `(examples,)` int32, at least 1.
-        references: for each example every accepted target, ids without padding, the example's own target first; None
+        references: For each example every accepted target, ids without padding, the example's own target first; None
             where each example has only its own.
         labels: `(examples,)` class of each example, for figures only; None where there is none.
     """
@@ -88,15 +88,15 @@ class Dataset:
     """Data ready for training.
 
     Args:
-        name: the option `dataset.name`.
-        spec: sizes and lengths.
+        name: The option `dataset.name`.
+        spec: Sizes and lengths.
         splits: `train`, `val` and `test`; for generated tasks also `longer`, a test with targets longer than
             any trained on.
-        source_codec: turns what a person writes into the numbers of a source, and back.
-        target_codec: the same for the target.
-        content_hash: sha256, hexadecimal, of every array of every split and of the codecs: equal data, equal hash.
-        skipped: counts of what was left out or changed; empty where nothing was.
-        warnings: what makes the data hard to learn from, each with its remedy; empty where nothing does.
+        source_codec: Turns what a person writes into the numbers of a source, and back.
+        target_codec: The same for the target.
+        content_hash: SHA-256, hexadecimal, of every array of every split and of the codecs: equal data, equal hash.
+        skipped: Counts of what was left out or changed; empty where nothing was.
+        warnings: What makes the data hard to learn from, each with its remedy; empty where nothing does.
     """
 
     name: str

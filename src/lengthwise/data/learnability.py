@@ -36,11 +36,11 @@ def check_lengths(name: str, sequences: Sequence[Sequences], side: str, codec: V
     """Check that no sequence is an outlier by far, to whose length all others would be padded.
 
     Args:
-        name: the option `dataset.name`.
-        sequences: the sources, or the targets, of every split.
+        name: The option `dataset.name`.
+        sequences: The sources, or the targets, of every split.
         side: `source` or `target`.
-        codec: vocabulary of that side, to show where an outlier begins.
-        remedy: what to do, with `{typical}` for the longest length that is no outlier, in steps.
+        codec: Vocabulary of that side, to show where an outlier begins.
+        remedy: What to do, with `{typical}` for the longest length that is no outlier, in steps.
 
     Returns:
         Warnings, each a sentence or two.
@@ -74,8 +74,8 @@ def check_symbols(name: str, splits: Mapping[str, Sequences], side: str) -> list
     """Check that the symbols of validation and test occur in training.
 
     Args:
-        name: the option `dataset.name`.
-        splits: the sources, or the targets, by split, as ids.
+        name: The option `dataset.name`.
+        splits: The sources, or the targets, by split, as ids.
         side: `source` or `target`.
 
     Returns:
@@ -105,9 +105,9 @@ def check_targets(name: str, targets: Sequences, codec: Vocabulary) -> None:
     """Check that the training targets differ.
 
     Args:
-        name: the option `dataset.name`.
-        targets: the training targets.
-        codec: vocabulary of the targets.
+        name: The option `dataset.name`.
+        targets: The training targets.
+        codec: Vocabulary of the targets.
 
     Raises:
         DataError: There are several targets, all equal.
@@ -125,9 +125,9 @@ def check_columns(path: str, rows: NDArray[np.float64], header: Sequence[str] | 
     """Check that the columns of a table of numbers change over the training windows.
 
     Args:
-        path: the file as the user wrote it.
+        path: The file as the user wrote it.
         rows: `(rows, columns)` of the training windows.
-        header: names of the columns; None: they are numbered from 1.
+        header: Names of the columns; None: they are numbered from 1.
 
     Returns:
         A warning that names the constant columns.

@@ -30,7 +30,7 @@ class Table(NamedTuple):
 
     Args:
         rows: `(rows, columns)` float64, finite.
-        header: names of the columns; None where the file has none.
+        header: Names of the columns; None where the file has none.
     """
 
     rows: NDArray[np.float64]

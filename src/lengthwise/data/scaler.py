@@ -15,8 +15,8 @@ class Scaler:
     """A shift and a scale for each feature: scaled = (value - shift) / scale.
 
     Args:
-        shift: one number a feature, in the data's unit.
-        scale: one number a feature, in the data's unit, above 0.
+        shift: One number a feature, in the data's unit.
+        scale: One number a feature, in the data's unit, above 0.
     """
 
     shift: tuple[float, ...]

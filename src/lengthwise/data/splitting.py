@@ -30,10 +30,10 @@ def draw_parts(
     changes.
 
     Args:
-        rng: generator of the random order.
-        num_examples: number of examples to split.
-        validation_fraction: share of all examples, above 0.
-        test_fraction: share of all examples, above 0.
+        rng: Generator of the random order.
+        num_examples: Number of examples to split.
+        validation_fraction: Share of all examples, above 0.
+        test_fraction: Share of all examples, above 0.
 
     Returns:
         The indices of the three parts; None where there are too few examples for one in each.

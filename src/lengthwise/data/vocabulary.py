@@ -25,7 +25,7 @@ class Vocabulary:
     """The symbols of the sources or of the targets, and how text is cut into them.
 
     Args:
-        symbols: the symbols, whose ids begin at 4; all different, none empty.
+        symbols: The symbols, whose ids begin at 4; all different, none empty.
         unit: `characters`, or `words` between white space.
 
     >>> letters = Vocabulary(("a", "b"), "characters")

@@ -26,12 +26,12 @@ class Assessment:
     """The results of a model on a split.
 
     Args:
-        split: name of the split.
-        scores: free-running scores, without padding.
-        exposure: teacher-forced scores, and the gap between the two.
-        baselines: name of the baseline -> name of the metric -> score.
-        outcomes: shares of right sequences, of stopping errors and of wrong content.
-        by_length: the scores by target length.
+        split: Name of the split.
+        scores: Free-running scores, without padding.
+        exposure: Teacher-forced scores, and the gap between the two.
+        baselines: Name of the baseline -> name of the metric -> score.
+        outcomes: Shares of right sequences, of stopping errors and of wrong content.
+        by_length: The scores by target length.
     """
 
     split: str
@@ -59,10 +59,10 @@ def assess_split(
     """Score predictions in every way that a run reports.
 
     Args:
-        dataset: the data; baselines are computed from its training split.
-        split_name: name of the split, such as `test`.
-        predictions: free-running, values `(examples, steps)` or `(examples, steps, features)`, one for each example.
-        teacher_forced: predictions of each step from the true previous steps, of the same shapes.
+        dataset: The data; baselines are computed from its training split.
+        split_name: Name of the split, such as `test`.
+        predictions: Free-running, values `(examples, steps)` or `(examples, steps, features)`, one for each example.
+        teacher_forced: Predictions of each step from the true previous steps, of the same shapes.
     """
     split, kind = dataset.splits[split_name], dataset.spec.kind
     scores = score_predictions(predictions, split, kind)

@@ -80,8 +80,8 @@ def predict_baselines(dataset: Dataset, split: Split) -> dict[str, Predictions]:
     """Return the predictions of every baseline that applies, by name.
 
     Args:
-        dataset: the data; a baseline uses only its training split.
-        split: the examples to predict.
+        dataset: The data; a baseline uses only its training split.
+        split: The examples to predict.
 
     Returns:
         By name, values `(examples, steps)` int32, or `(examples, steps, features)` float32.

@@ -22,12 +22,12 @@ class LengthBin:
     """Scores of the examples whose target length falls into a range.
 
     Args:
-        low: shortest target length of the range, steps.
-        high: longest target length of the range, steps, included.
-        is_beyond: whether these lengths are longer than any trained on.
-        count: number of examples, at least 1.
-        scores: name of the metric -> score.
-        outcomes: shares of outcomes of these examples.
+        low: Shortest target length of the range, steps.
+        high: Longest target length of the range, steps, included.
+        is_beyond: Whether these lengths are longer than any trained on.
+        count: Number of examples, at least 1.
+        scores: Name of the metric -> score.
+        outcomes: Shares of outcomes of these examples.
     """
 
     low: int
@@ -48,10 +48,10 @@ class LengthScores:
     """Scores of a split by target length.
 
     Args:
-        bins: from short to long; each example is in exactly one, none is empty, none straddles the trained range.
-        trained_max_length: longest target of the training split, steps.
-        trained: name of the metric -> score of all targets up to that length; None where the split has none.
-        beyond: name of the metric -> score of all longer targets; None where the split has none.
+        bins: From short to long; each example is in exactly one, none is empty, none straddles the trained range.
+        trained_max_length: Longest target of the training split, steps.
+        trained: Name of the metric -> score of all targets up to that length; None where the split has none.
+        beyond: Name of the metric -> score of all longer targets; None where the split has none.
     """
 
     bins: tuple[LengthBin, ...]
@@ -80,10 +80,10 @@ def score_by_length(scores: Scores, *, trained_max_length: int, max_bins: int = 
     """Group the examples of a split by target length and score each group.
 
     Args:
-        scores: scores of the split. The length of an example is that of its own target, whichever reference is
+        scores: Scores of the split. The length of an example is that of its own target, whichever reference is
             nearest, so that the groups are the same for every model.
-        trained_max_length: longest target of the training split, steps.
-        max_bins: most groups, at least 2.
+        trained_max_length: Longest target of the training split, steps.
+        max_bins: Most groups, at least 2.
     """
     length = scores.comparison.target_length
     outcomes = classify_outcomes(scores)
@@ -114,8 +114,8 @@ def bin_lengths(length: NDArray[np.int64], trained_max_length: int, max_bins: in
 
     Args:
         length: `(examples,)` steps.
-        trained_max_length: longest trained length, steps; no range straddles it.
-        max_bins: most ranges, at least 2: one up to the trained length and one beyond.
+        trained_max_length: Longest trained length, steps; no range straddles it.
+        max_bins: Most ranges, at least 2: one up to the trained length and one beyond.
 
     Returns:
         `(low, high)` of each range, from short to long; both are lengths that occur, and both belong to the range.

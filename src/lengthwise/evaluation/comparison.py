@@ -79,8 +79,8 @@ def compare_tokens(predictions: Predictions, split: Split) -> TokenComparison:
     """Find each prediction's nearest reference and its edit distance.
 
     Args:
-        predictions: decoded ids `(examples, steps)`, one row for each example of the split, in its order.
-        split: the targets, with all their references where there are several.
+        predictions: Decoded ids `(examples, steps)`, one row for each example of the split, in its order.
+        split: The targets, with all their references where there are several.
 
     Raises:
         ValueError: The predictions do not belong to the split.
@@ -114,8 +114,8 @@ def compare_features(predictions: Predictions, split: Split) -> FeatureCompariso
     """Pad predicted and true steps to the same width, zero after the end of each sequence.
 
     Args:
-        predictions: decoded steps `(examples, steps, features)`, one row for each example of the split, in its order.
-        split: the targets.
+        predictions: Decoded steps `(examples, steps, features)`, one row for each example of the split, in its order.
+        split: The targets.
 
     Raises:
         ValueError: The predictions do not belong to the split.

@@ -15,9 +15,9 @@ class Exposure:
     """Teacher-forced and free-running scores, and the gap between them.
 
     Args:
-        teacher_forced: name of the metric -> score when every step is fed the true previous output.
-        free_running: name of the metric -> score when every step is fed the model's own previous output.
-        gap: name of the metric -> how much worse free-running is, in the metric's unit; positive where it is worse,
+        teacher_forced: Name of the metric -> score when every step is fed the true previous output.
+        free_running: Name of the metric -> score when every step is fed the model's own previous output.
+        gap: Name of the metric -> how much worse free-running is, in the metric's unit; positive where it is worse,
             also for metrics of which lower is better.
     """
 
@@ -30,11 +30,11 @@ def measure_exposure(*, teacher_forced: Predictions, free_running: Predictions, 
     """Score teacher-forced and free-running predictions and take the difference, metric by metric.
 
     Args:
-        teacher_forced: predictions of each step from the true previous ones, values `(examples, steps)` or
+        teacher_forced: Predictions of each step from the true previous ones, values `(examples, steps)` or
             `(examples, steps, features)`.
-        free_running: decoded with the same weights, of the same shapes.
-        split: the targets of both.
-        kind: kind of the data.
+        free_running: Decoded with the same weights, of the same shapes.
+        split: The targets of both.
+        kind: Kind of the data.
 
     Raises:
         ValueError: The predictions do not belong to the split.

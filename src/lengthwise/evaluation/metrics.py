@@ -52,10 +52,10 @@ class Metric(NamedTuple, Generic[Comparison]):
     """A metric: its function, its label, its unit and which direction is better.
 
     Args:
-        measure: function that computes the scores of every example.
-        label: name in tables and figures.
-        unit: unit, for the axes of figures.
-        higher_is_better: whether a higher score is better.
+        measure: Function that computes the scores of every example.
+        label: Name in tables and figures.
+        unit: Unit, for the axes of figures.
+        higher_is_better: Whether a higher score is better.
     """
 
     measure: Callable[[Comparison], ExampleScores]
@@ -69,9 +69,9 @@ class Scores:
     """Every metric of every example of a split.
 
     Args:
-        kind: kind of the data.
-        examples: name of the metric -> its scores, in the order of the metrics' table.
-        comparison: predictions and targets that the scores were computed from.
+        kind: Kind of the data.
+        examples: Name of the metric -> its scores, in the order of the metrics' table.
+        comparison: Predictions and targets that the scores were computed from.
     """
 
     kind: Kind
@@ -190,11 +190,11 @@ def score_predictions(
     """Score decoded sequences against their targets.
 
     Args:
-        predictions: values `(examples, steps)` or `(examples, steps, features)`, one for each example of the split, in
+        predictions: Values `(examples, steps)` or `(examples, steps, features)`, one for each example of the split, in
             its order; free-running, or teacher-forced to measure the exposure gap.
-        split: the targets.
-        kind: kind of the data.
-        names: metrics to compute; None: all, but time warping only where a predicted length differs from the true one,
+        split: The targets.
+        kind: Kind of the data.
+        names: Metrics to compute; None: all, but time warping only where a predicted length differs from the true one,
             because its cost grows with the square of the steps.
 
     Raises:

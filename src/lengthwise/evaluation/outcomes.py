@@ -22,13 +22,13 @@ class OutcomeShares:
     """Outcomes of a set of examples, as shares of it from 0 to 1; the first four add up to 1.
 
     Args:
-        right: right in length and content; for features only in length.
-        stopped_early: shorter than the nearest reference.
-        stopped_late: longer than the nearest reference.
-        wrong_content: of the right length, but with other content; 0 for features.
-        only_early: the part of `stopped_early` whose decoded symbols are all right: only the stop was wrong.
-        only_late: the part of `stopped_late` that begins with the whole reference: only the stop was wrong.
-        cut: not ended by the model but by the limit of steps or by a length rule.
+        right: Right in length and content; for features only in length.
+        stopped_early: Shorter than the nearest reference.
+        stopped_late: Longer than the nearest reference.
+        wrong_content: Of the right length, but with other content; 0 for features.
+        only_early: The part of `stopped_early` whose decoded symbols are all right: only the stop was wrong.
+        only_late: The part of `stopped_late` that begins with the whole reference: only the stop was wrong.
+        cut: Not ended by the model but by the limit of steps or by a length rule.
     """
 
     right: float

@@ -21,11 +21,11 @@ def select_samples(scores: Scores, *, num_worst: int, num_random: int, seed: int
     """Choose which examples to show.
 
     Args:
-        scores: scores of a split.
-        num_worst: number of examples with the highest error rate, or absolute error for features, the worst first;
+        scores: Scores of a split.
+        num_worst: Number of examples with the highest error rate, or absolute error for features, the worst first;
             ties in the order of the split. NaN counts as worse than any number.
-        num_random: number of further examples, drawn uniformly from the rest, in the order of the split.
-        seed: seed of the draw.
+        num_random: Number of further examples, drawn uniformly from the rest, in the order of the split.
+        seed: Seed of the draw.
 
     Returns:
         `(chosen,)` int64 indices into the split, all different; fewer where the split is smaller.
@@ -46,10 +46,10 @@ def tabulate_samples(
     """Write examples as text, one row each.
 
     Args:
-        predictions: values `(examples, steps)` or `(examples, steps, features)`, one for each example of the split.
-        split: sources and targets.
-        scores: the scores of these predictions.
-        dataset: the data; its codecs turn ids into text, or scaled values into the data's unit.
+        predictions: Values `(examples, steps)` or `(examples, steps, features)`, one for each example of the split.
+        split: Sources and targets.
+        scores: The scores of these predictions.
+        dataset: The data; its codecs turn ids into text, or scaled values into the data's unit.
         chosen: `(chosen,)` indices of the examples, in the order wanted.
 
     Returns:

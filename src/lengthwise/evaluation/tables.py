@@ -15,8 +15,8 @@ class Table:
     """Rows of plain Python values under named columns.
 
     Args:
-        columns: names, all different.
-        rows: rows of as many entries as there are columns.
+        columns: Names, all different.
+        rows: Rows of as many entries as there are columns.
     """
 
     columns: tuple[str, ...]
@@ -31,7 +31,7 @@ class Table:
         """Return the table in Markdown, its columns aligned to be readable as plain text.
 
         Args:
-            max_width: most characters of an entry; longer ones are cut and end in an ellipsis.
+            max_width: Most characters of an entry; longer ones are cut and end in an ellipsis.
         """
         texts = [[_show(entry, max_width) for entry in row] for row in (self.columns, *self.rows)]
         is_number = [self._is_numeric(index) for index in range(len(self.columns))]

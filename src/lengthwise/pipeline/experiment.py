@@ -30,8 +30,8 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
     """Train, decode and score one model, and record it as a run.
 
     Args:
-        options: validated options of the run.
-        launch: the command, and the sweep that the run belongs to.
+        options: Validated options of the run.
+        launch: The command, and the sweep that the run belongs to.
 
     Returns:
         The validation score by which sweeps compare runs: exact match, or mean absolute error for features.

@@ -113,10 +113,10 @@ def save_attention(
     """Draw the attention weights of some examples of the test split into `figures/`.
 
     Args:
-        run: the open run that takes the figures.
-        dataset: the data; its codecs name the symbols.
-        predictions: decoded sequences of the test split.
-        attention: by example index, weights `(steps, source steps)`; the last row may belong to the stop symbol.
+        run: The open run that takes the figures.
+        dataset: The data; its codecs name the symbols.
+        predictions: Decoded sequences of the test split.
+        attention: By example index, weights `(steps, source steps)`; the last row may belong to the stop symbol.
     """
     split = dataset.splits["test"]
     for number, (index, weights) in enumerate(attention.items(), start=1):

@@ -14,9 +14,9 @@ def show_progress(console: Console, activity: str, total: int | None) -> Iterato
     """Show a bar while the context is open, if the console is a terminal.
 
     Args:
-        console: where the bar is shown.
-        activity: what is being done, such as `decoding test`.
-        total: number of examples; None where it is not known.
+        console: Where the bar is shown.
+        activity: What is being done, such as `decoding test`.
+        total: Number of examples; None where it is not known.
 
     Yields:
         A function to call with the number of examples done so far.

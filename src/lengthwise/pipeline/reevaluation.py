@@ -29,10 +29,10 @@ def reevaluate_run(
     """Decode the splits of a run again, score them, and add the scores to the run under names of their own.
 
     Args:
-        directory: directory of a run that holds a trained model.
-        overrides: overrides of the decoding, such as `decoding=beam` or `decoding.length=oracle`.
-        console: shows progress and results.
-        tracking: where the run is mirrored; None: where the run's own options say.
+        directory: Directory of a run that holds a trained model.
+        overrides: Overrides of the decoding, such as `decoding=beam` or `decoding.length=oracle`.
+        console: Shows progress and results.
+        tracking: Where the run is mirrored; None: where the run's own options say.
 
     Returns:
         The added scores by name, `split/LABEL/metric`, where LABEL is that of `label_decoding`.

@@ -33,13 +33,13 @@ class RunResult:
     """The trained model's results: the fit, and the evaluation of each scored split.
 
     Args:
-        training: result of the fit.
-        predictions: by split, decoded sequences.
-        assessments: by split, scores.
+        training: Result of the fit.
+        predictions: By split, decoded sequences.
+        assessments: By split, scores.
         latents: `(examples, latent_dim)` float32, of the validation split.
-        attention: weights `(steps, source steps)` of some examples of the test split, by index; empty for a model
+        attention: Weights `(steps, source steps)` of some examples of the test split, by index; empty for a model
             without attention.
-        evaluation_seconds: duration of decoding and scoring.
+        evaluation_seconds: Duration of decoding and scoring.
     """
 
     training: TrainingResult
@@ -56,12 +56,12 @@ def train_and_evaluate(
     """Train a model, decode and score the splits, and write the results into an open run.
 
     Args:
-        run: the open run; takes metrics, figures, samples and the model.
-        options: options of the run.
-        dataset: the data.
-        wiring: the model's wiring, resolved for the dataset.
-        launch: says how many cores the run may use.
-        console: shows progress and results.
+        run: The open run; takes metrics, figures, samples and the model.
+        options: Options of the run.
+        dataset: The data.
+        wiring: The model's wiring, resolved for the dataset.
+        launch: Says how many cores the run may use.
+        console: Shows progress and results.
 
     Returns:
         The primary metric on the validation split.

@@ -23,8 +23,8 @@ def load_addition(options: AdditionOptions, timesteps: Timesteps) -> Dataset:
     drawn in the same way with up to `longer_digits` digits; at least one operand has more than `num_digits`.
 
     Args:
-        options: digits, numbers of examples and seed.
-        timesteps: most digits of a sum; longer ones are left out. `auto` covers `longer` too.
+        options: Digits, numbers of examples and seed.
+        timesteps: Most digits of a sum; longer ones are left out. `auto` covers `longer` too.
 
     Returns:
         The dataset, characters to characters.
@@ -58,10 +58,10 @@ def draw_pairs(rng: np.random.Generator, count: int, num_digits: int, *, longer_
     """Draw different pairs of operands; a pair and its reverse count as the same.
 
     Args:
-        rng: generator of the draws.
-        count: number of pairs, at most as many as there are.
-        num_digits: most digits of an operand, at most 18.
-        longer_than: at least one operand has more digits than this.
+        rng: Generator of the draws.
+        count: Number of pairs, at most as many as there are.
+        num_digits: Most digits of an operand, at most 18.
+        longer_than: At least one operand has more digits than this.
 
     Returns:
         `(count, 2)` int64 operands in the order drawn.

@@ -24,7 +24,7 @@ def load_digits(options: DigitsOptions, timesteps: Timesteps) -> Dataset:
     training split.
 
     Args:
-        options: shares and seed of the split.
+        options: Shares and seed of the split.
         timesteps: 8, or `auto`.
 
     Returns:

@@ -41,8 +41,8 @@ def load_g2p(options: G2pOptions, timesteps: Timesteps) -> Dataset:
     reported.
 
     Args:
-        options: path of the dictionary, or `auto`.
-        timesteps: most phones of a word; longer ones are left out.
+        options: Path of the dictionary, or `auto`.
+        timesteps: Most phones of a word; longer ones are left out.
 
     Returns:
         The dataset, characters to words (a phone is a word). The order within a split is shuffled by a constant seed,
@@ -98,7 +98,7 @@ def read_dictionary(path: str) -> tuple[dict[str, list[str]], int]:
     """Read words and their pronunciations, without stress.
 
     Args:
-        path: a UTF-8 file of lines `word phone phone ...`; comments start with `;;;` or, after a space, with `#`.
+        path: A UTF-8 file of lines `word phone phone ...`; comments start with `;;;` or, after a space, with `#`.
 
     Returns:
         For each word, in the order of the file, its different pronunciations; and the number of pronunciations merged

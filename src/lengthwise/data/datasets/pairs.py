@@ -33,12 +33,12 @@ class PairFile(NamedTuple):
     """The content of a file of pairs.
 
     Args:
-        targets: for each source, in the order of the file, its different targets.
-        num_blank: number of blank lines, which are skipped.
-        num_repeated: number of lines that repeat an earlier pair.
-        num_unread: number of lines after the first `max_examples` pairs.
-        num_wide: number of lines with more than two columns, of which only the first two are read.
-        header: source and target of the first line where they look like names of columns; else None.
+        targets: For each source, in the order of the file, its different targets.
+        num_blank: Number of blank lines, which are skipped.
+        num_repeated: Number of lines that repeat an earlier pair.
+        num_unread: Number of lines after the first `max_examples` pairs.
+        num_wide: Number of lines with more than two columns, of which only the first two are read.
+        header: Source and target of the first line where they look like names of columns; else None.
     """
 
     targets: dict[str, list[str]]
@@ -61,8 +61,8 @@ def load_pairs(options: PairsOptions, timesteps: Timesteps) -> Dataset:
     split. The dataset's `skipped` counts everything that was skipped or merged.
 
     Args:
-        options: file, unit, shares and seed of the split.
-        timesteps: most symbols of a target; longer ones are left out.
+        options: File, unit, shares and seed of the split.
+        timesteps: Most symbols of a target; longer ones are left out.
 
     Raises:
         ConfigError: No path is given, or `timesteps` leaves a split empty.
@@ -99,9 +99,9 @@ def read_pairs(path: str, max_examples: int | None, unit: Unit) -> PairFile:
     """Read sources and their targets.
 
     Args:
-        path: a UTF-8 file of lines `source<TAB>target`.
-        max_examples: most pairs to read, from the top of the file; None: all.
-        unit: what a symbol is.
+        path: A UTF-8 file of lines `source<TAB>target`.
+        max_examples: Most pairs to read, from the top of the file; None: all.
+        unit: What a symbol is.
 
     Raises:
         DataError: The file cannot be read; a line has no tab; a source or target is blank, or has the name of a

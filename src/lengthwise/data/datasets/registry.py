@@ -17,8 +17,8 @@ def load_dataset(options: DatasetOptions, timesteps: Timesteps) -> Dataset:  # n
     dataset's options class, under `@load_dataset.register`.
 
     Args:
-        options: the section `dataset` of the configuration.
-        timesteps: most steps of a target, the stop not counted; `auto`: the longest of the data. For `series` the rows
+        options: The section `dataset` of the configuration.
+        timesteps: Most steps of a target, the stop not counted; `auto`: the longest of the data. For `series` the rows
             of a window.
 
     Returns:

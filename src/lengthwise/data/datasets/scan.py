@@ -53,8 +53,8 @@ def load_scan(options: ScanOptions, timesteps: Timesteps) -> Dataset:
     training, its only examples there.
 
     Args:
-        options: split and seed.
-        timesteps: most actions; commands with more are left out.
+        options: Split and seed.
+        timesteps: Most actions; commands with more are left out.
 
     Returns:
         The dataset, words to words; the vocabularies are those of the grammar, the same for every split.

@@ -40,8 +40,8 @@ def load_series(options: SeriesOptions, timesteps: Timesteps) -> Dataset:
     windows only; later values may lie outside 0..1.
 
     Args:
-        options: file, stride, scaling and shares.
-        timesteps: rows of a window; must be a number.
+        options: File, stride, scaling and shares.
+        timesteps: Rows of a window; must be a number.
 
     Returns:
         A dataset for autoencoders. Its arrays are views of one scaled table: overlapping windows take no memory.
@@ -93,9 +93,9 @@ def plan_windows(num_rows: int, timesteps: int, options: SeriesOptions) -> Windo
     """Split windows in time so that no row is in two splits.
 
     Args:
-        num_rows: rows of the table.
-        timesteps: rows of a window.
-        options: stride and shares; shares are of all windows, before those across borders are left out.
+        num_rows: Rows of the table.
+        timesteps: Rows of a window.
+        options: Stride and shares; shares are of all windows, before those across borders are left out.
 
     Returns:
         The plan; None where a split would have no window or fewer than its share.

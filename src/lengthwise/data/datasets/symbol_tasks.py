@@ -38,8 +38,8 @@ def load_symbol_task(options: SymbolTaskOptions, timesteps: Timesteps) -> Datase
     `min_length` to `max_length`; `longer` is another draw over `max_length + 1` to `longer_length`.
 
     Args:
-        options: task, symbols, lengths, numbers of examples and seed.
-        timesteps: most symbols of a target; longer ones are left out. `auto` covers `longer` too.
+        options: Task, symbols, lengths, numbers of examples and seed.
+        timesteps: Most symbols of a target; longer ones are left out. `auto` covers `longer` too.
 
     Returns:
         The dataset; symbols are the characters a to z, or, for more than 26, the words `a` to `z`, `s26`, `s27`, ...
@@ -91,8 +91,8 @@ def share_lengths(spaces: list[int], num_examples: int) -> list[int] | None:
     """Distribute examples over lengths as evenly as the number of sequences of each length permits.
 
     Args:
-        spaces: number of different sequences of each length.
-        num_examples: number of examples to distribute.
+        spaces: Number of different sequences of each length.
+        num_examples: Number of examples to distribute.
 
     Returns:
         The number of examples of each length, at most its space; None where there are fewer sequences than examples.
@@ -113,10 +113,10 @@ def draw_distinct(rng: np.random.Generator, num_symbols: int, lengths: range, nu
     """Draw different sequences of ids in random order, their lengths as evenly distributed as possible.
 
     Args:
-        rng: generator of the draws.
-        num_symbols: number of different symbols; their ids begin after the special ones.
-        lengths: permitted lengths, in steps.
-        num_examples: number of sequences to draw.
+        rng: Generator of the draws.
+        num_symbols: Number of different symbols; their ids begin after the special ones.
+        lengths: Permitted lengths, in steps.
+        num_examples: Number of sequences to draw.
 
     Returns:
         The sequences; None where there are fewer than `num_examples`.

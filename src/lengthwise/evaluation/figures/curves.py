@@ -54,7 +54,7 @@ def plot_learning_curves(curves: Mapping[str, Curve], *, best_epoch: int | None 
 
     Args:
         curves: `split/metric` -> curve; at most 6 metrics.
-        best_epoch: epoch whose weights were kept, marked by a line; None: not marked.
+        best_epoch: Epoch whose weights were kept, marked by a line; None: not marked.
     """
     metrics = sorted({name.partition("/")[2] for name in curves}, key=lambda metric: (metric != "loss", metric))
     if not metrics or len(metrics) > _MOST_PANELS or "" in metrics:
@@ -113,8 +113,8 @@ def plot_score_by_length(results: Mapping[str, LengthScores], metric: str) -> Fi
     """Draw a metric by target length: trained lengths shaded, numbers of examples as faint bars.
 
     Args:
-        results: name of a model or decoding rule -> its scores on one split, all with the same bins; at most 7.
-        metric: name of the metric.
+        results: Name of a model or decoding rule -> its scores on one split, all with the same bins; at most 7.
+        metric: Name of the metric.
     """
     if not 1 <= len(results) <= len(LINES):
         raise ValueError(f"1 to {len(LINES)} lines can be distinguished, got {len(results)}")
@@ -170,8 +170,8 @@ def plot_outcomes(groups: Mapping[str, OutcomeShares], *, meaning: str = "split"
     """Draw the shares of right sequences and of each kind of error as one stacked bar for each group.
 
     Args:
-        groups: name of the group (a split, a length, a model) -> its shares.
-        meaning: what the groups are, the label of the axis.
+        groups: Name of the group (a split, a length, a model) -> its shares.
+        meaning: What the groups are, the label of the axis.
     """
     if not groups:
         raise ValueError("at least one group is needed, got none")
@@ -210,8 +210,8 @@ def plot_attention(weights: NDArray[np.floating], *, source: Sequence[str], targ
 
     Args:
         weights: `(target steps, source steps)` from 0 to 1, each row summing to 1.
-        source: symbols of the source.
-        target: decoded symbols.
+        source: Symbols of the source.
+        target: Decoded symbols.
     """
     if weights.shape != (len(target), len(source)):
         raise ValueError(f"weights must be {len(target)} target by {len(source)} source steps, got {weights.shape}")

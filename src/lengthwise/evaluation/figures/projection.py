@@ -15,7 +15,7 @@ class Projection:
 
     Args:
         points: `(points, 2)` float64, centred; the second column is 0 where there is only one dimension.
-        explained: share of the variance along each of the two; 0 where all points are equal.
+        explained: Share of the variance along each of the two; 0 where all points are equal.
     """
 
     points: NDArray[np.float64]

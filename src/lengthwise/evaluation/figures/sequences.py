@@ -51,7 +51,7 @@ def plot_reconstructions(
         reconstruction: `(examples, other steps, features)`.
         original_length: `(examples,)` steps.
         reconstruction_length: `(examples,)` steps.
-        titles: title of each example, such as its label, written above its mean absolute error; None: no titles.
+        titles: Title of each example, such as its label, written above its mean absolute error; None: no titles.
     """
     if original.shape[0] != reconstruction.shape[0] or original.shape[2] != reconstruction.shape[2]:
         raise ValueError(f"both need equal examples and features, got {original.shape} and {reconstruction.shape}")

@@ -76,7 +76,7 @@ def test_line_separators_of_unicode_do_not_end_a_line(tmp_path):
 @pytest.mark.parametrize("code", [0x00, 0x01, 0x08, 0x0B, 0x0C, 0x1B, 0x1F, 0x7F, 0x85, 0x9B])
 def test_a_control_character_is_refused_by_its_line(tmp_path, code):
     path = _write(tmp_path, f"a\tb\nc{chr(code)}d\te\nf\tg{chr(code)}\n")
-    message = rf"line 2: has the control character U\+{code:04X} at character 2 ; lines below that have one too: 1."
+    message = rf"line 2: has the control character U\+{code:04X} at character 2; lines below that have one too: 1."
     with pytest.raises(DataError, match=message) as caught:
         read_file(path, None, "characters")
     assert str(caught.value).isprintable()
