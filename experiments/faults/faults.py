@@ -231,7 +231,7 @@ from lengthwise.tracking.session import start_run
 
 outputs, uri, seconds = sys.argv[1:]
 record = RunRecord(
-    output_dir=Path(outputs), study="study", label="run", config_text="a: 1", params={"a": 1}, tags={},
+    study="study", label="run", params={"a": 1}, tags={},
     command=("fault",), dataset=None, parent=None, seed=0,
 )
 """
@@ -240,7 +240,8 @@ WRITE = (
     OPEN
     + """
 took, step = [], 0
-with start_run(record, MlflowOptions(name="mlflow", uri=uri, timeout_seconds=300.0)) as run:
+tracking = MlflowOptions(name="mlflow", uri=uri, timeout_seconds=300.0)
+with start_run(record, tracking, output_dir=Path(outputs), config_text="a: 1") as run:
     end = time.monotonic() + float(seconds)
     while time.monotonic() < end:
         began = time.perf_counter()
@@ -362,7 +363,8 @@ def cut_off(work: Path, _rng: random.Random, rounds: int = 5) -> list[Count]:
 TIME_MIRROR = (
     OPEN
     + """
-with start_run(record, MlflowOptions(name="mlflow", uri=uri, timeout_seconds=1.0)) as run:
+tracking = MlflowOptions(name="mlflow", uri=uri, timeout_seconds=1.0)
+with start_run(record, tracking, output_dir=Path(outputs), config_text="a: 1") as run:
     (mirror,) = [thread for thread in threading.enumerate() if thread.name == "lengthwise-mirror"]
     for step in range(int(seconds)):
         run.log({"train/loss": step / 7, "val/loss": step / 3}, step=step)

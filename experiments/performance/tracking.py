@@ -26,6 +26,8 @@ def measure_once(mode: str, epochs: int) -> float:
     from rich.console import Console
 
     from lengthwise.config.compose import compose_options
+    from lengthwise.config.parse import dump_options
+    from lengthwise.config.paths import find_output_dir
     from lengthwise.data.datasets.registry import load_dataset
     from lengthwise.models.bundle import build_models
     from lengthwise.models.wiring import resolve_wiring
@@ -52,7 +54,8 @@ def measure_once(mode: str, epochs: int) -> float:
             fit = {"report": lambda *_: None, "checkpoints": Path(directory) / "none", "console": quiet}
             return train_model(models, dataset.splits, never, **fit).seconds
         launch = Launch(command=("measure",), overrides=())
-        with start_run(build_record(options, launch, dataset), options.tracking) as run:
+        places = {"output_dir": find_output_dir(options), "config_text": dump_options(options)}
+        with start_run(build_record(options, launch, dataset), options.tracking, **places) as run:
             fit = {"report": lambda epoch, metrics: run.log(metrics, step=epoch), "console": quiet}
             return train_model(models, dataset.splits, options, checkpoints=run.path("checkpoints"), **fit).seconds
 

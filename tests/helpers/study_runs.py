@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from helpers.manifests import make_manifest
 from lengthwise.evaluation.tables import Table
 from lengthwise.studies.axes import Value
 from lengthwise.studies.study import LearningCurve, StudyRun
-from lengthwise.tracking.runs.manifest import DatasetRecord, Failure, Manifest, PrimaryMetric, Status
-from lengthwise.tracking.runs.process import Owner
+from lengthwise.tracking.runs.manifest import Failure, Status
+from lengthwise.tracking.runs.run_record import DatasetRecord, PrimaryMetric
 
 BASE: Mapping[str, Value] = {
     "config_version": 1,
@@ -46,9 +47,6 @@ SAMPLES = Table(
 )
 
 
-OWNER = Owner(host="here", user="somebody", pid=1, start_ticks=None, boot_id=None, pid_namespace=None)
-
-
 def make_run(
     params: Mapping[str, Value], seed: int | None, score: float | None, *, status: Status = "FINISHED", **changes: Any
 ) -> StudyRun:
@@ -72,31 +70,17 @@ def make_run(
     }
     manifest: dict[str, Any] = {
         "name": f"run-{'-'.join(map(str, params.values()))}-{seed}",
-        "id": "abcdef",
-        "study": "try",
-        "label": "run",
-        "kind": "run",
-        "parent": None,
         "status": status,
-        "started": "2026-01-01T00:00:00.000+00:00",
-        "ended": "2026-01-01T00:00:09.000+00:00",
-        "duration_seconds": 9.0,
-        "command": ("python", "train.py"),
         "seed": seed,
         "params": {**BASE, **params, "seed": seed},
-        "tags": {},
         "dataset": DatasetRecord(name="copy", sha256="ab" * 32, split_sizes={"train": 10, "test": 5}),
         "primary_metric": PrimaryMetric(name="test/exact_match", greater_is_better=True),
-        "config_sha256": "cd" * 32,
-        "versions": {"lengthwise": "0.1.0"},
-        "git": None,
-        "owner": OWNER,
         "summary": summary,
         "failure": None if status == "FINISHED" else Failure(reason="ValueError: <no> good", traceback=None),
     }
     for name, value in changes.items():
         (run if name in run else manifest)[name] = value
-    return StudyRun(manifest=Manifest(**manifest), **run)
+    return StudyRun(manifest=make_manifest(**manifest), **run)
 
 
 def make_grid(

@@ -11,11 +11,10 @@ from pathlib import Path
 from lengthwise.app.hydra_app import main
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import dump_options, flatten_options
-from lengthwise.config.paths import project_root
+from lengthwise.config.paths import find_output_dir
 from lengthwise.errors import DataError
 from lengthwise.pipeline.launch import JOB_TAG, JobFunction, Launch
-from lengthwise.tracking.runs.manifest import PrimaryMetric
-from lengthwise.tracking.runs.run_record import RunRecord
+from lengthwise.tracking.runs.run_record import PrimaryMetric, RunRecord
 from lengthwise.tracking.session import resume_run, start_run
 
 RAISES, EXITS, DIES, HANGS, REFUSES, WAITS, GROWS, LEARNS = 101, 102, 103, 104, 105, 106, 107, 108
@@ -29,7 +28,12 @@ KEPT: list[bytes] = []
 
 def run_job(options: RunOptions, launch: Launch) -> float:
     if launch.resume is None:
-        opened = start_run(_record(options, launch), options.tracking)
+        opened = start_run(
+            _record(options, launch),
+            options.tracking,
+            output_dir=find_output_dir(options),
+            config_text=dump_options(options),
+        )
     else:
         opened = resume_run(Path(launch.resume), options.tracking)
     with opened as run:
@@ -49,10 +53,8 @@ def run_job(options: RunOptions, launch: Launch) -> float:
 
 def _record(options: RunOptions, launch: Launch) -> RunRecord:
     return RunRecord(
-        output_dir=project_root() / options.output_dir,
         study=options.study,
         label="job",
-        config_text=dump_options(options),
         params=flatten_options(options),
         tags={} if launch.job_number is None else {JOB_TAG: str(launch.job_number)},
         command=launch.command,

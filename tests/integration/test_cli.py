@@ -19,10 +19,8 @@ from lengthwise.tracking.session import start_run
 
 def make_run(output_dir: Path, study: str, loss: float) -> str:
     record = RunRecord(
-        output_dir=output_dir,
         study=study,
         label="repeat-digits",
-        config_text="{}",
         params={},
         tags={},
         command=("x",),
@@ -30,7 +28,8 @@ def make_run(output_dir: Path, study: str, loss: float) -> str:
         parent=None,
         seed=4,
     )
-    with start_run(record, compose_options(["tracking=directory"]).tracking) as run:
+    tracking = compose_options(["tracking=directory"]).tracking
+    with start_run(record, tracking, output_dir=output_dir, config_text="{}") as run:
         run.set_summary({"val/loss": loss})
         return run.name
 

@@ -14,8 +14,7 @@ from lengthwise.config.parse import dump_options, flatten_options
 from lengthwise.errors import LengthwiseError
 from lengthwise.studies.report.details import read_header
 from lengthwise.studies.report.writer import report_studies, report_sweep
-from lengthwise.tracking.runs.manifest import DatasetRecord, PrimaryMetric
-from lengthwise.tracking.runs.run_record import RunRecord
+from lengthwise.tracking.runs.run_record import DatasetRecord, PrimaryMetric, RunRecord
 from lengthwise.tracking.session import start_run
 
 FEEDBACKS, LENGTHS, SEEDS = ("none", "teacher"), ("fixed", "stop"), (0, 1, 2)
@@ -36,10 +35,8 @@ def write_run(output_dir: Path, feedback: str, length: str, seed: int, parent: s
         ]
     )
     record = RunRecord(
-        output_dir=output_dir,
         study="cube",
         label="repeat-copy",
-        config_text=dump_options(options),
         params=flatten_options(options),
         tags={},
         command=COMMAND,
@@ -50,7 +47,8 @@ def write_run(output_dir: Path, feedback: str, length: str, seed: int, parent: s
     )
     name = ""
     try:
-        with start_run(record, options.tracking) as run:
+        text = dump_options(options)
+        with start_run(record, options.tracking, output_dir=output_dir, config_text=text) as run:
             name = run.name
             if (feedback, length, seed) == ("teacher", "fixed", 2):
                 raise ValueError("the loss is no longer finite")
@@ -76,10 +74,8 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = compose_options(["dataset=copy", "tracking=directory"])
     params = flatten_options(options) | {"model.feedback": "none, teacher", "model.length": "fixed, stop"}
     record = RunRecord(
-        output_dir=output_dir,
         study="cube",
         label="sweep",
-        config_text="{}",
         params=params | {"seed": "0, 1, 2"},
         tags={},
         command=COMMAND,
@@ -88,7 +84,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
         seed=None,
         kind="sweep",
     )
-    with start_run(record, options.tracking) as parent:
+    with start_run(record, options.tracking, output_dir=output_dir, config_text="{}") as parent:
         jobs = list(itertools.product(FEEDBACKS, LENGTHS, SEEDS))[:-1]
         names = [write_run(output_dir, *job, parent.name) for job in jobs]
         rows = "".join(f"{number},{name}\n" for number, name in enumerate(names))

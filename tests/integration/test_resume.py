@@ -9,6 +9,8 @@ import pytest
 
 from lengthwise.config.compose import compose_options
 from lengthwise.config.options import RunOptions
+from lengthwise.config.parse import dump_options
+from lengthwise.config.paths import find_output_dir
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import RunError
 from lengthwise.pipeline.experiment import build_record, run_experiment
@@ -24,11 +26,9 @@ def compose(output_dir: Path, *overrides: str) -> RunOptions:
 
 def open_run(options: RunOptions) -> Path:
     """Make a run that was interrupted before it did anything."""
-    dataset = load_dataset(options.dataset, options.timesteps)
-    with (
-        pytest.raises(KeyboardInterrupt),
-        start_run(build_record(options, LAUNCH, dataset), options.tracking) as run,
-    ):
+    record = build_record(options, LAUNCH, load_dataset(options.dataset, options.timesteps))
+    places = {"output_dir": find_output_dir(options), "config_text": dump_options(options)}
+    with pytest.raises(KeyboardInterrupt), start_run(record, options.tracking, **places) as run:
         raise KeyboardInterrupt
     return run.directory
 
@@ -42,7 +42,7 @@ def test_a_run_whose_data_have_changed_is_not_gone_on_with(tmp_path: Path) -> No
     directory = open_run(compose(tmp_path))
     record = json.loads((directory / "manifest.json").read_text())["dataset"]
     change(directory, dataset=record | {"sha256": "0" * 64})
-    with pytest.raises(RunError, match=r"no longer those .*their hash differs"):
+    with pytest.raises(RunError, match=r"have changed since .*their hash differs"):
         run_experiment(compose(tmp_path, f"resume={directory.name}"), LAUNCH)
     assert not (directory / "checkpoints").exists()
 

@@ -36,14 +36,14 @@ from lengthwise.tracking.session import start_run
 
 outputs, uri, timeout, steps, pause = sys.argv[1:]
 record = RunRecord(
-    output_dir=Path(outputs), study="study", label="run", config_text="a: 1\\n", params={"a": 1}, tags={},
+    study="study", label="run", params={"a": 1}, tags={},
     command=tuple(sys.argv), dataset=None, parent=None, seed=0,
 )
 directory_only = DirectoryOptions(name="directory")
 tracking = MlflowOptions(name="mlflow", uri=uri, timeout_seconds=float(timeout)) if uri else directory_only
 if float(pause):
     import mlflow  # so that the mirror begins at once, as it does a minute later in a process that has not
-with start_run(record, tracking) as run:
+with start_run(record, tracking, output_dir=Path(outputs), config_text="a: 1") as run:
     for step in range(int(steps)):
         run.log({"train/loss": step / 7, "val/loss": step / 3}, step=step)
         print(step, flush=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from lengthwise.app.request import Request
@@ -17,7 +16,7 @@ from lengthwise.files import dump_json
 if TYPE_CHECKING:
     from lengthwise.config.options import RunOptions
     from lengthwise.data.dataset import DataSpec
-    from lengthwise.tracking.runs.find import RunSummary
+    from lengthwise.tracking.runs.find import StoredRun
 
 _WIDEST = 120
 
@@ -124,7 +123,7 @@ def show_runs(request: Request) -> int:
     output_dir = find_output_dir(request.compose())
     runs = list_runs(output_dir, study)
     if request.flags.json:
-        print(dump_json([asdict(run) for run in runs], indent=1))
+        print(dump_json([_summarise_run(run) for run in runs], indent=1))
     elif not runs:
         print(f"No runs in {output_dir / study if study else output_dir}.")
     else:
@@ -132,7 +131,7 @@ def show_runs(request: Request) -> int:
     return 0
 
 
-def _print_runs(runs: Sequence[RunSummary]) -> None:
+def _print_runs(runs: Sequence[StoredRun]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -148,10 +147,34 @@ def _print_runs(runs: Sequence[RunSummary]) -> None:
     console.print(table)
 
 
-def _describe_run(run: RunSummary) -> tuple[str, ...]:
-    started = run.started[:16].replace("T", " ")
-    seed = "" if run.seed is None else str(run.seed)
-    seconds = "" if run.duration_seconds is None else f"{run.duration_seconds:.0f}"
-    metrics = "\n".join(f"{key} {value:.4g}" for key, value in list(run.summary.items())[:3])
-    last = run.failure if run.failure and run.status != "FINISHED" else metrics
-    return started, run.id, run.study, run.label, run.dataset or "", seed, run.status, seconds, last
+def _summarise_run(run: StoredRun) -> dict[str, object]:
+    """Return what `--json` prints of a run."""
+    manifest, record = run.manifest, run.manifest.record
+    return {
+        "name": manifest.name,
+        "id": manifest.id,
+        "study": record.study,
+        "label": record.label,
+        "kind": record.kind,
+        "parent": record.parent,
+        "status": manifest.status,
+        "started": manifest.started,
+        "duration_seconds": manifest.duration_seconds,
+        "seed": record.seed,
+        "dataset": None if record.dataset is None else record.dataset.name,
+        "summary": manifest.summary,
+        "failure": None if manifest.failure is None else manifest.failure.reason,
+        "directory": run.directory,
+    }
+
+
+def _describe_run(run: StoredRun) -> tuple[str, ...]:
+    manifest, record = run.manifest, run.manifest.record
+    started = manifest.started[:16].replace("T", " ")
+    data = "" if record.dataset is None else record.dataset.name
+    seed = "" if record.seed is None else str(record.seed)
+    seconds = "" if manifest.duration_seconds is None else f"{manifest.duration_seconds:.0f}"
+    last = "\n".join(f"{key} {value:.4g}" for key, value in list(manifest.summary.items())[:3])
+    if manifest.failure is not None and manifest.status != "FINISHED":
+        last = manifest.failure.reason
+    return started, manifest.id, record.study, record.label, data, seed, manifest.status, seconds, last

@@ -21,8 +21,8 @@ from lengthwise.silence import silence_import
 from lengthwise.tracking.runs.find import find_run
 from lengthwise.tracking.runs.heartbeat import reap
 from lengthwise.tracking.runs.layout import CONFIG_NAME, LOG_NAME
-from lengthwise.tracking.runs.manifest import DatasetRecord, PrimaryMetric, read_manifest
-from lengthwise.tracking.runs.run_record import RunRecord
+from lengthwise.tracking.runs.manifest import read_manifest
+from lengthwise.tracking.runs.run_record import DatasetRecord, PrimaryMetric, RunRecord
 from lengthwise.tracking.session import resume_run, start_run
 
 
@@ -49,7 +49,12 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
     wiring = resolve_wiring(options.model, options.latent_dim, dataset.spec)
     describe_start(console, options, dataset, count_parameters(wiring))
     if stored is None:
-        opened = start_run(build_record(options, launch, dataset), options.tracking)
+        opened = start_run(
+            build_record(options, launch, dataset),
+            options.tracking,
+            output_dir=find_output_dir(options),
+            config_text=dump_options(options),
+        )
     else:
         _check_data(stored, dataset)
         opened = resume_run(stored, options.tracking)
@@ -76,15 +81,16 @@ def _find_stored(options: RunOptions, launch: Launch) -> Path | None:
     output_dir = find_output_dir(options)
     reap(output_dir)
     found = find_run(output_dir, reference)
-    if found.kind == "sweep":
-        raise RunError(f"{found.name} is a sweep. Give its own command again: it runs what is missing.")
-    if found.status == "FINISHED":
-        raise RunError(f"{found.name} has finished; there is nothing to resume.")
+    manifest = found.manifest
+    if manifest.record.kind == "sweep":
+        raise RunError(f"{manifest.name} is a sweep. Give its own command again: it runs what is missing.")
+    if manifest.status == "FINISHED":
+        raise RunError(f"{manifest.name} has finished; there is nothing to resume.")
     return found.directory
 
 
 def _check_data(directory: Path, dataset: Dataset) -> None:
-    known = read_manifest(directory).dataset
+    known = read_manifest(directory).record.dataset
     if known is not None and known.sha256 != dataset.content_hash:
         raise RunError(
             f"The data have changed since {directory.name} started (their hash differs). "
@@ -110,10 +116,8 @@ def build_record(options: RunOptions, launch: Launch, dataset: Dataset) -> RunRe
     """Describe a run before it starts, as its directory records it."""
     primary = PRIMARY_METRICS[dataset.spec.kind]
     return RunRecord(
-        output_dir=find_output_dir(options),
         study=options.study,
         label=f"{options.model.name}-{dataset.name}"[:100],
-        config_text=dump_options(options),
         params=flatten_options(options),
         tags={"lengthwise.overrides": " ".join(launch.overrides)}
         | ({} if launch.job_number is None else {JOB_TAG: str(launch.job_number)}),

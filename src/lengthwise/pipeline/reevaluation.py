@@ -44,7 +44,7 @@ def reevaluate_run(
     stored = parse_stored((directory / CONFIG_NAME).read_text(encoding="utf-8"))
     options = change_decoding(stored, overrides)
     dataset = load_dataset(options.dataset, options.timesteps)
-    record = read_manifest(directory).dataset
+    record = read_manifest(directory).record.dataset
     if record is not None and record.sha256 != dataset.content_hash:
         raise RunError(
             f"The data of {directory.name} have changed since it was trained, so that scores would not compare. "

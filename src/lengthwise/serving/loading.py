@@ -12,7 +12,7 @@ from lengthwise.config.options import MlflowOptions
 from lengthwise.config.paths import find_output_dir
 from lengthwise.errors import ConfigError, RunError
 from lengthwise.silence import silence_import
-from lengthwise.tracking.runs.find import RunSummary, find_run
+from lengthwise.tracking.runs.find import StoredRun, find_run
 from lengthwise.tracking.runs.layout import MODEL_DIRECTORY
 
 if TYPE_CHECKING:
@@ -87,14 +87,17 @@ def find_model(run: str, overrides: Sequence[str]) -> Path:
     return check_model(find_run(find_output_dir(options), run))
 
 
-def check_model(run: RunSummary) -> Path:
+def check_model(run: StoredRun) -> Path:
     """Return the directory of a run that holds a trained model.
 
     Raises:
         RunError: It holds none.
     """
-    if run.kind == "sweep":
-        raise RunError(f"{run.name} is a sweep. Name one of its runs, or best:{run.study}.")
+    manifest = run.manifest
+    if manifest.record.kind == "sweep":
+        raise RunError(f"{manifest.name} is a sweep. Name one of its runs, or best:{manifest.record.study}.")
     if not (run.directory / MODEL_DIRECTORY).is_dir():
-        raise RunError(f"{run.name} ({run.status}) holds no trained model. Train it again, or name another run.")
+        raise RunError(
+            f"{manifest.name} ({manifest.status}) holds no trained model. Train it again, or name another run."
+        )
     return run.directory

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lengthwise.errors import LengthwiseError, RunError
 from lengthwise.evaluation.tables import Table
 from lengthwise.studies.study import LearningCurve, Study, StudyRun, build_study
-from lengthwise.tracking.runs.find import list_runs
+from lengthwise.tracking.runs.find import StoredRun, list_runs
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.layout import JOURNAL_NAME, MANIFEST_NAME
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest
@@ -35,12 +35,12 @@ def collect_studies(output_dir: Path, names: Sequence[str]) -> Collection:
     Raises:
         LengthwiseError: There is no such study, or its runs cannot be compared.
     """
-    found: list[tuple[Path, Manifest]] = []
+    found: list[StoredRun] = []
     distinct = list(dict.fromkeys(names))
     for name in distinct:
-        own = [(run.directory, read_manifest(run.directory)) for run in list_runs(output_dir, name)]
+        own = list_runs(output_dir, name)
         if not own:
-            studies = ", ".join(sorted({run.study for run in list_runs(output_dir)})) or "none"
+            studies = ", ".join(sorted({run.manifest.record.study for run in list_runs(output_dir)})) or "none"
             raise LengthwiseError(f"There are no runs of a study {name!r} in {output_dir}. Studies there: {studies}.")
         found += own
     return _build(distinct, found)
@@ -59,13 +59,13 @@ def collect_sweep(directory: Path) -> Collection:
     with (directory / "sweep.csv").open(newline="", encoding="utf-8") as file:
         names = [row["run"] for row in csv.DictReader(file) if row.get("run")]
     runs = [directory.parent / name for name in dict.fromkeys(names)]
-    found = [(run, read_manifest(run)) for run in runs if (run / MANIFEST_NAME).is_file()]
-    return _build([sweep.study], [(directory, sweep), *found])
+    found = [StoredRun(run, read_manifest(run)) for run in runs if (run / MANIFEST_NAME).is_file()]
+    return _build([sweep.record.study], [StoredRun(directory, sweep), *found])
 
 
-def _build(names: list[str], found: Sequence[tuple[Path, Manifest]]) -> Collection:
-    runs = [_read_run(directory, manifest) for directory, manifest in found if manifest.kind == "run"]
-    sweeps = tuple(manifest for _, manifest in found if manifest.kind == "sweep")
+def _build(names: list[str], found: Sequence[StoredRun]) -> Collection:
+    runs = [_read_run(directory, manifest) for directory, manifest in found if manifest.record.kind == "run"]
+    sweeps = tuple(manifest for _, manifest in found if manifest.record.kind == "sweep")
     return Collection(build_study(names, runs, planned=_find_planned(sweeps)), sweeps)
 
 
@@ -101,7 +101,7 @@ def _find_planned(sweeps: Iterable[Manifest]) -> dict[str, list[str]]:
     """Return the options that sweeps were to vary, each with its values: there they are written as `32, 64`."""
     planned: dict[str, list[str]] = {}
     for sweep in sweeps:
-        for option, value in sweep.params.items():
+        for option, value in sweep.record.params.items():
             if isinstance(value, str) and ", " in value:
                 planned.setdefault(option, []).extend(value.split(", "))
     return {option: list(dict.fromkeys(values)) for option, values in planned.items()}

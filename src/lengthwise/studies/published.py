@@ -147,7 +147,7 @@ def compare_published(study: Study, published: tuple[Published, ...] = PUBLISHED
 
 
 def _repeats(condition: Condition, result: Published) -> bool:
-    params = condition.finished[0].manifest.params
+    params = condition.finished[0].manifest.record.params
     return all(params.get(option, "") == value for option, value in result.options.items())
 
 

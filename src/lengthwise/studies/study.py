@@ -222,7 +222,7 @@ def build_study(
         raise LengthwiseError(f"There are no runs in study {' + '.join(names)}. `lengthwise runs` lists the runs.")
     ordered = sorted(runs, key=lambda run: run.manifest.started)
     metric, higher_is_better = _find_metric(ordered)
-    params = [run.manifest.params for run in ordered]
+    params = [run.manifest.record.params for run in ordered]
     axes = find_axes(params, planned or {})
     seeds = _find_seeds(ordered, planned or {})
     found = _sort_runs(ordered, axes)
@@ -252,8 +252,8 @@ def _sort_runs(runs: Sequence[StudyRun], axes: Sequence[Axis]) -> dict[tuple[int
     known = [{level: index for index, level in enumerate(axis.levels)} for axis in axes]
     found: dict[tuple[int, ...], dict[int | None, StudyRun]] = {}
     for run in sorted(runs, key=lambda run: (run.is_finished, run.manifest.started)):
-        levels = tuple(own[run.manifest.params.get(axis.option)] for own, axis in zip(known, axes, strict=True))
-        found.setdefault(levels, {})[run.manifest.seed] = run
+        levels = tuple(own[run.manifest.record.params.get(axis.option)] for own, axis in zip(known, axes, strict=True))
+        found.setdefault(levels, {})[run.manifest.record.seed] = run
     return found
 
 
@@ -267,7 +267,7 @@ def _last_if_nan(value: float) -> tuple[bool, float]:
 
 
 def _find_metric(runs: Sequence[StudyRun]) -> tuple[str, bool]:
-    named = [run.manifest.primary_metric for run in runs]
+    named = [run.manifest.record.primary_metric for run in runs]
     counts = Counter((metric.name, metric.greater_is_better) for metric in named if metric is not None)
     if not counts:
         raise LengthwiseError("None of the runs names the score to compare it by. Report only runs of lengthwise.")
@@ -279,5 +279,6 @@ def _find_metric(runs: Sequence[StudyRun]) -> tuple[str, bool]:
 
 
 def _find_seeds(runs: Sequence[StudyRun], planned: Mapping[str, Sequence[str]]) -> tuple[int | None, ...]:
-    seeds = {run.manifest.seed for run in runs} | {int(text) for text in planned.get("seed", ()) if text.isdecimal()}
+    seeds = {run.manifest.record.seed for run in runs}
+    seeds |= {int(text) for text in planned.get("seed", ()) if text.isdecimal()}
     return tuple(sorted(seeds, key=lambda seed: (seed is None, seed or 0)))

@@ -14,13 +14,12 @@ from lengthwise.errors import LengthwiseError, RunError
 from lengthwise.pipeline.launch import JOB_TAG
 from lengthwise.sweeps.jobs import Job, Score, identify_run
 from lengthwise.sweeps.ledger import list_identities
+from lengthwise.tracking.runs.find import StoredRun
 from lengthwise.tracking.runs.layout import MANIFEST_NAME
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest
 
 _LOCK_NAME = ".sweeps.lock"
 _MAX_WAIT_SECONDS = 60.0
-
-StoredRun = tuple[Path, Manifest]
 
 
 class History:
@@ -44,15 +43,15 @@ class History:
         if study not in self._studies:
             self._studies[study] = _read_study(study)
         found = self._studies[study].get(job.identity, [])
-        same = [run for run in found if self._has_same_data(run[1], job.options)]
-        finished = [run for run in same if run[1].status == "FINISHED"]
+        same = [run for run in found if self._has_same_data(run.manifest, job.options)]
+        finished = [run for run in same if run.manifest.status == "FINISHED"]
         if finished:
             return finished[-1]
-        return same[-1] if same and same[-1][1].status == "KILLED" else None
+        return same[-1] if same and same[-1].manifest.status == "KILLED" else None
 
     def _has_same_data(self, manifest: Manifest, options: RunOptions) -> bool:
         """Return whether a data file is unchanged; generated data depend only on the options and the version."""
-        if manifest.dataset is None or getattr(options.dataset, "path", None) is None:
+        if manifest.record.dataset is None or getattr(options.dataset, "path", None) is None:
             return True
         key = (options.dataset, options.timesteps)
         if key not in self._data_hashes:
@@ -60,23 +59,23 @@ class History:
                 self._data_hashes[key] = load_dataset(options.dataset, options.timesteps).content_hash
             except LengthwiseError:  # the job itself reports what is wrong
                 self._data_hashes[key] = None
-        return manifest.dataset.sha256 == self._data_hashes[key]
+        return manifest.record.dataset.sha256 == self._data_hashes[key]
 
 
 def _read_study(study: Path) -> dict[str, list[StoredRun]]:
     """Return the runs of a study that were jobs of sweeps, by identity, the oldest first."""
     found: dict[str, list[StoredRun]] = {}
     for directory, manifest in _read_manifests(study):
-        if manifest.kind == "run" and JOB_TAG in manifest.tags:
-            identity = identify_run(manifest.params, manifest.versions.get("lengthwise", ""))
-            found.setdefault(identity, []).append((directory, manifest))
+        if manifest.record.kind == "run" and JOB_TAG in manifest.record.tags:
+            identity = identify_run(manifest.record.params, manifest.versions.get("lengthwise", ""))
+            found.setdefault(identity, []).append(StoredRun(directory, manifest))
     return found
 
 
 def _read_manifests(study: Path) -> Iterator[StoredRun]:
     for path in sorted(study.glob(f"*/{MANIFEST_NAME}")):
         with contextlib.suppress(RunError):  # just being made, or damaged: not a run to build on
-            yield path.parent, read_manifest(path.parent)
+            yield StoredRun(path.parent, read_manifest(path.parent))
 
 
 def read_score(manifest: Manifest) -> Score | None:
@@ -85,7 +84,7 @@ def read_score(manifest: Manifest) -> Score | None:
     Args:
         manifest: of the run.
     """
-    name = None if manifest.primary_metric is None else manifest.primary_metric.name
+    name = None if manifest.record.primary_metric is None else manifest.record.primary_metric.name
     return None if name is None or name not in manifest.summary else Score(name, manifest.summary[name])
 
 
@@ -95,7 +94,7 @@ def read_validation_value(manifest: Manifest) -> float | None:
     Args:
         manifest: of the run.
     """
-    name = "" if manifest.primary_metric is None else manifest.primary_metric.name
+    name = "" if manifest.record.primary_metric is None else manifest.record.primary_metric.name
     return manifest.summary.get(f"val/{name.partition('/')[2]}")
 
 
@@ -115,7 +114,7 @@ def find_parent_run(study: Path, jobs: Sequence[Job]) -> Path | None:
     wanted = {job.identity for job in jobs}
     newest = None
     for directory, manifest in _read_manifests(study):
-        shared = wanted & list_identities(directory) if manifest.kind == "sweep" else None
+        shared = wanted & list_identities(directory) if manifest.record.kind == "sweep" else None
         if shared and manifest.status == "RUNNING":
             owner = manifest.owner
             raise LengthwiseError(

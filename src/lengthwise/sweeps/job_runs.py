@@ -82,7 +82,7 @@ class JobRuns:
         study = find_study(job)
         for directory in study.iterdir() if study.is_dir() else ():
             manifest = self._read(directory)
-            if manifest is not None and manifest.tags.get(JOB_TAG) == str(job.number):
+            if manifest is not None and manifest.record.tags.get(JOB_TAG) == str(job.number):
                 found.append(directory)
         return max(found) if found else None
 
@@ -90,7 +90,7 @@ class JobRuns:
         if directory not in self._manifests:
             with contextlib.suppress(RunError):  # another process is just making it
                 manifest = read_manifest(directory)
-                self._manifests[directory] = manifest if manifest.parent == self._parent else None
+                self._manifests[directory] = manifest if manifest.record.parent == self._parent else None
         return self._manifests.get(directory)
 
 

@@ -29,10 +29,8 @@ def build_parent_record(jobs: Sequence[Job], command: tuple[str, ...]) -> RunRec
         command: the command as typed.
     """
     return RunRecord(
-        output_dir=find_study(jobs[0]).parent,
         study=jobs[0].options.study,
         label="sweep",
-        config_text=json.dumps({"jobs": [list(job.overrides) for job in jobs]}, indent=1),  # JSON is YAML
         params=_merge_params(jobs),
         tags={"lengthwise.num_jobs": str(len(jobs))},
         command=command,
@@ -41,6 +39,15 @@ def build_parent_record(jobs: Sequence[Job], command: tuple[str, ...]) -> RunRec
         seed=None,
         kind="sweep",
     )
+
+
+def write_parent_config(jobs: Sequence[Job]) -> str:
+    """Return the configuration of a sweep's parent run, the overrides of each job, as YAML.
+
+    Args:
+        jobs: the first jobs of the sweep.
+    """
+    return json.dumps({"jobs": [list(job.overrides) for job in jobs]}, indent=1)  # JSON is YAML
 
 
 def _merge_params(jobs: Sequence[Job]) -> dict[str, Scalar]:

@@ -20,7 +20,7 @@ from lengthwise.sweeps.job_runs import JobRuns, await_closed
 from lengthwise.sweeps.jobs import AttemptStatus, Job, JobResult
 from lengthwise.sweeps.ledger import Ledger
 from lengthwise.sweeps.messages import describe_end, describe_recalled, describe_start
-from lengthwise.sweeps.parent_run import build_parent_record, find_study
+from lengthwise.sweeps.parent_run import build_parent_record, find_study, write_parent_config
 from lengthwise.sweeps.progress import SweepProgress
 from lengthwise.sweeps.table import find_varied, make_row, make_screen_table, write_csv, write_markdown
 from lengthwise.tracking.runs.heartbeat import reap
@@ -109,7 +109,12 @@ class Sweep:
         tracking = self._first_jobs[0].options.tracking
         found = self._find_parent_run()
         if found is None:
-            return start_run(build_parent_record(self._first_jobs, self._options.command), tracking)
+            return start_run(
+                build_parent_record(self._first_jobs, self._options.command),
+                tracking,
+                output_dir=self._study.parent,
+                config_text=write_parent_config(self._first_jobs),
+            )
         return resume_run(found, tracking)
 
     def _find_parent_run(self) -> Path | None:

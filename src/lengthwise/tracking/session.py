@@ -18,26 +18,28 @@ _MAX_WAIT_WHEN_KILLED_SECONDS = 5.0
 
 
 @contextlib.contextmanager
-def start_run(record: RunRecord, tracking: TrackingOptions) -> Iterator[Run]:
+def start_run(record: RunRecord, tracking: TrackingOptions, *, output_dir: Path, config_text: str) -> Iterator[Run]:
     """Open a new run, and close it with a status that is true.
 
     The status is FINISHED after a normal end, KILLED after Ctrl-C or SIGTERM, FAILED after any other exception, which
     `traceback.txt` then holds. Exceptions are passed on. Runs of dead processes below `output_dir` are closed first.
 
     Args:
-        record: what is known of the run.
-        tracking: whether, and where to, the run is mirrored into MLflow. The mirror never raises, and never makes the
-            run wait, but at its end, for `timeout_seconds` at most, and for five seconds where the run was killed.
+        record: What is fixed before the run starts.
+        tracking: Whether, and where to, the run is mirrored into MLflow. The mirror never raises, and never makes the
+            run wait, except at its end, for `timeout_seconds` at most, and for five seconds where the run was killed.
+        output_dir: Where run directories are; absolute.
+        config_text: The whole configuration as YAML.
 
     Yields:
         The run.
 
     Raises:
-        ConfigError: the directory cannot be made.
+        ConfigError: The directory cannot be made.
     """
     with terminate_by_exception():
-        reaped = reap(record.output_dir)
-        with _keep_open(create_run(record), tracking, reaped) as run:
+        reaped = reap(output_dir)
+        with _keep_open(create_run(record, output_dir=output_dir, config_text=config_text), tracking, reaped) as run:
             yield run
 
 
@@ -46,14 +48,14 @@ def resume_run(directory: Path, tracking: TrackingOptions) -> Iterator[Run]:
     """Open a run again that has ended or whose process died; it keeps its name, its journal and its place in MLflow.
 
     Args:
-        directory: the run's directory.
-        tracking: as for `start_run`.
+        directory: The run's directory.
+        tracking: As for `start_run`.
 
     Yields:
         The run, RUNNING again; closed as by `start_run`.
 
     Raises:
-        RunError: there is no run, or its process is alive.
+        RunError: There is no run, or its process is alive.
     """
     with terminate_by_exception():
         reaped = reap(directory.parent.parent)

@@ -8,7 +8,7 @@ import pytest
 from helpers.study_runs import make_grid, make_run
 from lengthwise.errors import LengthwiseError
 from lengthwise.studies.study import MISSING, build_study
-from lengthwise.tracking.runs.manifest import PrimaryMetric
+from lengthwise.tracking.runs.run_record import PrimaryMetric
 
 AXES = {"model.feedback": ("none", "teacher"), "model.length": ("fixed", "stop")}
 
@@ -69,7 +69,7 @@ def test_whatever_did_not_finish_is_listed() -> None:
     assert [(each.condition.name, each.seed, each.status) for each in found] == [
         ("feedback=none, length=fixed", 0, "FAILED"),
         ("feedback=none, length=fixed", 1, "FINISHED"),
-        ("feedback=teacher, length=stop", lost.manifest.seed, MISSING),
+        ("feedback=teacher, length=stop", lost.manifest.record.seed, MISSING),
     ]
     assert np.isnan(build_study(["try"], runs).tabulate("test/exact_match")[0, 0, :2]).all()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from helpers.manifests import make_manifest
 from lengthwise.config.compose import compose_options
 from lengthwise.config.parse import flatten_options
 from lengthwise.data.datasets.registry import load_dataset
@@ -18,40 +19,26 @@ from lengthwise.sweeps import history
 from lengthwise.sweeps.history import History, find_parent_run, lock_study, read_score, read_validation_value
 from lengthwise.sweeps.jobs import AttemptStatus, Job, JobResult, build_job
 from lengthwise.sweeps.ledger import LEDGER_NAME, Ledger
-from lengthwise.tracking.runs.manifest import DatasetRecord, Manifest, PrimaryMetric, write_manifest
-from lengthwise.tracking.runs.process import current_owner
+from lengthwise.tracking.runs.manifest import write_manifest
+from lengthwise.tracking.runs.run_record import DatasetRecord, PrimaryMetric
 
 MakeJob = Callable[..., Job]
 
 
 def write_run(study: Path, job: Job, name: str, **changes: Any) -> Path:
-    manifest = Manifest(
-        name=name,
-        id=name[-6:],
-        study=study.name,
-        label="job",
-        kind="run",
-        parent="p",
-        status="FINISHED",
-        started="2026-01-01T00:00:00.000+00:00",
-        ended=None,
-        duration_seconds=2.0,
-        command=(),
-        seed=0,
-        params=flatten_options(job.options),
-        tags={JOB_TAG: "0"},
-        dataset=None,
-        primary_metric=PrimaryMetric(name="test/error", greater_is_better=False),
-        config_sha256="",
-        versions={"lengthwise": "1"},
-        git=None,
-        owner=current_owner(),
-        summary={"test/error": 0.25, "val/error": 0.5},
-        failure=None,
-    )
+    values: dict[str, Any] = {
+        "study": study.name,
+        "parent": "p",
+        "duration_seconds": 2.0,
+        "params": flatten_options(job.options),
+        "tags": {JOB_TAG: "0"},
+        "primary_metric": PrimaryMetric(name="test/error", greater_is_better=False),
+        "versions": {"lengthwise": "1"},
+        "summary": {"test/error": 0.25, "val/error": 0.5},
+    }
     directory = study / name
     directory.mkdir(parents=True)
-    write_manifest(directory, dataclasses.replace(manifest, **changes))
+    write_manifest(directory, make_manifest(name=name, **(values | changes)))
     return directory
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lengthwise.config.options import DirectoryOptions, MlflowOptions
+from lengthwise.config.options import DirectoryOptions, MlflowOptions, TrackingOptions
 from lengthwise.tracking.mlflow.store import prepare_database
-from lengthwise.tracking.runs.manifest import DatasetRecord, PrimaryMetric
-from lengthwise.tracking.runs.run_record import RunRecord
+from lengthwise.tracking.runs.run import Run
+from lengthwise.tracking.runs.run_record import DatasetRecord, PrimaryMetric, RunRecord
+from lengthwise.tracking.session import start_run
 
 DIRECTORY_ONLY = DirectoryOptions(name="directory")
 
@@ -25,13 +27,11 @@ def _no_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Callable[..., RunRecord]:
+def record() -> Callable[..., RunRecord]:
     def make(**changes: Any) -> RunRecord:
         fields: dict[str, Any] = {
-            "output_dir": tmp_path / "outputs",
             "study": "digits-study",
             "label": "repeat-digits",
-            "config_text": "latent_dim: 64\n",
             "params": {"latent_dim": 64, "model.name": "repeat", "training.clip_norm": None, "model.head": True},
             "tags": {"overrides": "latent_dim=64"},
             "command": ("train.py", "model=repeat", "latent_dim=64"),
@@ -43,6 +43,16 @@ def record(tmp_path: Path) -> Callable[..., RunRecord]:
         return RunRecord(**(fields | changes))
 
     return make
+
+
+@pytest.fixture
+def start(record: Callable[..., RunRecord], tmp_path: Path) -> Callable[..., AbstractContextManager[Run]]:
+    def start(tracking: TrackingOptions, **changes: Any) -> AbstractContextManager[Run]:
+        output_dir = changes.pop("output_dir", tmp_path / "outputs")
+        config_text = changes.pop("config_text", "latent_dim: 64\n")
+        return start_run(record(**changes), tracking, output_dir=output_dir, config_text=config_text)
+
+    return start
 
 
 @pytest.fixture

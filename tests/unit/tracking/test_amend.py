@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,15 +15,16 @@ from lengthwise.tracking.mlflow.registry import fetch_model, register_model
 from lengthwise.tracking.mlflow.store import open_store
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.manifest import read_manifest
-from lengthwise.tracking.runs.run_record import RunRecord
-from lengthwise.tracking.session import start_run
+from lengthwise.tracking.runs.run import Run
 
 # MLflow's own, of SQLAlchemy.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
+StartRun = Callable[..., AbstractContextManager[Run]]
 
-def make_run(record: RunRecord, tracking: MlflowOptions | DirectoryOptions, *, with_model: bool = False) -> Path:
-    with start_run(record, tracking) as run:
+
+def make_run(start: StartRun, tracking: MlflowOptions | DirectoryOptions, *, with_model: bool = False) -> Path:
+    with start(tracking) as run:
         run.log({"val/loss": 1.0}, step=7)
         run.set_summary({"test/exact_match": 0.5})
         if with_model:
@@ -30,10 +32,8 @@ def make_run(record: RunRecord, tracking: MlflowOptions | DirectoryOptions, *, w
     return run.directory
 
 
-def test_figures_and_files_are_added_and_all_else_stays(
-    record: Callable[..., RunRecord], directory_only: DirectoryOptions
-) -> None:
-    directory = make_run(record(), directory_only)
+def test_figures_and_files_are_added_and_all_else_stays(start: StartRun, directory_only: DirectoryOptions) -> None:
+    directory = make_run(start, directory_only)
     before = read_manifest(directory)
     add_to_run(
         directory, directory_only, figures={"test/beam/exact_match": 0.75}, files={"evaluations/beam.json": "{}"}
@@ -45,15 +45,13 @@ def test_figures_and_files_are_added_and_all_else_stays(
     assert [(entry.key, entry.step, entry.value) for entry in entries][-1] == ("test/beam/exact_match", 7, 0.75)
 
 
-def test_a_run_that_is_running_is_left_alone(
-    record: Callable[..., RunRecord], directory_only: DirectoryOptions
-) -> None:
-    with start_run(record(), directory_only) as run, pytest.raises(RunError, match="still running"):
+def test_a_run_that_is_running_is_left_alone(start: StartRun, directory_only: DirectoryOptions) -> None:
+    with start(directory_only) as run, pytest.raises(RunError, match="still running"):
         add_to_run(run.directory, directory_only, figures={"test/beam/exact_match": 0.75}, files={})
 
 
-def test_mlflow_is_told_once(record: Callable[..., RunRecord], tracking: MlflowOptions) -> None:
-    directory = make_run(record(), tracking)
+def test_mlflow_is_told_once(start: StartRun, tracking: MlflowOptions) -> None:
+    directory = make_run(start, tracking)
     for _ in range(2):
         add_to_run(directory, tracking, figures={"test/beam/exact_match": 0.75}, files={"evaluations/beam.json": "{}"})
     client = open_store(tracking.uri).client
@@ -64,9 +62,9 @@ def test_mlflow_is_told_once(record: Callable[..., RunRecord], tracking: MlflowO
 
 
 def test_without_mlflow_the_run_has_it_and_says_so(
-    record: Callable[..., RunRecord], directory_only: DirectoryOptions, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    start: StartRun, directory_only: DirectoryOptions, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    directory = make_run(record(), directory_only)
+    directory = make_run(start, directory_only)
     (tmp_path / "file").touch()
     away = MlflowOptions(name="mlflow", uri=f"sqlite:///{tmp_path}/file/no.db", timeout_seconds=1.0)
     add_to_run(directory, away, figures={"test/beam/exact_match": 0.75}, files={})
@@ -74,10 +72,8 @@ def test_without_mlflow_the_run_has_it_and_says_so(
     assert read_manifest(directory).summary["test/beam/exact_match"] == 0.75
 
 
-def test_a_model_is_registered_once_and_its_alias_moves(
-    record: Callable[..., RunRecord], tracking: MlflowOptions
-) -> None:
-    first, second = (make_run(record(), tracking, with_model=True) for _ in range(2))
+def test_a_model_is_registered_once_and_its_alias_moves(start: StartRun, tracking: MlflowOptions) -> None:
+    first, second = (make_run(start, tracking, with_model=True) for _ in range(2))
     assert register_model(first, tracking, name="adder", alias="champion") == 1
     assert register_model(first, tracking, name="adder", alias=None) == 1
     assert register_model(second, tracking, name="adder", alias="champion") == 2
@@ -93,14 +89,12 @@ def test_a_model_is_registered_once_and_its_alias_moves(
 
 
 @pytest.mark.parametrize(("name", "alias"), [("", None), ("a/b", None), ("adder", ""), ("adder", "a b'; --")])
-def test_a_name_that_is_none_is_refused(
-    record: Callable[..., RunRecord], tracking: MlflowOptions, name: str, alias: str | None
-) -> None:
-    directory = make_run(record(), DirectoryOptions(name="directory"), with_model=True)
+def test_a_name_that_is_none_is_refused(start: StartRun, tracking: MlflowOptions, name: str, alias: str | None) -> None:
+    directory = make_run(start, DirectoryOptions(name="directory"), with_model=True)
     with pytest.raises(LengthwiseError, match="is made of letters"):
         register_model(directory, tracking, name=name, alias=alias)
 
 
-def test_a_run_without_a_model_cannot_be_registered(record: Callable[..., RunRecord], tracking: MlflowOptions) -> None:
+def test_a_run_without_a_model_cannot_be_registered(start: StartRun, tracking: MlflowOptions) -> None:
     with pytest.raises(RunError, match="no model in MLflow's format"):
-        register_model(make_run(record(), tracking), tracking, name="adder", alias=None)
+        register_model(make_run(start, tracking), tracking, name="adder", alias=None)

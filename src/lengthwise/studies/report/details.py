@@ -57,8 +57,8 @@ def list_commands(study: Study, sweeps: Sequence[Manifest]) -> tuple[str, ...]:
     manifests = sorted([*sweeps, *(run.manifest for run in study.runs)], key=lambda each: each.started)
     commands = []
     for manifest in manifests:
-        if manifest.parent is None:
-            words = [word for word in manifest.command if not word.startswith(_DIRECTORIES)]
+        if manifest.record.parent is None:
+            words = [word for word in manifest.record.command if not word.startswith(_DIRECTORIES)]
             commands.append(shlex.join(words))
     checkouts = [each.git for each in manifests if each.git is not None]
     commits = {checkout.commit for checkout in checkouts if checkout.commit is not None}
@@ -98,14 +98,14 @@ def read_header(study: str) -> dict[str, str]:
 
 
 def _find_constant(study: Study) -> dict[str, Value]:
-    params = [run.manifest.params for run in study.runs]
+    params = [run.manifest.record.params for run in study.runs]
     return {name: value for name, value in params[0].items() if all(own.get(name) == value for own in params)}
 
 
 def _describe_data(study: Study) -> list[str]:
     found = {}
     for run in study.runs:
-        data = run.manifest.dataset
+        data = run.manifest.record.dataset
         if data is not None:
             sizes = ", ".join(f"{size:,} {split}" for split, size in data.split_sizes.items())
             found[data.name, data.sha256] = f"{data.name} ({sizes}; sha256 {data.sha256[:12]})"

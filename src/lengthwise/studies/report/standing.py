@@ -114,6 +114,6 @@ def _last_if_nan(value: float) -> float:
 
 def _name_option(study: Study, option: str) -> str:
     """Name an option with its value, where all runs have the same."""
-    values = {run.manifest.params.get(option) for run in study.runs}
+    values = {run.manifest.record.params.get(option) for run in study.runs}
     value = values.pop() if len(values) == 1 else None
     return option if value is None else f"{option} ({format_value(value)} now)"

@@ -230,7 +230,7 @@ def write_results(study: Study) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["study", "run", "status", "seed", "seconds", *options, *metrics])
     for run in study.runs:
-        levels = [_format_plain(run.manifest.params.get(name)) for name in options]
+        levels = [_format_plain(run.manifest.record.params.get(name)) for name in options]
         values = [_format_plain(run.manifest.summary.get(name)) for name in metrics]
         writer.writerow([*_identify(run), *levels, *values])
     return text.getvalue()
@@ -239,8 +239,8 @@ def write_results(study: Study) -> str:
 def _identify(run: StudyRun) -> list[str]:
     manifest = run.manifest
     seconds = "" if manifest.duration_seconds is None else f"{manifest.duration_seconds:.1f}"
-    seed = "" if manifest.seed is None else str(manifest.seed)
-    return [manifest.study, manifest.name, manifest.status, seed, seconds]
+    seed = "" if manifest.record.seed is None else str(manifest.record.seed)
+    return [manifest.record.study, manifest.name, manifest.status, seed, seconds]
 
 
 def _format_plain(value: object) -> str:

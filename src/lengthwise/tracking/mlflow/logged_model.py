@@ -44,7 +44,7 @@ def send_model(client: MlflowClient, *, experiment_id: str, run_id: str, directo
     """
     model = _find(client, experiment_id, run_id) or client.create_logged_model(
         experiment_id,
-        name=manifest.label,
+        name=manifest.record.label,
         source_run_id=run_id,
         params=param_texts(manifest),
         tags={"lengthwise.run": manifest.name},

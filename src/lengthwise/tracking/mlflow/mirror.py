@@ -13,7 +13,7 @@ from lengthwise.config.options import MlflowOptions, TrackingOptions
 from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.tracking.mlflow.store import Store, open_store
 from lengthwise.tracking.mlflow.upload import bring_up_to_date
-from lengthwise.tracking.runs.find import RunSummary, find_run, list_runs
+from lengthwise.tracking.runs.find import StoredRun, find_run, list_runs
 from lengthwise.tracking.runs.layout import JOURNAL_NAME, MIRROR_STATE_NAME
 from lengthwise.tracking.runs.run_record import hide_password
 
@@ -169,17 +169,17 @@ def sync(
     return tuple(_sync_all(runs, store))
 
 
-def _chosen(output_dir: Path, study: str | None, run: str | None) -> list[RunSummary]:
+def _chosen(output_dir: Path, study: str | None, run: str | None) -> list[StoredRun]:
     if run is None:
         return list_runs(output_dir, study)[::-1]
     chosen = find_run(output_dir, run)
-    if chosen.kind == "run":
+    if chosen.manifest.record.kind == "run":
         return [chosen]
-    siblings = list_runs(output_dir, chosen.study)[::-1]
-    return [chosen, *(other for other in siblings if other.parent == chosen.name)]
+    siblings = list_runs(output_dir, chosen.manifest.record.study)[::-1]
+    return [chosen, *(other for other in siblings if other.manifest.record.parent == chosen.manifest.name)]
 
 
-def _sync_all(runs: list[RunSummary], store: Store) -> Iterator[Synced]:
+def _sync_all(runs: list[StoredRun], store: Store) -> Iterator[Synced]:
     failures = 0
     for run in runs:
         problem = f"not tried, after {_MOST_FAILURES} failures in a row" if failures >= _MOST_FAILURES else None
@@ -192,7 +192,7 @@ def _sync_all(runs: list[RunSummary], store: Store) -> Iterator[Synced]:
             except Exception as error:  # one run must not keep the others from being sent
                 problem = plain_text(error)
                 failures += 1
-        yield Synced(name=run.name, problem=problem)
+        yield Synced(name=run.manifest.name, problem=problem)
 
 
 def plain_text(error: Exception) -> str:

@@ -18,8 +18,7 @@ from filelock import FileLock
 from lengthwise.config.paths import project_root
 from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.files import sync
-from lengthwise.tracking.runs.manifest import PrimaryMetric
-from lengthwise.tracking.runs.run_record import hide_password
+from lengthwise.tracking.runs.run_record import PrimaryMetric, hide_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -22,12 +22,12 @@ _CUT = " ... (cut; whole in config.yaml)"
 
 def run_label(manifest: Manifest) -> str:
     """Return the name of a run in MLflow's tables: its directory's without the time, such as `repeat-digits-1f2e3d`."""
-    return f"{manifest.label}-{manifest.id}"
+    return f"{manifest.record.label}-{manifest.id}"
 
 
 def param_texts(manifest: Manifest) -> dict[str, str]:
     """Return the parameters as they would be written on the command line; those too long for MLflow end in a note."""
-    return {key: _cut(format_value(value), _LONGEST_PARAM) for key, value in manifest.params.items()}
+    return {key: _cut(format_value(value), _LONGEST_PARAM) for key, value in manifest.record.params.items()}
 
 
 def _cut(text: str, longest: int) -> str:
@@ -36,16 +36,16 @@ def _cut(text: str, longest: int) -> str:
 
 def first_tags(manifest: Manifest, directory: Path, parent_run_id: str | None) -> dict[str, str]:
     """Return the tags a run has from its start."""
-    tags = dict(manifest.tags)
+    tags = dict(manifest.record.tags)
     tags |= {
         "lengthwise.run": manifest.name,
-        "lengthwise.kind": manifest.kind,
+        "lengthwise.kind": manifest.record.kind,
         "lengthwise.directory": str(directory),
-        "lengthwise.command": shlex.join(manifest.command),
+        "lengthwise.command": shlex.join(manifest.record.command),
         "lengthwise.host": manifest.owner.host,
         "mlflow.user": manifest.owner.user,
         "mlflow.source.type": "LOCAL",
-        "mlflow.source.name": _name_program(manifest.command),
+        "mlflow.source.name": _name_program(manifest.record.command),
         "mlflow.note.content": describe_run(manifest),
     }
     if manifest.git is not None:
@@ -77,31 +77,32 @@ def last_tags(manifest: Manifest, artifacts: Iterable[str]) -> dict[str, str]:
 
 def describe_run(manifest: Manifest) -> str:
     """Return a few lines of Markdown: what the run is, how it ended, its figures."""
-    what = "Sweep" if manifest.kind == "sweep" else "Run"
-    seed = "" if manifest.seed is None else f", seed {manifest.seed}"
-    lines = [f"**{what} {manifest.label}** of the study {manifest.study}{seed}."]
-    if manifest.dataset is not None:
-        sizes = ", ".join(f"{count} {split}" for split, count in manifest.dataset.split_sizes.items())
-        lines += ["", f"Data: {manifest.dataset.name} ({sizes})."]
+    what = "Sweep" if manifest.record.kind == "sweep" else "Run"
+    seed = "" if manifest.record.seed is None else f", seed {manifest.record.seed}"
+    lines = [f"**{what} {manifest.record.label}** of the study {manifest.record.study}{seed}."]
+    if manifest.record.dataset is not None:
+        sizes = ", ".join(f"{count} {split}" for split, count in manifest.record.dataset.split_sizes.items())
+        lines += ["", f"Data: {manifest.record.dataset.name} ({sizes})."]
     if manifest.failure is not None:
         lines += ["", f"{manifest.status}: {manifest.failure.reason}"]
     if manifest.summary:
         lines += ["", "| metric | value |", "|---|---|"]
         lines += [f"| {key} | {value:.4g} |" for key, value in manifest.summary.items()]
-    return "\n".join([*lines, "", f"`{shlex.join(manifest.command)}`"])
+    return "\n".join([*lines, "", f"`{shlex.join(manifest.record.command)}`"])
 
 
 def dataset_inputs(manifest: Manifest) -> list[DatasetInput]:
-    """Return the dataset with our own hash as digest; MLflow's covers the first 10,000 elements only."""
+    """Return the dataset, with Lengthwise's hash as its digest: MLflow's covers the first 10,000 elements only."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    if manifest.dataset is None:
+    data = manifest.record.dataset
+    if data is None:
         return []
     dataset = Dataset(
-        name=manifest.dataset.name,
-        digest=manifest.dataset.sha256[:_LONGEST_DIGEST],
+        name=data.name,
+        digest=data.sha256[:_LONGEST_DIGEST],
         source_type="code",
-        source=json.dumps({"tags": {"lengthwise.dataset": manifest.dataset.name, "sha256": manifest.dataset.sha256}}),
-        profile=json.dumps({"num_examples": dict(manifest.dataset.split_sizes)}),
+        source=json.dumps({"tags": {"lengthwise.dataset": data.name, "sha256": data.sha256}}),
+        profile=json.dumps({"num_examples": dict(data.split_sizes)}),
     )
     return [DatasetInput(dataset=dataset, tags=[InputTag(key="mlflow.data.context", value="train")])]

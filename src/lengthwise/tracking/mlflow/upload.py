@@ -163,7 +163,7 @@ def _find_or_create_run(directory: Path, store: Store) -> _Upload:
     if state.run_id is not None and not _is_there(store, state.run_id):
         state = MirrorState(uri=store.shown_uri)  # the database was made anew
     if state.run_id is None or state.experiment_id is None:
-        state.experiment_id = store.experiment_id(manifest.study, manifest.primary_metric)
+        state.experiment_id = store.experiment_id(manifest.record.study, manifest.record.primary_metric)
         state.run_id = _find_run(store, state.experiment_id, manifest.name) or _create_run(
             directory, store, manifest, state.experiment_id
         )
@@ -226,9 +226,9 @@ def _create_run(directory: Path, store: Store, manifest: Manifest, experiment_id
 
 def _parent_run_id(directory: Path, store: Store, manifest: Manifest) -> str | None:
     """Return the parent's id in MLflow, where it is brought first if need be; None where its directory is gone."""
-    if manifest.parent is None:
+    if manifest.record.parent is None:
         return None
-    parent = directory.parent / manifest.parent
+    parent = directory.parent / manifest.record.parent
     if not (parent / MANIFEST_NAME).exists():
         return None
     with _lock(parent):

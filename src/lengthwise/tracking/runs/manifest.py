@@ -1,10 +1,10 @@
-"""The manifest: what a run is and how it stands, as `manifest.json` in its directory."""
+"""The manifest of a run: what it is and its status, as `manifest.json` in its directory."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -15,37 +15,19 @@ from lengthwise.tracking.runs.journal import encode_number
 from lengthwise.tracking.runs.layout import MANIFEST_NAME
 from lengthwise.tracking.runs.process import Owner
 from lengthwise.tracking.runs.provenance import GitState
+from lengthwise.tracking.runs.run_record import DatasetRecord, PrimaryMetric, RunRecord
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
-Value = str | int | float | bool | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DatasetRecord:
-    """The data of a run.
-
-    Args:
-        name: the option `dataset.name`.
-        sha256: hexadecimal hash of the data's content.
-        split_sizes: examples of each split.
-    """
-
-    name: str
-    sha256: str
-    split_sizes: Mapping[str, int]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PrimaryMetric:
-    """The metric by which the runs of a study are compared."""
-
-    name: str
-    greater_is_better: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """Why a run did not finish; `traceback` names the file that tells more, None where there is none."""
+    """Why a run did not finish.
+
+    Args:
+        reason: In one or a few lines.
+        traceback: Name of the file with the traceback; None where there is none.
+    """
 
     reason: str
     traceback: str | None
@@ -53,39 +35,31 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Manifest:
-    """What a run is and how it stands.
+    """What a run is, and its status. In the file, the fields of `record` stand beside the others.
 
     Args:
-        name: name of the run's directory.
-        id: its last six hexadecimal digits.
-        study, label, kind, parent, seed, command, params, tags, dataset, primary_metric: as in `RunRecord`.
+        record: What was fixed before the run started.
+        name: Name of the run's directory.
+        id: The last six hexadecimal digits of the name.
         status: RUNNING, FINISHED, FAILED (an exception) or KILLED (a signal, or a process that died).
-        started, ended: UTC, ISO 8601; `ended` is None while it runs.
+        started: UTC, ISO 8601.
+        ended: UTC, ISO 8601; None while it runs.
         duration_seconds: None while it runs.
-        config_sha256: hash of `config.yaml`.
-        versions: of Python and packages.
-        git: the project's checkout; None where there is none.
-        owner: the process.
-        summary: the figures shown in listings.
-        failure: why it did not finish; None where it did, or runs.
+        config_sha256: Hash of `config.yaml`.
+        versions: Of Python and packages.
+        git: The project's checkout; None where there is none.
+        owner: The process that runs it, or has run it last.
+        summary: The metrics shown in listings, by name.
+        failure: Why it did not finish; None where it did, or is running.
     """
 
+    record: RunRecord
     name: str
     id: str
-    study: str
-    label: str
-    kind: Literal["run", "sweep"]
-    parent: str | None
     status: Status
     started: str
     ended: str | None
     duration_seconds: float | None
-    command: tuple[str, ...]
-    seed: int | None
-    params: Mapping[str, Value]
-    tags: Mapping[str, str]
-    dataset: DatasetRecord | None
-    primary_metric: PrimaryMetric | None
     config_sha256: str
     versions: Mapping[str, str]
     git: GitState | None
@@ -107,6 +81,7 @@ def seconds_of(iso: str) -> float:
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Write the manifest of a run directory, whole or not at all."""
     content = asdict(manifest)
+    content |= content.pop("record")
     for group in ("summary", "params"):
         content[group] = {k: encode_number(v) if isinstance(v, float) else v for k, v in content[group].items()}
     write_whole(directory / MANIFEST_NAME, dump_json(content, indent=1).encode())
@@ -116,7 +91,7 @@ def read_manifest(directory: Path) -> Manifest:
     """Read the manifest of a run directory.
 
     Raises:
-        RunError: there is none, or it is not one.
+        RunError: There is none, or it is not one.
     """
     path = directory / MANIFEST_NAME
     try:
@@ -132,7 +107,7 @@ def _parse(content: dict[str, Any]) -> Manifest:
     def optional(kind: type[Any], key: str) -> Any:
         return None if content[key] is None else kind(**content[key])
 
-    nested: dict[str, Any] = {
+    parsed: dict[str, Any] = content | {
         "command": tuple(content["command"]),
         "dataset": optional(DatasetRecord, "dataset"),
         "primary_metric": optional(PrimaryMetric, "primary_metric"),
@@ -141,4 +116,5 @@ def _parse(content: dict[str, Any]) -> Manifest:
         "summary": {key: float(value) for key, value in content["summary"].items()},
         "failure": optional(Failure, "failure"),
     }
-    return Manifest(**(content | nested))
+    record = RunRecord(**{field.name: parsed.pop(field.name) for field in fields(RunRecord)})
+    return Manifest(record=record, **parsed)

@@ -33,7 +33,7 @@ from lengthwise.tracking.runs.manifest import (
 )
 from lengthwise.tracking.runs.process import current_owner
 from lengthwise.tracking.runs.provenance import read_git, read_versions
-from lengthwise.tracking.runs.run_record import RunRecord, without_passwords
+from lengthwise.tracking.runs.run_record import RunRecord, hide_password, without_passwords
 
 _METRIC_NAME = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+")
 _MAX_REASON_LENGTH = 2000
@@ -191,37 +191,30 @@ class Run:
         return TRACEBACK_NAME
 
 
-def create_run(record: RunRecord) -> Run:
-    """Make the directory of a new run, and open it.
+def create_run(record: RunRecord, *, output_dir: Path, config_text: str) -> Run:
+    """Make the directory of a new run, and open the run.
 
     Args:
-        record: what is known of the run.
+        record: What is fixed before the run starts.
+        output_dir: Where run directories are; absolute.
+        config_text: The whole configuration as YAML.
 
     Raises:
-        ConfigError: the directory cannot be made.
+        ConfigError: The directory cannot be made.
+        ValueError: `output_dir` is relative.
     """
-    record = without_passwords(record)
     started = time.time()
     git, diff = read_git(project_root())
-    directory = _make_directory(record, started)
-    config = record.config_text.encode()
+    directory = _make_directory(output_dir, record, started)
+    config = hide_password(config_text).encode()
     manifest = Manifest(
+        record=without_passwords(record),
         name=directory.name,
         id=directory.name[-6:],
-        study=record.study,
-        label=record.label,
-        kind=record.kind,
-        parent=record.parent,
         status="RUNNING",
         started=iso_time(started),
         ended=None,
         duration_seconds=None,
-        command=record.command,
-        seed=record.seed,
-        params=record.params,
-        tags=record.tags,
-        dataset=record.dataset,
-        primary_metric=record.primary_metric,
         config_sha256=hashlib.sha256(config).hexdigest(),
         versions=read_versions(),
         git=git,
@@ -256,9 +249,11 @@ def reopen_run(directory: Path) -> Run:
     return Run(directory, manifest)
 
 
-def _make_directory(record: RunRecord, started: float) -> Path:
+def _make_directory(output_dir: Path, record: RunRecord, started: float) -> Path:
+    if not output_dir.is_absolute():
+        raise ValueError(f"output_dir must be absolute; got {output_dir}")
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(started))
-    study = record.output_dir / record.study
+    study = output_dir / record.study
     try:
         study.mkdir(parents=True, exist_ok=True)
         while True:

@@ -1,60 +1,102 @@
-"""What is known of a run before it starts."""
+"""The description of a run that is fixed before it starts."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
-from lengthwise.tracking.runs.manifest import DatasetRecord, PrimaryMetric, Value
+Value = str | int | float | bool | None
+RunKind = Literal["run", "sweep"]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+MAX_RUN_NAME_LENGTH = 130
+"""A run's directory is named by the time, its label and its id."""
+
+_MAX_NAME_LENGTH = 100
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _PASSWORD = re.compile(r"(://[^\s:/@]*:)[^\s/@]+@")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RunRecord:
-    """What is known of a run before it starts.
+class DatasetRecord:
+    """The data of a run.
 
     Args:
-        output_dir: where run directories are made; absolute.
-        study: directory below it, and the experiment in MLflow.
-        label: what the run is, such as `repeat-digits`; part of its name.
-        config_text: the whole configuration as YAML.
-        params: every option under its dotted name, the same names in every run.
-        tags: further facts to filter runs by, such as a sweep's overrides.
-        command: the arguments the process was started with.
-        dataset: the data; None where there is none, as for a sweep.
-        parent: name of the directory of the sweep this run belongs to; None where it stands alone.
-        seed: the run's seed; None for a sweep.
-        kind: `run`, or `sweep` for the parent of runs.
-        primary_metric: by which the runs of the study are compared.
-
-    Raises:
-        ValueError: study or label would not do as the name of a directory, or `output_dir` is relative.
+        name: The option `dataset.name`.
+        sha256: Hexadecimal hash of the data's content.
+        split_sizes: Examples of each split.
     """
 
-    output_dir: Path
+    name: str
+    sha256: str
+    split_sizes: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrimaryMetric:
+    """The metric by which the runs of a study are compared.
+
+    Args:
+        name: `split/metric`, such as `test/exact_match`.
+        greater_is_better: Whether a greater value is better.
+    """
+
+    name: str
+    greater_is_better: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRecord:
+    """What is fixed before a run starts, and stored in its manifest.
+
+    Args:
+        study: Directory below `output_dir`, and the experiment in MLflow.
+        label: What the run is, such as `repeat-digits`; part of its name.
+        params: Every option under its dotted name, the same names in every run.
+        tags: Further texts to filter runs by, such as a sweep's overrides.
+        command: The arguments that the process was started with.
+        dataset: The data; None for a sweep.
+        parent: Name of the sweep that the run belongs to; None for a run outside of sweeps.
+        seed: Seed of the run; None for a sweep.
+        kind: `run`, or `sweep` for the parent of runs.
+        primary_metric: The metric by which the runs of the study are compared; None for a sweep.
+
+    Raises:
+        ValueError: Study, label or parent cannot be the name of a directory.
+    """
+
     study: str
     label: str
-    config_text: str
     params: Mapping[str, Value]
     tags: Mapping[str, str]
     command: tuple[str, ...]
     dataset: DatasetRecord | None
     parent: str | None
     seed: int | None
-    kind: Literal["run", "sweep"] = "run"
+    kind: RunKind = "run"
     primary_metric: PrimaryMetric | None = None
 
     def __post_init__(self) -> None:
-        for field, text in (("study", self.study), ("label", self.label)):
-            if not _NAME.fullmatch(text):
-                raise ValueError(f"{field} must be letters, digits, '_', '.', '-', at most 100; got {text!r}")
-        if not self.output_dir.is_absolute():
-            raise ValueError(f"output_dir must be absolute; got {self.output_dir}")
+        check_name("study", self.study)
+        check_name("label", self.label)
+        if self.parent is not None:
+            check_name("parent", self.parent, max_length=MAX_RUN_NAME_LENGTH)
+
+
+def check_name(field: str, text: str, *, max_length: int = _MAX_NAME_LENGTH) -> None:
+    """Refuse a text that would not do as the name of a directory everywhere, or would lead out of its parent.
+
+    Args:
+        field: What the text names, for the message.
+        text: The name.
+        max_length: In characters.
+
+    Raises:
+        ValueError: It is refused.
+    """
+    if len(text) > max_length or not _NAME.fullmatch(text):
+        raise ValueError(f"{field} must be letters, digits, '_', '.', '-', at most {max_length}; got {text[:200]!r}")
 
 
 def hide_password(text: str) -> str:
@@ -67,10 +109,9 @@ def hide_password(text: str) -> str:
 
 
 def without_passwords(record: RunRecord) -> RunRecord:
-    """Return a record fit to be stored: the password of a database is no part of a run."""
+    """Return a record fit to be stored: the password of a database is not part of a run."""
     return replace(
         record,
-        config_text=hide_password(record.config_text),
         params={key: hide_password(value) if isinstance(value, str) else value for key, value in record.params.items()},
         tags={key: hide_password(value) for key, value in record.tags.items()},
         command=tuple(hide_password(argument) for argument in record.command),

@@ -7,7 +7,7 @@ import numpy as np
 from helpers.study_runs import CUBE, make_grid, make_run, score_cube
 from lengthwise.studies.report.answer import write_answer
 from lengthwise.studies.study import Study, build_study
-from lengthwise.tracking.runs.manifest import PrimaryMetric
+from lengthwise.tracking.runs.run_record import PrimaryMetric
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -33,9 +33,19 @@ def test_numbers_in_the_answer_are_those_of_the_runs() -> None:
     runs = [run.manifest for run in make_grid(CUBE, score_cube)]
     by_seed = [
         np.mean(
-            [r.summary["test/exact_match"] for r in runs if r.seed == s and r.params["model.feedback"] == "teacher"]
+            [
+                r.summary["test/exact_match"]
+                for r in runs
+                if r.record.seed == s and r.record.params["model.feedback"] == "teacher"
+            ]
         )
-        - np.mean([r.summary["test/exact_match"] for r in runs if r.seed == s and r.params["model.feedback"] == "none"])
+        - np.mean(
+            [
+                r.summary["test/exact_match"]
+                for r in runs
+                if r.record.seed == s and r.record.params["model.feedback"] == "none"
+            ]
+        )
         for s in range(3)
     ]
     half = 0.95 * np.sqrt(2 / 0.0975) * np.std(by_seed, ddof=1) / np.sqrt(3)
@@ -116,6 +126,6 @@ def test_confounded_options_are_named() -> None:
 
 def test_missing_and_failed_runs_are_counted() -> None:
     runs = make_grid(CUBE, score_cube)[1:]
-    last = runs[-1].manifest
+    last = runs[-1].manifest.record
     runs[-1] = make_run({key: last.params[key] for key in CUBE}, last.seed, None, status="KILLED")
     assert "Of 24 runs in the grid 22 can be used: 1 killed, 1 not run." in read_answer(build_study(["try"], runs))

@@ -11,7 +11,7 @@ from helpers.study_runs import CUBE, make_grid, make_run, score_cube
 from lengthwise.studies.report.answer import write_answer
 from lengthwise.studies.report.standing import Standing, find_standing
 from lengthwise.studies.study import LearningCurve, StudyRun, build_study
-from lengthwise.tracking.runs.manifest import PrimaryMetric
+from lengthwise.tracking.runs.run_record import PrimaryMetric
 
 LENGTHS = {"model.length": ("fixed", "stop")}
 ERROR = PrimaryMetric(name="test/mean_absolute_error", greater_is_better=False)

@@ -20,7 +20,7 @@ from lengthwise.studies.study import build_study
 
 def test_missing_and_failed_runs_are_listed() -> None:
     runs = make_grid(CUBE, score_cube)[1:]
-    last = runs[-1].manifest
+    last = runs[-1].manifest.record
     runs[-1] = make_run({key: last.params[key] for key in CUBE}, last.seed, None, status="KILLED")
     study = build_study(["try"], runs)
     assert sorted(row[2] for row in tabulate_unfinished(study).rows) == ["killed", "not run"]

@@ -5,6 +5,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,10 +21,8 @@ from lengthwise.tracking.mlflow.mirror import sync
 from lengthwise.tracking.runs.heartbeat import reap
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.run import Run
-from lengthwise.tracking.runs.run_record import RunRecord
-from lengthwise.tracking.session import start_run
 
-MakeRecord = Callable[..., RunRecord]
+StartRun = Callable[..., AbstractContextManager[Run]]
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 """MLflow uses what SQLAlchemy, protobuf and others have deprecated."""
 
@@ -60,11 +59,20 @@ def fill(run: Run) -> None:
 
 
 def test_mlflow_shows_what_the_directory_holds(
-    record: MakeRecord, tracking: MlflowOptions, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: StartRun, tracking: MlflowOptions, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
     monkeypatch.setenv("SECRET_TOKEN", "canary-5812")
-    with start_run(record(params={**record().params, "long": "x" * 7000}), tracking) as run:
+    with start(
+        tracking,
+        params={
+            "latent_dim": 64,
+            "model.name": "repeat",
+            "training.clip_norm": None,
+            "model.head": True,
+            "long": "x" * 7000,
+        },
+    ) as run:
         fill(run)
     found = only_run(client)
     assert found.info.status == "FINISHED"
@@ -99,9 +107,9 @@ def test_mlflow_shows_what_the_directory_holds(
 
 
 def test_the_table_is_one_that_mlflow_reads(
-    record: MakeRecord, tracking: MlflowOptions, client: MlflowClient, tmp_path: Path
+    start: StartRun, tracking: MlflowOptions, client: MlflowClient, tmp_path: Path
 ) -> None:
-    with start_run(record(), tracking) as run:
+    with start(tracking) as run:
         fill(run)
     (found,) = client.search_runs(  # as MLflow's load_table asks
         [only_run(client).info.experiment_id],
@@ -113,10 +121,10 @@ def test_the_table_is_one_that_mlflow_reads(
 
 
 def test_metrics_arrive_while_the_run_goes_on(
-    record: MakeRecord, tracking: MlflowOptions, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+    start: StartRun, tracking: MlflowOptions, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lengthwise.tracking.mlflow.mirror._TICK_SECONDS", 0.05)
-    with start_run(record(), tracking) as run:
+    with start(tracking) as run:
         run.log({"val/loss": 0.5}, step=0)
         state = run.directory / "mirror.json"
         journal_bytes = (run.directory / "metrics.jsonl").stat().st_size
@@ -130,8 +138,8 @@ def test_metrics_arrive_while_the_run_goes_on(
         assert history(client, found.info.run_id, "val/loss") == [(0, 0.5)]
 
 
-def test_infinities_never_become_numbers(record: MakeRecord, tracking: MlflowOptions, client: MlflowClient) -> None:
-    with start_run(record(), tracking) as run:
+def test_infinities_never_become_numbers(start: StartRun, tracking: MlflowOptions, client: MlflowClient) -> None:
+    with start(tracking) as run:
         for step, value in enumerate([math.inf, math.nan, -math.inf, 1.0]):
             run.log({"val/loss": value}, step=step)
     found = only_run(client)
@@ -158,8 +166,8 @@ def save_model(run: Run) -> None:
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["state kept", "state lost"])
-def test_twice_is_once(record: MakeRecord, tracking: MlflowOptions, client: MlflowClient, lost: bool) -> None:
-    with start_run(record(), tracking) as run:
+def test_twice_is_once(start: StartRun, tracking: MlflowOptions, client: MlflowClient, lost: bool) -> None:
+    with start(tracking) as run:
         fill(run)
         save_model(run)
     before = snapshot(client)
@@ -172,8 +180,8 @@ def test_twice_is_once(record: MakeRecord, tracking: MlflowOptions, client: Mlfl
     assert len(client.search_logged_models([only_run(client).info.experiment_id])) == 1
 
 
-def test_the_model_belongs_to_its_run(record: MakeRecord, tracking: MlflowOptions, client: MlflowClient) -> None:
-    with start_run(record(), tracking) as run:
+def test_the_model_belongs_to_its_run(start: StartRun, tracking: MlflowOptions, client: MlflowClient) -> None:
+    with start(tracking) as run:
         run.set_summary({"test/exact_match": 0.75})
         save_model(run)
     found = only_run(client)
@@ -191,9 +199,9 @@ def test_the_model_belongs_to_its_run(record: MakeRecord, tracking: MlflowOption
     assert "model" not in {file.path for file in client.list_artifacts(found.info.run_id)}
 
 
-def test_children_hang_below_their_sweep(record: MakeRecord, tracking: MlflowOptions, client: MlflowClient) -> None:
-    sweep = record(kind="sweep", label="sweep", dataset=None, seed=None, study="grid")
-    with start_run(sweep, tracking) as parent, start_run(record(parent=parent.name, study="grid"), tracking) as child:
+def test_children_hang_below_their_sweep(start: StartRun, tracking: MlflowOptions, client: MlflowClient) -> None:
+    sweep = {"kind": "sweep", "label": "sweep", "dataset": None, "seed": None}
+    with start(tracking, study="grid", **sweep) as parent, start(tracking, parent=parent.name, study="grid") as child:
         child.log({"val/loss": 1.0}, step=0)
     experiment = client.get_experiment_by_name("grid")
     assert experiment is not None
@@ -204,8 +212,8 @@ def test_children_hang_below_their_sweep(record: MakeRecord, tracking: MlflowOpt
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
 
 
-def test_a_failure_is_shown_with_its_reason(record: MakeRecord, tracking: MlflowOptions, client: MlflowClient) -> None:
-    with pytest.raises(ZeroDivisionError), start_run(record(), tracking) as run:
+def test_a_failure_is_shown_with_its_reason(start: StartRun, tracking: MlflowOptions, client: MlflowClient) -> None:
+    with pytest.raises(ZeroDivisionError), start(tracking) as run:
         run.log({"val/loss": 1.0 / 0}, step=0)
     found = only_run(client)
     assert found.info.status == "FAILED"
@@ -214,10 +222,10 @@ def test_a_failure_is_shown_with_its_reason(record: MakeRecord, tracking: Mlflow
 
 
 def test_runs_kept_as_directories_are_brought_later(
-    record: MakeRecord, directory_only: DirectoryOptions, tracking: MlflowOptions, client: MlflowClient
+    start: StartRun, directory_only: DirectoryOptions, tracking: MlflowOptions, client: MlflowClient
 ) -> None:
     for study in ("one", "one", "two"):
-        with start_run(record(study=study), directory_only) as run:
+        with start(directory_only, study=study) as run:
             run.log({"val/loss": 1.0}, step=0)
     outputs = run.directory.parent.parent
     assert not (run.directory / "mirror.json").exists()
@@ -230,21 +238,21 @@ def test_runs_kept_as_directories_are_brought_later(
 
 
 def test_a_sweep_is_synced_with_its_children(
-    record: MakeRecord, directory_only: DirectoryOptions, tracking: MlflowOptions
+    start: StartRun, directory_only: DirectoryOptions, tracking: MlflowOptions
 ) -> None:
-    with start_run(record(kind="sweep", label="sweep"), directory_only) as parent:
+    with start(directory_only, kind="sweep", label="sweep") as parent:
         for _ in range(2):
-            with start_run(record(parent=parent.name), directory_only):
+            with start(directory_only, parent=parent.name):
                 pass
-        with start_run(record(), directory_only):
+        with start(directory_only):
             pass
     assert len(sync(parent.directory.parent.parent, tracking, run=parent.name)) == 3
 
 
 def test_more_metrics_than_a_call_takes(
-    record: MakeRecord, directory_only: DirectoryOptions, tracking: MlflowOptions, client: MlflowClient
+    start: StartRun, directory_only: DirectoryOptions, tracking: MlflowOptions, client: MlflowClient
 ) -> None:
-    with start_run(record(), directory_only) as run:
+    with start(directory_only) as run:
         for step in range(250):
             run.log({f"train/m{i}": float(step * i) for i in range(5)}, step=step)
     sync(run.directory.parent.parent, tracking)
@@ -255,9 +263,9 @@ def test_more_metrics_than_a_call_takes(
 
 
 def test_a_database_made_anew_gets_everything_again(
-    record: MakeRecord, tracking: MlflowOptions, empty_database: Path, tmp_path: Path
+    start: StartRun, tracking: MlflowOptions, empty_database: Path, tmp_path: Path
 ) -> None:
-    with start_run(record(), tracking) as run:
+    with start(tracking) as run:
         fill(run)
     anew = replace(tracking, uri=f"sqlite:///{tmp_path}/anew.db")
     shutil.copy(empty_database, tmp_path / "anew.db")
@@ -271,9 +279,9 @@ def test_a_database_made_anew_gets_everything_again(
 
 
 def test_what_was_deleted_in_mlflow_stays_deleted(
-    record: MakeRecord, tracking: MlflowOptions, client: MlflowClient
+    start: StartRun, tracking: MlflowOptions, client: MlflowClient
 ) -> None:
-    with start_run(record(), tracking) as run:
+    with start(tracking) as run:
         pass
     found = only_run(client)
     client.delete_run(found.info.run_id)
@@ -282,23 +290,23 @@ def test_what_was_deleted_in_mlflow_stays_deleted(
         f"It was deleted in MLflow; to have it back: mlflow runs restore --run-id {found.info.run_id}"
     )
     client.delete_experiment(found.info.experiment_id)
-    with start_run(record(), replace(tracking, timeout_seconds=20.0)) as second:
+    with start(replace(tracking, timeout_seconds=20.0)) as second:
         pass
     problems = {synced.name: synced.problem for synced in sync(run.directory.parent.parent, tracking)}
     assert "mlflow experiments restore -x" in str(problems[second.name])
 
 
 def test_a_reaped_run_is_closed_in_mlflow_by_the_next_start(
-    record: MakeRecord, tracking: MlflowOptions, client: MlflowClient
+    start: StartRun, tracking: MlflowOptions, client: MlflowClient
 ) -> None:
-    with start_run(record(study="first"), tracking) as run:
+    with start(tracking, study="first") as run:
         run.log({"val/loss": 1.0}, step=0)
     manifest = json.loads((run.directory / "manifest.json").read_text())
     manifest |= {"status": "RUNNING", "owner": manifest["owner"] | {"pid": 2**22 + 1}}
     (run.directory / "manifest.json").write_text(json.dumps(manifest))
     (run.directory / "heartbeat").touch()
     client.update_run(only_run(client, "first").info.run_id, status="RUNNING")
-    with start_run(record(study="second"), tracking):
+    with start(tracking, study="second"):
         deadline = time.monotonic() + 30
         while only_run(client, "first").info.status == "RUNNING" and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -307,10 +315,10 @@ def test_a_reaped_run_is_closed_in_mlflow_by_the_next_start(
 
 
 def test_a_link_out_of_the_directory_is_not_followed(
-    record: MakeRecord, tracking: MlflowOptions, client: MlflowClient, tmp_path: Path
+    start: StartRun, tracking: MlflowOptions, client: MlflowClient, tmp_path: Path
 ) -> None:
     (tmp_path / "private").write_text("private")
-    with start_run(record(), tracking) as run:
+    with start(tracking) as run:
         run.path("link").symlink_to(tmp_path / "private")
     names = {file.path for file in client.list_artifacts(only_run(client).info.run_id)}
     assert names == {"config.yaml", "manifest.json"}

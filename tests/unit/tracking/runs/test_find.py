@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,15 @@ import pytest
 from lengthwise.config.options import DirectoryOptions
 from lengthwise.errors import RunError
 from lengthwise.tracking.runs.find import find_run, list_runs
-from lengthwise.tracking.runs.run_record import RunRecord
-from lengthwise.tracking.session import start_run
+from lengthwise.tracking.runs.run import Run
+
+StartRun = Callable[..., AbstractContextManager[Run]]
 
 
 @pytest.fixture
-def runs(record: Callable[..., RunRecord], directory_only: DirectoryOptions, tmp_path: Path) -> Path:
+def runs(start: StartRun, directory_only: DirectoryOptions, tmp_path: Path) -> Path:
     """Four runs with names that are told: one a sweep, the last the newest."""
-    with start_run(record(), directory_only) as run:
+    with start(directory_only) as run:
         run.set_summary({"test/exact_match": 0.5})
     template = json.loads((run.directory / "manifest.json").read_text())
     outputs = tmp_path / "four"
@@ -40,13 +42,13 @@ def test_newest_first(runs: Path) -> None:
     (runs / "one" / "stray").mkdir()
     (runs / "one" / "damaged").mkdir()
     (runs / "one" / "damaged" / "manifest.json").write_text('{"name"')
-    assert [run.id for run in list_runs(runs)] == ["ccc444", "bbb333", "aab222", "aaa111"]
-    assert [run.id for run in list_runs(runs, "one")] == ["aab222", "aaa111"]
+    assert [run.manifest.id for run in list_runs(runs)] == ["ccc444", "bbb333", "aab222", "aaa111"]
+    assert [run.manifest.id for run in list_runs(runs, "one")] == ["aab222", "aaa111"]
     assert list_runs(runs, "none") == []
     found = list_runs(runs, "one")[0]
-    assert found.summary == {"test/exact_match": 0.5}
-    assert (found.status, found.seed, found.dataset) == ("FINISHED", 5, "digits")
-    assert found.directory == runs / "one" / found.name
+    assert found.manifest.summary == {"test/exact_match": 0.5}
+    assert (found.manifest.status, found.manifest.record.seed) == ("FINISHED", 5)
+    assert found.directory == runs / "one" / found.manifest.name
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_newest_first(runs: Path) -> None:
     ],
 )
 def test_a_run_is_found(runs: Path, reference: str, number: str) -> None:
-    assert find_run(runs, reference).id == number
+    assert find_run(runs, reference).manifest.id == number
 
 
 def test_a_run_is_found_by_its_directory(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,20 +113,20 @@ def change_manifest(directory: Path, **changes: object) -> None:
 
 def test_the_best_of_a_study_by_its_primary_metric(runs: Path) -> None:
     first, second = (find_run(runs, number).directory for number in ("aaa111", "aab222"))
-    assert find_run(runs, "best:one").id == "aab222", "of equal ones the newest"
+    assert find_run(runs, "best:one").manifest.id == "aab222", "of equal ones the newest"
     change_manifest(first, summary={"test/exact_match": 0.7})
-    assert find_run(runs, "best:one").id == "aaa111"
+    assert find_run(runs, "best:one").manifest.id == "aaa111"
     error = {"name": "test/error_rate", "greater_is_better": False}
     change_manifest(first, summary={"test/error_rate": 0.7}, primary_metric=error)
     change_manifest(second, summary={"test/error_rate": 0.2}, primary_metric=error)
-    assert find_run(runs, "best:one").id == "aab222"
+    assert find_run(runs, "best:one").manifest.id == "aab222"
     change_manifest(second, summary={"test/error_rate": "nan"})
-    assert find_run(runs, "best:one").id == "aaa111"
+    assert find_run(runs, "best:one").manifest.id == "aaa111"
     change_manifest(second, summary={"test/error_rate": 0.9, "val/error_rate": 0.1})
-    assert find_run(runs, "best:one").id == "aab222", "chosen by the validation split"
+    assert find_run(runs, "best:one").manifest.id == "aab222", "chosen by the validation split"
     change_manifest(second, summary={})
     change_manifest(first, status="FAILED")
     for reference in ("best:one", "best:none", "best:", "best:*"):
         with pytest.raises(RunError):
             find_run(runs, reference)
-    assert find_run(runs, "best:two").id == "bbb333", "the sweep is no candidate"
+    assert find_run(runs, "best:two").manifest.id == "bbb333", "the sweep is no candidate"

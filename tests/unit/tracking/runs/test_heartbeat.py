@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +14,13 @@ from lengthwise.config.options import DirectoryOptions
 from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME, free_reserve, reap
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest, seconds_of, write_manifest
 from lengthwise.tracking.runs.process import current_owner, is_gone
-from lengthwise.tracking.runs.run_record import RunRecord
-from lengthwise.tracking.session import start_run
+from lengthwise.tracking.runs.run import Run
 
 OWN = current_owner()
 NOBODY = 2**22 + 1
 """Above the highest process id of Linux."""
+
+StartRun = Callable[..., AbstractContextManager[Run]]
 
 
 @pytest.mark.parametrize(
@@ -52,8 +54,8 @@ def test_a_process_that_has_ended_but_not_been_waited_for_is_gone() -> None:
 
 
 @pytest.fixture
-def ended(record: Callable[..., RunRecord], directory_only: DirectoryOptions) -> tuple[Path, Manifest]:
-    with start_run(record(), directory_only) as run:
+def ended(start: StartRun, directory_only: DirectoryOptions) -> tuple[Path, Manifest]:
+    with start(directory_only) as run:
         pass
     return run.directory, read_manifest(run.directory)
 
@@ -78,8 +80,8 @@ def test_the_dead_are_closed(ended: tuple[Path, Manifest]) -> None:
     assert reap(directory.parent.parent) == ()
 
 
-def test_the_living_are_spared(record: Callable[..., RunRecord], directory_only: DirectoryOptions) -> None:
-    with start_run(record(), directory_only) as run:
+def test_the_living_are_spared(start: StartRun, directory_only: DirectoryOptions) -> None:
+    with start(directory_only) as run:
         os.utime(run.directory / HEARTBEAT_NAME, (0, 0))
         assert reap(run.directory.parent.parent) == ()
         assert read_manifest(run.directory).status == "RUNNING"
@@ -102,11 +104,9 @@ def test_a_directory_killed_before_its_manifest_does_no_harm(tmp_path: Path) -> 
     assert reap(tmp_path / "nowhere") == ()
 
 
-def test_the_heart_beats(
-    record: Callable[..., RunRecord], directory_only: DirectoryOptions, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_heart_beats(start: StartRun, directory_only: DirectoryOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lengthwise.tracking.runs.heartbeat._TOUCH_EVERY", 1)
-    with start_run(record(), directory_only) as run:
+    with start(directory_only) as run:
         heartbeat = run.directory / HEARTBEAT_NAME
         os.utime(heartbeat, (0, 0))
         deadline = time.monotonic() + 20
@@ -115,10 +115,8 @@ def test_the_heart_beats(
         assert time.time() - heartbeat.stat().st_mtime < 20
 
 
-def test_an_open_run_holds_space_for_its_end(
-    record: Callable[..., RunRecord], directory_only: DirectoryOptions
-) -> None:
-    with start_run(record(), directory_only) as run:
+def test_an_open_run_holds_space_for_its_end(start: StartRun, directory_only: DirectoryOptions) -> None:
+    with start(directory_only) as run:
         heartbeat = run.directory / HEARTBEAT_NAME
         assert heartbeat.stat().st_size == 64 * 1024
         free_reserve(run.directory)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,16 @@ from lengthwise.errors import ConfigError, DataError, Terminated
 from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.manifest import read_manifest
+from lengthwise.tracking.runs.run import Run
 from lengthwise.tracking.runs.run_record import RunRecord, hide_password
-from lengthwise.tracking.session import start_run
 
-MakeRecord = Callable[..., RunRecord]
+StartRun = Callable[..., AbstractContextManager[Run]]
 
 
-def test_the_directory_tells_what_the_run_was(record: MakeRecord, directory_only: DirectoryOptions) -> None:
-    with start_run(record(), directory_only) as run:
+def test_the_directory_tells_what_the_run_was(
+    start: StartRun, record: Callable[..., RunRecord], directory_only: DirectoryOptions
+) -> None:
+    with start(directory_only) as run:
         assert json.loads((run.directory / "manifest.json").read_text())["status"] == "RUNNING"
         assert (run.directory / HEARTBEAT_NAME).exists()
         run.log({"train/loss": 0.5, "val/loss": 0.75}, step=3)
@@ -37,8 +40,7 @@ def test_the_directory_tells_what_the_run_was(record: MakeRecord, directory_only
     assert manifest.status == "FINISHED"
     assert manifest.failure is None
     assert manifest.summary == {"test/exact_match": 0.9}
-    assert manifest.params == record().params
-    assert manifest.dataset == record().dataset
+    assert manifest.record == record()
     assert manifest.owner.pid == os.getpid()
     assert manifest.versions["python"] == ".".join(map(str, sys.version_info[:3]))
     assert manifest.duration_seconds is not None
@@ -51,7 +53,7 @@ def test_the_directory_tells_what_the_run_was(record: MakeRecord, directory_only
 
 
 def test_runs_of_one_second_are_apart(
-    record: MakeRecord, directory_only: DirectoryOptions, monkeypatch: pytest.MonkeyPatch
+    start: StartRun, directory_only: DirectoryOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draws = iter(["aaaaaa", "aaaaaa", "aaaaaa", "bbbbbb"])
     monkeypatch.setattr(
@@ -60,7 +62,7 @@ def test_runs_of_one_second_are_apart(
     monkeypatch.setattr("lengthwise.tracking.runs.run.time.strftime", lambda *_: "20261121-120000")
     names = []
     for _ in range(2):
-        with start_run(record(), directory_only) as run:
+        with start(directory_only) as run:
             names.append(run.name)
     assert names == ["20261121-120000-repeat-digits-aaaaaa", "20261121-120000-repeat-digits-bbbbbb"]
 
@@ -86,9 +88,9 @@ ENDINGS = [
 
 @pytest.mark.parametrize(("error", "status", "reason"), ENDINGS, ids=lambda value: repr(value)[:30])
 def test_every_ending_has_its_status(
-    record: MakeRecord, directory_only: DirectoryOptions, error: BaseException, status: str, reason: str | None
+    start: StartRun, directory_only: DirectoryOptions, error: BaseException, status: str, reason: str | None
 ) -> None:
-    with pytest.raises(type(error)), start_run(record(), directory_only) as run:
+    with pytest.raises(type(error)), start(directory_only) as run:
         raise error
     manifest = read_manifest(run.directory)
     assert manifest.status == status
@@ -98,23 +100,23 @@ def test_every_ending_has_its_status(
         assert "raise error\nValueError: a\nb" in (run.directory / "traceback.txt").read_text()
 
 
-def test_sigterm_ends_the_run_as_killed(record: MakeRecord, directory_only: DirectoryOptions) -> None:
+def test_sigterm_ends_the_run_as_killed(start: StartRun, directory_only: DirectoryOptions) -> None:
     def be_terminated() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(5)
 
-    with pytest.raises(Terminated) as caught, start_run(record(), directory_only) as run:
+    with pytest.raises(Terminated) as caught, start(directory_only) as run:
         be_terminated()
     assert caught.value.code == 143
     assert read_manifest(run.directory).status == "KILLED"
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-def test_a_handler_of_the_callers_is_left_alone(record: MakeRecord, directory_only: DirectoryOptions) -> None:
+def test_a_handler_of_the_callers_is_left_alone(start: StartRun, directory_only: DirectoryOptions) -> None:
     calls = []
     before = signal.signal(signal.SIGTERM, lambda *_: calls.append(1))
     try:
-        with start_run(record(), directory_only) as run:
+        with start(directory_only) as run:
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(0.01)
     finally:
@@ -124,19 +126,19 @@ def test_a_handler_of_the_callers_is_left_alone(record: MakeRecord, directory_on
 
 
 @pytest.mark.parametrize("name", ["loss", "val loss", "", "val/", "/loss", "val/lo ss", "val/é", "a//b"])
-def test_metrics_are_named_by_split(record: MakeRecord, directory_only: DirectoryOptions, name: str) -> None:
-    with start_run(record(), directory_only) as run, pytest.raises(ValueError, match="split/metric"):
+def test_metrics_are_named_by_split(start: StartRun, directory_only: DirectoryOptions, name: str) -> None:
+    with start(directory_only) as run, pytest.raises(ValueError, match="split/metric"):
         run.log({"val/loss": 1.0, name: 1.0}, step=0)
     assert read_journal(run.directory / "metrics.jsonl")[0] == []
 
 
-def test_a_negative_step_is_refused(record: MakeRecord, directory_only: DirectoryOptions) -> None:
-    with start_run(record(), directory_only) as run, pytest.raises(ValueError, match="at least 0; got -1"):
+def test_a_negative_step_is_refused(start: StartRun, directory_only: DirectoryOptions) -> None:
+    with start(directory_only) as run, pytest.raises(ValueError, match="at least 0; got -1"):
         run.log({"val/loss": 1.0}, step=-1)
 
 
-def test_a_summary_is_logged_once(record: MakeRecord, directory_only: DirectoryOptions) -> None:
-    with start_run(record(), directory_only) as run:
+def test_a_summary_is_logged_once(start: StartRun, directory_only: DirectoryOptions) -> None:
+    with start(directory_only) as run:
         run.log({"val/loss": 0.25}, step=7)
         run.set_summary({"val/loss": 0.25, "test/error": math.nan})
         run.set_summary({"test/error": math.nan, "test/exact_match": 1.0})
@@ -148,15 +150,13 @@ def test_a_summary_is_logged_once(record: MakeRecord, directory_only: DirectoryO
 
 
 @pytest.mark.parametrize("parts", [("..", "x"), ("/elsewhere/x",), ("a", "../../x"), (), (".",), ("a/../..",)])
-def test_files_stay_in_the_directory(
-    record: MakeRecord, directory_only: DirectoryOptions, parts: tuple[str, ...]
-) -> None:
-    with start_run(record(), directory_only) as run, pytest.raises(ValueError, match="lies in its directory"):
+def test_files_stay_in_the_directory(start: StartRun, directory_only: DirectoryOptions, parts: tuple[str, ...]) -> None:
+    with start(directory_only) as run, pytest.raises(ValueError, match="lies in its directory"):
         run.path(*parts)
 
 
-def test_files_are_written_whole(record: MakeRecord, directory_only: DirectoryOptions) -> None:
-    with start_run(record(), directory_only) as run:
+def test_files_are_written_whole(start: StartRun, directory_only: DirectoryOptions) -> None:
+    with start(directory_only) as run:
         run.write_text("samples/test.md", "é\n")
         run.write_json("samples/test.json", {"columns": ["a"], "data": [[math.nan], [math.inf], [1.5], ["é"]]})
         figure = run.path("figures", "curves.png")
@@ -168,30 +168,43 @@ def test_files_are_written_whole(record: MakeRecord, directory_only: DirectoryOp
 
 
 def test_an_output_dir_that_cannot_be_made_is_told(
-    record: MakeRecord, directory_only: DirectoryOptions, tmp_path: Path
+    start: StartRun, directory_only: DirectoryOptions, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(ConfigError, match=r"output_dir must be a directory that can be written \(Not a directory\)"),
-        start_run(record(output_dir=tmp_path / "file"), directory_only),
+        start(directory_only, output_dir=tmp_path / "file"),
     ):
         pass
 
 
 @pytest.mark.parametrize(
-    "changes", [{"study": "../x"}, {"study": "a/b"}, {"label": ""}, {"output_dir": Path("outputs")}]
+    "changes",
+    [
+        *({"study": name} for name in ("../x", "a/b", "/x", ".", "..", ".x", "x" * 101, "a\0", "a\n")),
+        {"label": ""},
+        {"parent": "../x"},
+    ],
 )
-def test_a_record_that_names_no_directory_is_refused(record: MakeRecord, changes: dict[str, object]) -> None:
+def test_a_record_that_names_no_directory_is_refused(
+    record: Callable[..., RunRecord], changes: dict[str, object]
+) -> None:
     with pytest.raises(ValueError, match=next(iter(changes))):
         record(**changes)
 
 
-def test_passwords_are_not_stored(record: MakeRecord, directory_only: DirectoryOptions) -> None:
+def test_a_relative_output_dir_is_refused(start: StartRun, directory_only: DirectoryOptions) -> None:
+    with (
+        pytest.raises(ValueError, match="must be absolute; got outputs"),
+        start(directory_only, output_dir=Path("outputs")),
+    ):
+        pass
+
+
+def test_passwords_are_not_stored(start: StartRun, directory_only: DirectoryOptions) -> None:
     uri = "postgresql://me:s3cret@host:5432/runs"
-    made = record(
-        config_text=f"uri: {uri}\n", params={"tracking.uri": uri}, command=("train.py", f"tracking.uri={uri}")
-    )
-    with start_run(made, directory_only) as run:
+    changes = {"params": {"tracking.uri": uri}, "command": ("train.py", f"tracking.uri={uri}")}
+    with start(directory_only, config_text=f"uri: {uri}\n", **changes) as run:
         pass
     stored = "".join(path.read_text() for path in run.directory.iterdir() if path.suffix in {".json", ".yaml"})
     assert "s3cret" not in stored
@@ -199,14 +212,14 @@ def test_passwords_are_not_stored(record: MakeRecord, directory_only: DirectoryO
     assert hide_password("http://host:5000/a@b") == "http://host:5000/a@b"
 
 
-def test_a_second_start_closes_the_dead(record: MakeRecord, directory_only: DirectoryOptions) -> None:
+def test_a_second_start_closes_the_dead(start: StartRun, directory_only: DirectoryOptions) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    with start_run(record(), directory_only) as run:
+    with start(directory_only) as run:
         manifest = json.loads((run.directory / "manifest.json").read_text())
     manifest["status"] = "RUNNING"
     manifest["owner"]["pid"] = dead.pid
     (run.directory / "manifest.json").write_text(json.dumps(manifest))
     (run.directory / HEARTBEAT_NAME).touch()
-    with start_run(record(), directory_only):
+    with start(directory_only):
         assert read_manifest(run.directory).status == "KILLED"

@@ -1,0 +1,46 @@
+"""Manifests of runs that have not taken place."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from lengthwise.tracking.runs.manifest import Manifest
+from lengthwise.tracking.runs.process import current_owner
+from lengthwise.tracking.runs.run_record import RunRecord
+
+OWNER = current_owner()
+
+
+def make_manifest(**changes: Any) -> Manifest:
+    """Return the manifest of a finished run.
+
+    Args:
+        changes: fields of the manifest or of its record.
+    """
+    values: dict[str, Any] = {
+        "name": "run",
+        "id": "abcdef",
+        "study": "try",
+        "label": "run",
+        "kind": "run",
+        "parent": None,
+        "status": "FINISHED",
+        "started": "2026-01-01T00:00:00.000+00:00",
+        "ended": "2026-01-01T00:00:09.000+00:00",
+        "duration_seconds": 9.0,
+        "command": ("python", "train.py"),
+        "seed": 0,
+        "params": {},
+        "tags": {},
+        "dataset": None,
+        "primary_metric": None,
+        "config_sha256": "cd" * 32,
+        "versions": {"lengthwise": "0.1.0"},
+        "git": None,
+        "owner": OWNER,
+        "summary": {},
+        "failure": None,
+    }
+    values |= changes
+    return Manifest(record=RunRecord(**{field.name: values.pop(field.name) for field in fields(RunRecord)}), **values)
