@@ -81,6 +81,68 @@ def test_a_flag_that_is_not_taken_is_refused(flag: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--cfg", "job", "--cfg", "all"], "--cfg is given twice"),
+        (["-m", "--multirun"], "--multirun is given twice"),
+        (["--config-dir=a", "seed=1", "-cd", "b"], "--config-dir is given twice"),
+        (["--info", "plugins", "--info", "config"], "--info is given twice"),
+        (["--package", "model"], "--package has no effect without --cfg"),
+        (["--resolve", "--help"], "--resolve has no effect without --cfg"),
+        (["--run", "-m"], "--multirun cannot be used with --run"),
+        (["--cfg", "job", "-m"], "--multirun cannot be used with --cfg"),
+        (["--help", "--info"], "--info cannot be used with --help"),
+        (["--shell-completion", "--hydra-help"], "--shell-completion cannot be used with --hydra-help"),
+    ],
+)
+def test_a_flag_without_effect_is_refused(arguments: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_arguments(arguments)
+
+
+SWEEP = "# @package _global_\nhydra: {mode: MULTIRUN}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["seed=1", "seed=2"], "seed is given twice; got seed=1 seed=2. Leave one of them out."),
+        (["model=repeat", "seed=1", "model=stateful"], "model is given twice; got model=repeat model=stateful."),
+        (["model={cell: gru, dropout: 0}", "model.cell=lstm"], "model.cell is given twice"),
+        (["seed=1", "++seed=1"], "seed is given twice"),
+        (["-m", "seed=1,2", "seed=3"], "seed is given twice"),
+        (["hydra.launcher.retries=2"], "hydra.launcher.retries has no effect on a single run; got 2. Add -m"),
+        (["hydra/launcher=local"], "hydra/launcher has no effect on a single run; got local."),
+        (["hydra/sweeper=optuna"], "hydra/sweeper has no effect on a single run; got optuna."),
+        (["+hydra.sweeper.params.seed=1"], "hydra.sweeper.params.seed has no effect on a single run"),
+        (["-m", "hydra.mode=RUN"], "hydra.mode cannot be RUN with --multirun"),
+        (["--run", "hydra.mode=MULTIRUN"], "--run has no effect on a sweep"),
+        (["--run", "--config-dir", "mine", "experiment=sweep"], "--run has no effect on a sweep"),
+        (["--cfg", "job", "--package", "modle"], "--package must be a part of the configuration; got 'modle'."),
+        (["--config-dir", "nowhere"], "--config-dir must be a directory; got 'nowhere'."),
+        (["--config-path", "nowhere"], "--config-path must be a directory; got 'nowhere'."),
+        (["--config-name", "nowhere"], "--config-name names no primary configuration"),
+    ],
+)
+def test_a_command_line_without_effect_is_refused(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    (tmp_path / "mine" / "experiment" / "sweep.yaml").write_text(SWEEP)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main(JobFunction(run=fail))
+    output = capsys.readouterr()
+    assert (ended.value.code, output.out, output.err.count("\n")) == (2, "", 1)
+    assert output.err.startswith(message)
+
+
+@pytest.mark.parametrize(
     ("arguments", "command"),
     [
         (["/home/me/train.py", "seed=1"], ("python", "train.py", "seed=1")),

@@ -73,6 +73,20 @@ def test_options_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
         (["ui", "study"], "`lengthwise ui` takes none of 'study'"),
         (["ui", "tracking=directory"], "tracking must be mlflow for the UI; got directory"),
         (["sync", "tracking=directory"], "tracking must be mlflow"),
+        (
+            ["runs", "seed=3"],
+            "seed has no effect on `lengthwise runs`. Leave it out; output_dir and tracking can be given",
+        ),
+        (["runs", "+model.cell=gru"], "model.cell has no effect on `lengthwise runs`"),
+        (["reap", "decoding=beam"], "decoding has no effect on `lengthwise reap`"),
+        (["ui", "hydra/launcher=local"], "hydra/launcher has no effect on `lengthwise ui`"),
+        (["ui", "hydra.launcher.retries=2"], "hydra.launcher.retries has no effect on `lengthwise ui`"),
+        (["runs", "output_dir=a", "output_dir=b"], "output_dir is given twice; got output_dir=a output_dir=b"),
+        (["runs", "output_dir=["], "output_dir has a value that cannot be read"),
+        (["register", "a", "b", "decoding=beam"], "`lengthwise register` takes RUN and NAME; got 'a b decoding=beam'"),
+        (["models", "stateful", "model=repeat"], "model is given twice"),
+        (["models", "timesteps=5"], "timesteps has no effect without a dataset"),
+        (["models", "training.epochs=5"], "training.epochs has no effect on `lengthwise models`"),
     ],
 )
 def test_a_mistake_gives_one_message(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,12 +24,12 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         Hydra's flags, and the overrides as `overrides`.
 
     Raises:
-        ConfigError: a flag is unknown, lacks its value, or would run code.
+        ConfigError: a flag is unknown, lacks its value, would run code, or has no effect beside another.
     """
     parser = get_args_parser()
     parser.exit_on_error = False
     try:
-        known, unknown = parser.parse_known_intermixed_args(list(arguments))
+        known, unknown = parser.parse_known_intermixed_args(list(arguments), _GivenOnce())
     except argparse.ArgumentError as error:
         flag = error.argument_name or "the command line"
         raise ConfigError(flag, error.message, received=None, remedy=_REMEDY) from error
@@ -40,7 +40,31 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     if known.experimental_rerun is not None:
         rule = "is not taken: it would run code from a pickle file"
         raise ConfigError("--experimental-rerun", rule, received=None, remedy="Give the options of the run again")
+    _check_effects(known)
     return known
+
+
+class _GivenOnce(argparse.Namespace):
+    """Flags as they are read; a second value of one is refused, since only the last would take effect."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "overrides" and getattr(self, name, None):
+            flag = f"--{name.replace('_', '-')}"
+            raise ConfigError(flag, "is given twice", received=None, remedy="Leave one of them out")
+        super().__setattr__(name, value)
+
+
+def _check_effects(known: argparse.Namespace) -> None:
+    """Refuse flags that exclude each other, or have an effect only with another that is missing."""
+    tasks = ("help", "hydra_help", "cfg", "info", "shell_completion", "run", "multirun")
+    given = [f"--{name.replace('_', '-')}" for name in tasks if getattr(known, name)]
+    if len(given) > 1:
+        remedy = f"Choose one of {' and '.join(given)}"
+        raise ConfigError(given[1], f"cannot be used with {given[0]}", received=None, remedy=remedy)
+    if known.package is not None and known.cfg is None:
+        raise ConfigError("--package", "has no effect without --cfg", received=None, remedy="Add --cfg job")
+    if known.resolve and known.cfg is None:
+        raise ConfigError("--resolve", "has no effect without --cfg", received=None, remedy="Add --cfg job")
 
 
 def describe_command(arguments: Sequence[str]) -> tuple[str, ...]:

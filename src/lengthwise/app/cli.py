@@ -12,12 +12,11 @@ from typing import NoReturn
 from lengthwise.app.commands import COMMANDS, Command
 from lengthwise.app.exit_status import EXIT_REFUSED, report_error
 from lengthwise.app.request import Request
-from lengthwise.config.documentation import suggest
-from lengthwise.errors import LengthwiseError
+from lengthwise.config.documentation import describe_options, suggest
+from lengthwise.errors import ConfigError, LengthwiseError
 
 _TRAIN = "train"
 _TRAIN_MEANING = "Train a model, or a sweep of them: `lengthwise train --help`."
-_PLACE_OR_DECODING = re.compile(r"^(decoding|output_dir|tracking)[.=]")
 _WIDTH = 100
 
 
@@ -64,7 +63,7 @@ def describe_commands() -> str:
     ]
     note = (
         "All but options also take OPTION=VALUE as train does, such as output_dir=DIR or tracking.uri=URI, and models "
-        "also latent_dim=256, dataset=scan or feedback=own. `lengthwise COMMAND --help` shows a command's flags."
+        "latent_dim=256, dataset=scan or feedback=own. `lengthwise COMMAND --help` lists what a command takes."
     )
     title = "Controlled experiments on how sequence-to-sequence models make length."
     return "\n".join([title, "", "Usage: lengthwise COMMAND ...", "", *lines, "", textwrap.fill(note, _WIDTH)])
@@ -98,15 +97,15 @@ def _write_usage(name: str, command: Command) -> str:
         f"lengthwise {name}",
         command.usage,
         "[FLAG ...]" if command.flags else "",
-        "[OPTION=VALUE ...]" if command.takes_options else "",
+        "[OPTION=VALUE ...]" if command.options else "",
     )
     return " ".join(filter(None, parts))
 
 
 def _describe_words(command: Command) -> str:
     rows = {word.name: f"{word.demand}." for word in command.words}
-    if command.takes_options:
-        rows["OPTION=VALUE"] = "Set an option as for train, such as output_dir=DIR."
+    if command.options:
+        rows["OPTION=VALUE"] = f"Set an option as for train: {_list_names(command.options)}."
     column = max(map(len, rows)) + 4
     return "\n".join([command.meaning, "", *(f"  {name}".ljust(column) + meaning for name, meaning in rows.items())])
 
@@ -130,16 +129,18 @@ def read_command(arguments: Sequence[str]) -> tuple[Command, Request]:
     command = COMMANDS[name]
     flags = _make_parsers()[name].parse_intermixed_args(rest)
     given = flags.words
-    overrides = [word for word in given if command.takes_options and _is_option(word, command)]
+    overrides = [word for word in given if command.options and _is_option(word, command)]
     words = [word for word in given if word not in overrides]
     _check_words(name, command, words)
+    if overrides:
+        _check_options(name, command, overrides)
     return command, Request(words=tuple(words), overrides=tuple(overrides), flags=flags)
 
 
 def _is_option(word: str, command: Command) -> bool:
     """Tell an option from a word; texts, names and directories may hold a `=` themselves."""
     if command.repeats or len(command.words) > 1:
-        return _PLACE_OR_DECODING.search(word) is not None
+        return re.match(rf"({'|'.join(command.options)})[.=]", word) is not None
     return "=" in word
 
 
@@ -149,5 +150,33 @@ def _check_words(name: str, command: Command, words: Sequence[str]) -> None:
         raise LengthwiseError(f"{missing.demand}. Usage: lengthwise {name} {command.usage}.")
     if len(words) > len(command.words) and not command.repeats:
         names = [word.name for word in command.words]
-        taken = f"one {names[0]}" if len(names) == 1 else " ".join(names) or "none"
-        raise LengthwiseError(f"`lengthwise {name}` takes {taken} of {' '.join(words)!r}. Leave the rest out.")
+        given = " ".join(words)
+        if not names:
+            raise LengthwiseError(f"`lengthwise {name}` takes none of {given!r}. Leave the rest out.")
+        taken = f"one {names[0]}" if len(names) == 1 else " and ".join(names)
+        raise LengthwiseError(f"`lengthwise {name}` takes {taken}; got {given!r}. Leave the rest out.")
+
+
+def _check_options(name: str, command: Command, overrides: Sequence[str]) -> None:
+    """Refuse options that are given twice, or that exist but have no effect on the command."""
+    from lengthwise.config.hydra_errors import explain_error
+    from lengthwise.config.overrides import check_given_once, check_overrides
+
+    try:
+        check_overrides(overrides)
+        check_given_once(overrides)
+    except Exception as error:
+        raise explain_error(error, overrides) from error
+    if "decoding" in command.options:
+        return  # who loads a trained run says which options a run takes
+    sections = {option.name.partition(".")[0] for option in describe_options()}
+    for override in overrides:
+        option = override.lstrip("+").partition("=")[0]
+        section = re.split(r"[./@]", option)[0]
+        if section in sections and section not in command.options and option != "hydra.searchpath":
+            remedy = f"Leave it out; {_list_names(command.options)} can be given"
+            raise ConfigError(option, f"has no effect on `lengthwise {name}`", received=None, remedy=remedy)
+
+
+def _list_names(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -24,6 +24,9 @@ class Word:
 
 
 RUN = Word(name="RUN", demand="Name a run: its id, a directory, `latest`, `best:STUDY`; `lengthwise runs` lists them")
+PLACES = ("output_dir", "tracking")
+"""The options that say where runs are."""
+
 STUDY = Word(name="STUDY", demand="Name a study; `lengthwise runs` lists the runs of all")
 
 
@@ -37,7 +40,7 @@ class Command:
         words: the words that it takes, in order.
         num_required: how many of the words must be given.
         repeats: whether the last word may be given several times.
-        takes_options: whether `OPTION=VALUE` may be given.
+        options: the options, or sections of them, that have an effect on it.
         flags: further arguments, as `argparse` takes them.
     """
 
@@ -46,7 +49,7 @@ class Command:
     words: tuple[Word, ...] = ()
     num_required: int = 0
     repeats: bool = False
-    takes_options: bool = True
+    options: tuple[str, ...] = ()
     flags: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
@@ -63,12 +66,12 @@ COMMANDS: Mapping[str, Command] = {
         run=show.show_options,
         meaning="Show what every option means, or those that match WORD.",
         words=(Word(name="WORD", demand="Give part of an option's name or of its meaning"),),
-        takes_options=False,
     ),
     "models": Command(
         run=show.show_models,
         meaning="Show all models in a table, or one with its wiring, equations and parameters.",
         words=(Word(name="PRESET", demand="Name a preset; without one all are listed"),),
+        options=("model", "dataset", "latent_dim", "timesteps"),
         flags={
             "--features": {"action": "store_true", "help": "count for eight real-valued features, not for symbols"},
             "--markdown": {"action": "store_true", "help": "the table as Markdown"},
@@ -78,12 +81,14 @@ COMMANDS: Mapping[str, Command] = {
         run=show.show_runs,
         meaning="List the runs, or those of a study, newest first.",
         words=(STUDY,),
+        options=PLACES,
         flags={"--json": {"action": "store_true", "help": "one JSON list, for a program to read"}},
     ),
     "decode": Command(
         run=use.decode_sources,
         meaning="Decode texts, or with --file FILE the lines of a file, with a trained model.",
         words=(RUN, Word(name="TEXT", demand="Give texts to decode")),
+        options=(*PLACES, "decoding"),
         num_required=1,
         repeats=True,
         flags={
@@ -97,12 +102,14 @@ COMMANDS: Mapping[str, Command] = {
         run=use.evaluate_run,
         meaning="Score a run's weights under another decoding=NAME, into the same run.",
         words=(RUN,),
+        options=(*PLACES, "decoding"),
         num_required=1,
     ),
     "report": Command(
         run=use.write_report,
         meaning="Write what studies have found out: effects, intervals and figures on one page.",
         words=(STUDY,),
+        options=PLACES,
         num_required=1,
         repeats=True,
         flags={"--output": {"metavar": "DIR", "help": "where it goes; else `report` in the study's directory"}},
@@ -111,6 +118,7 @@ COMMANDS: Mapping[str, Command] = {
         run=use.serve_run,
         meaning="Serve a trained model over HTTP, on this machine only.",
         words=(RUN,),
+        options=(*PLACES, "decoding"),
         num_required=1,
         flags={"--port": {"type": int, "default": 8000, "help": "where it listens; 0 takes a free one; 8000"}},
     ),
@@ -118,6 +126,7 @@ COMMANDS: Mapping[str, Command] = {
         run=use.register_run,
         meaning="Register a run's model in MLflow under a name.",
         words=(RUN, Word(name="NAME", demand="Give the name to register the model under")),
+        options=PLACES,
         num_required=2,
         flags={"--alias": {"metavar": "ALIAS", "help": "also move this alias to it, such as champion"}},
     ),
@@ -125,13 +134,17 @@ COMMANDS: Mapping[str, Command] = {
         run=use.export_run,
         meaning="Write a run's model as a SavedModel, which TensorFlow runs without this package.",
         words=(RUN, Word(name="DIRECTORY", demand="Give the directory to be made")),
+        options=(*PLACES, "decoding"),
         num_required=2,
     ),
     "ui": Command(
         run=maintain.serve_ui,
         meaning="Browse the runs in the MLflow UI.",
+        options=PLACES,
         flags={"--port": {"type": int, "default": 5000, "help": "where it listens, on this machine only; 5000"}},
     ),
-    "sync": Command(run=maintain.sync_runs, meaning="Bring MLflow up to date with a run, or all.", words=(RUN,)),
-    "reap": Command(run=maintain.reap_runs, meaning="Close the runs whose process died."),
+    "sync": Command(
+        run=maintain.sync_runs, meaning="Bring MLflow up to date with a run, or all.", words=(RUN,), options=PLACES
+    ),
+    "reap": Command(run=maintain.reap_runs, meaning="Close the runs whose process died.", options=PLACES),
 }

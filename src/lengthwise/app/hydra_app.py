@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import shutil
 import sys
@@ -23,7 +24,7 @@ from lengthwise.app.exit_status import EXIT_FAILED, is_disk_error, report_error
 from lengthwise.app.task import Task
 from lengthwise.config.hydra_errors import explain_error
 from lengthwise.config.loader import CheckedLoader, make_search_path
-from lengthwise.config.overrides import check_overrides
+from lengthwise.config.overrides import check_given_once, check_overrides, list_sweep_overrides, shorten
 from lengthwise.config.paths import conf_dir
 from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.pipeline.launch import EXPERIMENT, JobFunction
@@ -54,6 +55,7 @@ def _run_command(task: Task) -> int:
             arguments = read_arguments(sys.argv[1:])
             if not arguments.shell_completion:
                 check_overrides(arguments.overrides)
+                check_given_once(arguments.overrides)
             _call_hydra(task, arguments)
     except (Exception, KeyboardInterrupt) as error:
         return report_error(error, when_interrupted="Interrupted.", when_disk_full=_WHEN_DISK_FULL)
@@ -123,17 +125,43 @@ def _dispatch(hydra: Hydra, task: Task, arguments: argparse.Namespace, *, fixed:
         hydra.compose_config(name, overrides, RunMode.RUN)  # refuses before anything is printed
         hydra.show_info(arguments.info, name, overrides)
     elif arguments.cfg is not None:
-        hydra.show_cfg(name, overrides, arguments.cfg, arguments.package, arguments.resolve)
+        _show_configuration(hydra, arguments)
     else:
-        _run(hydra, task, name, overrides, is_sweep=arguments.multirun)
+        is_sweep = _choose_mode(hydra, arguments) == RunMode.MULTIRUN
+        perform = hydra.multirun if is_sweep else hydra.run
+        perform(name, task, [*overrides, f"hydra.mode={'MULTIRUN' if is_sweep else 'RUN'}"])
 
 
-def _run(hydra: Hydra, task: Task, name: str, overrides: list[str], *, is_sweep: bool) -> None:
-    mode = hydra.get_mode(name, overrides)  # a study's overlay may make a sweep of the command
-    if is_sweep or mode == RunMode.MULTIRUN:
-        hydra.multirun(name, task, [*overrides, "hydra.mode=MULTIRUN"])
-    else:
-        hydra.run(name, task, [*overrides, "hydra.mode=RUN"])
+def _show_configuration(hydra: Hydra, arguments: argparse.Namespace) -> None:
+    """Print what was composed; Hydra's own message about a package that is not there is replaced."""
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            name = arguments.config_name or "config"
+            hydra.show_cfg(name, arguments.overrides, arguments.cfg, arguments.package, arguments.resolve)
+    except SystemExit as error:
+        rule, remedy = "must be a part of the configuration", "Name a section or an option, such as model"
+        raise ConfigError("--package", rule, received=repr(arguments.package), remedy=remedy) from error
+
+
+def _choose_mode(hydra: Hydra, arguments: argparse.Namespace) -> RunMode:
+    """Return whether the command is a single run or a sweep; the overlay of a study may make it one.
+
+    Raises:
+        ConfigError: a flag or an override has no effect in that mode.
+    """
+    mode = hydra.get_mode(arguments.config_name or "config", arguments.overrides)
+    if arguments.multirun and mode == RunMode.RUN:
+        raise ConfigError("hydra.mode", "cannot be RUN with --multirun", received=None, remedy="Drop one of them")
+    if arguments.run and mode == RunMode.MULTIRUN:
+        rule = "has no effect on a sweep, which the configuration asks for by hydra.mode=MULTIRUN"
+        raise ConfigError("--run", rule, received=None, remedy="Drop it, or add hydra.mode=RUN")
+    if arguments.multirun or mode == RunMode.MULTIRUN:
+        return RunMode.MULTIRUN
+    for line in list_sweep_overrides(arguments.overrides):
+        name, _, value = line.lstrip("+").partition("=")
+        remedy = "Add -m to run a sweep, or drop it"
+        raise ConfigError(name, "has no effect on a single run", received=shorten(value), remedy=remedy)
+    return RunMode.RUN
 
 
 @contextlib.contextmanager

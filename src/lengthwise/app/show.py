@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lengthwise.app.request import Request
 from lengthwise.config.documentation import OptionDescription, describe_options, find_options, suggest
 from lengthwise.config.paths import find_output_dir
-from lengthwise.errors import LengthwiseError
+from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.files import dump_json
 
 if TYPE_CHECKING:
@@ -66,12 +66,20 @@ def show_models(request: Request) -> int:
     from lengthwise.catalog.presets import list_presets
     from lengthwise.catalog.table import format_markdown, print_presets, tabulate_presets
     from lengthwise.config.compose import compose_options
+    from lengthwise.config.overrides import check_given_once
 
     flags = request.flags
     overrides = [_complete_model_option(override) for override in request.overrides]
     groups = {override.partition("=")[0].partition(".")[0] for override in overrides}
-    kind = "dataset=digits" if flags.features else "dataset=copy"
-    options = compose_options([kind, *([f"model={request.first}"] if request.first else []), *overrides])
+    if request.first is not None:
+        overrides = [f"model={request.first}", *overrides]
+        check_given_once(overrides)
+    if "dataset" not in groups:
+        if "timesteps" in groups:
+            remedy = "Add a dataset, as in dataset=scan, or drop it"
+            raise ConfigError("timesteps", "has no effect without a dataset", received=None, remedy=remedy)
+        overrides = ["dataset=digits" if flags.features else "dataset=copy", *overrides]
+    options = compose_options(overrides)
     spec = _find_sizes(options, features=flags.features, is_named="dataset" in groups)
     if request.first is not None or "model" in groups:
         if flags.markdown:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -56,6 +56,44 @@ def _check_key(override: Override) -> None:
     if in_hydra and not any(key == name or key.startswith((f"{name}.", f"{name}/")) for name in HYDRA_OPTIONS):
         remedy = "Runs are written below output_dir and study; set those, or drop it"
         raise ConfigError(key, "is fixed: Hydra itself writes nothing here", received=shorten(line), remedy=remedy)
+
+
+def check_given_once(overrides: Sequence[str]) -> None:
+    """Refuse a command line that sets an option twice: only the last value would take effect.
+
+    Args:
+        overrides: as on the command line.
+
+    Raises:
+        ConfigError: an option is set twice.
+        hydra.errors.OverrideParseException: an override cannot be read.
+    """
+    given: dict[str, str] = {}
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        line = override.input_line or ""
+        for name in _list_options(override.key_or_group, override.value()):
+            if name in given:
+                received = shorten(f"{given[name]} {line}")
+                raise ConfigError(name, "is given twice", received=received, remedy="Leave one of them out")
+            given[name] = line
+
+
+def _list_options(name: str, value: object) -> Iterator[str]:
+    """Yield the options that an override sets; a section such as `model={cell: gru}` sets several."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _list_options(f"{name}.{key}", inner)
+    else:
+        yield name
+
+
+def list_sweep_overrides(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides that have an effect only in a sweep: those of Hydra's launcher and sweeper.
+
+    Args:
+        overrides: as on the command line, already checked.
+    """
+    return [line for line in overrides if re.match(r"\+*hydra[./](launcher|sweeper)\b", line)]
 
 
 def _names_code(value: object) -> bool:
