@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import yaml
 
+from lengthwise.catalog.presets import read_preset
 from lengthwise.config.options import ModelOptions
-from lengthwise.config.paths import conf_dir
 from lengthwise.data.dataset import DataSpec, Split
 
 SPECS = {
@@ -16,11 +16,12 @@ SPECS = {
     "features": DataSpec(kind="features", source_size=2, target_size=3, source_timesteps=6, timesteps=5),
 }
 
+REPEAT = read_preset("repeat").options
+
 
 def build_options(**changes: Any) -> ModelOptions:
     """Return the options of `model=repeat` with some changed."""
-    values = yaml.safe_load((conf_dir() / "model" / "repeat.yaml").read_text(encoding="utf-8"))
-    return ModelOptions(**{**values, **changes})
+    return replace(REPEAT, **changes)
 
 
 def draw_split(kind: str, *, num_examples: int = 4, seed: int = 0) -> Split:

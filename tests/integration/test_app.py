@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
 
 from lengthwise.app.arguments import describe_command, read_arguments
 from lengthwise.app.exit_status import EXIT_FAILED, EXIT_REFUSED
 from lengthwise.app.hydra_app import main
 from lengthwise.config.fields import read_fields
+from lengthwise.config.loader import compose_raw
 from lengthwise.config.options import RunOptions
 from lengthwise.config.overrides import list_groups
 from lengthwise.config.paths import conf_dir
@@ -34,8 +34,7 @@ def run_train(directory: Path, *arguments: str, script: Path = ROOT / "train.py"
 
 @pytest.fixture(scope="module")
 def manual() -> str:
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        template: str = compose("config", return_hydra_config=True).hydra.help.template
+    template: str = compose_raw([]).hydra.help.template
     return template
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from lengthwise.app.cli import run_command
-from lengthwise.catalog.presets import list_presets
+from lengthwise.catalog.presets import list_presets, read_preset
 
 Captured = pytest.CaptureFixture[str]
 
@@ -22,9 +22,10 @@ def run(capsys: Captured, *arguments: str) -> tuple[int, str, str]:
 def test_the_table_has_every_preset_with_its_source(capsys: Captured) -> None:
     status, out, _ = run(capsys, "latent_dim=256")
     assert status == 0
-    for preset in list_presets():
-        assert out.count(f"{preset.name} ") >= 2
-        assert preset.source in out
+    for name in list_presets():
+        about = read_preset(name).about
+        assert out.count(f"{name} ") >= 2
+        assert f"{about.title}; {about.source}" in out
     (row,) = [line for line in out.splitlines() if line.startswith("  stateful ")]
     assert row.split() == [
         "stateful",
@@ -49,7 +50,7 @@ def test_the_table_can_be_markdown(capsys: Captured) -> None:
     header, rule, *rows = out.splitlines()
     assert header.startswith("| preset | conditioning |")
     assert {line.count("|") for line in (header, rule, *rows)} == {header.count("|")}
-    assert [row.split("`")[1] for row in rows] == [preset.name for preset in list_presets()]
+    assert [row.split("`")[1] for row in rows] == list_presets()
     # LSTM of 16 units on 8 features, LSTM of 8 units on the latent.
     assert f"| {4 * 16 * (8 + 16 + 1) + 4 * 8 * (16 + 8 + 1):,} |" in rows[0]
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from lengthwise.config.about import read_study_about
 from lengthwise.config.compose import compose_options
 from lengthwise.config.paths import conf_dir
 from lengthwise.pipeline.experiment import run_experiment
 from lengthwise.pipeline.launch import Launch
-from lengthwise.studies.report.details import read_header
 from lengthwise.tracking.runs.find import list_runs
 
 STUDIES = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
@@ -53,10 +52,11 @@ def give_file(study: str, directory: Path) -> list[str]:
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_an_overlay_says_what_it_is_for(study: str) -> None:
-    header = read_header(study)
-    assert "?" in header["Question"]
-    assert f"experiment={study}" in header["Command"]
-    assert re.search(r"\d+ minutes|\d+ hours", header["Expected"])
+    about = read_study_about(study)
+    assert about is not None
+    assert "?" in about.question
+    assert about.command.startswith(f"python train.py experiment={study}")
+    assert about.minutes > 0
     overlay = read_overlay(study)
     assert overlay["study"] == study
     assert overlay["hydra"]["mode"] == "MULTIRUN"

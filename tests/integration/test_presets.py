@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from helpers.small_data import SPECS, draw_split
-from lengthwise.catalog.presets import Preset, list_presets
+from lengthwise.catalog.presets import list_presets, read_preset
 from lengthwise.config.compose import compose_options
 from lengthwise.decoding.inference import Inference
 from lengthwise.models.bundle import build_models
@@ -21,8 +21,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("kind", SPECS)
-@pytest.mark.parametrize("preset", list_presets(), ids=lambda preset: preset.name)
-def test_a_preset_is_taught_and_decodes(preset: Preset, kind: str) -> None:
+@pytest.mark.parametrize("name", list_presets())
+def test_a_preset_is_taught_and_decodes(name: str, kind: str) -> None:
+    preset = read_preset(name)
     keras.utils.set_random_seed(3)
     options = replace(preset.options, embedding_dim=None) if kind == "features" else preset.options
     wiring = resolve_wiring(options, 8, SPECS[kind])

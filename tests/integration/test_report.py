@@ -12,7 +12,6 @@ from lengthwise.app.cli import run_command
 from lengthwise.config.compose import compose_options
 from lengthwise.config.parse import dump_options, flatten_options
 from lengthwise.errors import LengthwiseError
-from lengthwise.studies.report.details import read_header
 from lengthwise.studies.report.writer import report_studies, report_sweep
 from lengthwise.tracking.runs.run_record import DatasetRecord, PrimaryMetric, RunRecord
 from lengthwise.tracking.session import start_run
@@ -130,10 +129,3 @@ def test_a_study_without_runs_is_named(sweep: Path) -> None:
 def test_a_report_of_nothing_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(arguments) == 2
     assert capsys.readouterr().err.startswith(("Name a study", "There are no runs"))
-
-
-def test_the_head_of_an_overlay_is_read() -> None:
-    header = read_header("latent_sweep")
-    assert header["Question"].endswith("?")
-    assert header["Command"] == "python train.py experiment=latent_sweep"
-    assert read_header("no-such-study") == {}

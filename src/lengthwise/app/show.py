@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lengthwise.app.exit_status import EXIT_REFUSED
 from lengthwise.app.request import Request
 from lengthwise.config.documentation import OptionDescription, describe_options, find_options, suggest
 from lengthwise.config.paths import find_output_dir
@@ -14,6 +16,7 @@ from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.files import dump_json
 
 if TYPE_CHECKING:
+    from lengthwise.catalog.presets import Preset
     from lengthwise.config.options import RunOptions
     from lengthwise.data.dataset import DataSpec
     from lengthwise.tracking.runs.find import StoredRun
@@ -63,7 +66,6 @@ def format_options(found: Sequence[OptionDescription], *, width: int) -> list[st
 
 def show_models(request: Request) -> int:
     """Print the table of all models, or one with its wiring, equations and parameters."""
-    from lengthwise.catalog.presets import list_presets
     from lengthwise.catalog.table import format_markdown, print_presets, tabulate_presets
     from lengthwise.config.compose import compose_options
     from lengthwise.config.overrides import check_given_once
@@ -86,12 +88,28 @@ def show_models(request: Request) -> int:
             raise LengthwiseError("`--markdown` writes the table of all models. Leave it out, or the model.")
         _print_model(options, spec)
         return 0
-    rows = tabulate_presets(list_presets(), options.latent_dim, spec)
+    presets, broken = _read_presets()
+    rows = tabulate_presets(presets, options.latent_dim, spec)
     if flags.markdown:
         print("\n".join(format_markdown(rows)))
     else:
         print_presets(rows, options.latent_dim, spec)
-    return 0
+    for error in broken:
+        print(error, file=sys.stderr)
+    return EXIT_REFUSED if broken else 0
+
+
+def _read_presets() -> tuple[list[Preset], list[ConfigError]]:
+    """Return the presets that can be read, and what is wrong with the others."""
+    from lengthwise.catalog.presets import list_presets, read_preset
+
+    presets, broken = [], []
+    for name in list_presets():
+        try:
+            presets.append(read_preset(name))
+        except ConfigError as error:
+            broken.append(error)
+    return presets, broken
 
 
 def _print_model(options: RunOptions, spec: DataSpec) -> None:

@@ -13,6 +13,7 @@ from rich.table import Table
 from lengthwise.catalog.diagram import draw_wiring
 from lengthwise.catalog.equations import CELL_NAMES, format_equations, write_equations
 from lengthwise.catalog.presets import Preset
+from lengthwise.config.about import PresetAbout
 from lengthwise.config.options import ModelOptions
 from lengthwise.config.values import format_value
 from lengthwise.data.dataset import DataSpec
@@ -40,7 +41,8 @@ class Row:
         reversed: what is read or made from its end.
         attention: option `model.attention`, and whether it feeds its vector to the next step.
         parameters: trainable ones.
-        source: where the model comes from.
+        title: whose model it is.
+        source: where it is described.
     """
 
     preset: str
@@ -53,6 +55,7 @@ class Row:
     reversed: str
     attention: str
     parameters: str
+    title: str
     source: str
 
 
@@ -60,7 +63,7 @@ def tabulate_presets(presets: Sequence[Preset], latent_dim: int, spec: DataSpec)
     """Write a row for each preset.
 
     Args:
-        presets: of `list_presets`.
+        presets: the presets, in the order of the rows.
         latent_dim: size of the latent, units.
         spec: sizes of the data.
 
@@ -88,7 +91,8 @@ def _write_row(preset: Preset, wiring: Wiring) -> Row:
         reversed=", ".join(turned) or "-",
         attention=f"{wiring.attention.replace('none', '-')}{', fed' if wiring.input_feeding else ''}",
         parameters=f"{count_parameters(wiring):,}",
-        source=preset.source,
+        title=preset.about.title,
+        source=preset.about.source,
     )
 
 
@@ -115,19 +119,31 @@ def describe_model(options: ModelOptions, wiring: Wiring, preset: Preset, *, wid
     Returns:
         Lines; the diagram's have up to 118 characters whatever the width.
     """
-    lines = textwrap.wrap(f"{preset.name}: {preset.source}", width)
-    notes = preset.notes
+    lines = textwrap.wrap(f"{preset.name}: {preset.about.title}", width)
+    notes = _list_notes(preset.about)
     names = [field.name for field in fields(options)]
     changed = [name for name in names if getattr(options, name) != getattr(preset.options, name)]
     if changed:
-        notes = (("Changed", ", ".join(f"{name}={format_value(getattr(options, name))}" for name in changed)),)
-    for word, text in notes:
+        notes = {"Changed": ", ".join(f"{name}={format_value(getattr(options, name))}" for name in changed)}
+    for word, text in notes.items():
         lines += textwrap.wrap(f"{word + ':':<13}{text}", width, subsequent_indent=" " * 13, break_on_hyphens=False)
     lines.append("")
     lines += [describe_sizes(wiring.latent_dim, wiring.spec), "", *draw_wiring(wiring), ""]
     lines += [*format_equations(write_equations(wiring)), "", "Parameters"]
     parts = [*list_parameters(wiring), ("together", count_parameters(wiring))]
     return lines + [f"  {part:<18}{number:>14,}" for part, number in parts]
+
+
+def _list_notes(about: PresetAbout) -> dict[str, str]:
+    notes = {
+        "Source": about.source,
+        "Taken": about.taken,
+        "Not taken": about.not_taken,
+        "Widths": about.widths,
+        "Checked": about.checked,
+        "Not checked": about.not_checked,
+    }
+    return {word: text for word, text in notes.items() if text is not None}
 
 
 def print_presets(rows: Sequence[Row], latent_dim: int, spec: DataSpec) -> None:
@@ -138,7 +154,7 @@ def print_presets(rows: Sequence[Row], latent_dim: int, spec: DataSpec) -> None:
         latent_dim: size of the latent, units.
         spec: sizes of the data.
     """
-    columns = [name for name in Row.__slots__ if name != "source"]
+    columns = [name for name in Row.__slots__ if name not in ("title", "source")]
     table = Table(box=box.SIMPLE)
     for column in columns:
         is_number = column == "parameters"
@@ -152,7 +168,7 @@ def print_presets(rows: Sequence[Row], latent_dim: int, spec: DataSpec) -> None:
     console.print(table)
     print(f"Layers of encoder and decoder; parameters with {describe_sizes(latent_dim, spec)}.\n")
     for row in rows:
-        print(f"{row.preset:<29} {row.source}")
+        print(f"{row.preset:<29} {row.title}; {row.source}")
     print("\n`lengthwise models PRESET` shows one in full: its wiring, equations and parameters.")
 
 
@@ -165,10 +181,11 @@ def format_markdown(rows: Sequence[Row]) -> list[str]:
     Returns:
         Lines.
     """
-    lines = [f"| {' | '.join(Row.__slots__)} |", f"|{'|'.join(_align(name) for name in Row.__slots__)}|"]
+    columns = Row.__slots__
+    lines = [f"| {' | '.join(columns)} |", f"|{'|'.join(_align(name) for name in columns)}|"]
     for row in rows:
-        cells = [getattr(row, name).replace("|", "\\|") for name in Row.__slots__]
-        lines.append(f"| `{cells[0]}` | {' | '.join(cells[1:])} |")
+        entries = [getattr(row, name).replace("|", "\\|") for name in columns]
+        lines.append(f"| `{entries[0]}` | {' | '.join(entries[1:])} |")
     return lines
 
 

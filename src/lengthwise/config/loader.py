@@ -20,8 +20,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
+from lengthwise.config.about import ABOUT
 from lengthwise.config.overrides import check_overrides
 from lengthwise.config.parse import refuse_resolvers
 from lengthwise.config.paths import conf_dir
@@ -122,6 +123,7 @@ class CheckedLoader(ConfigLoaderImpl):
 
     def _load_single_config(self, default: ResultDefault, repo: IConfigRepository) -> ConfigResult:
         loaded = super()._load_single_config(default, repo)
+        _drop_about(loaded.config)
         if loaded.path.startswith("file://"):  # not Hydra's own, and not of a plugin that is installed
             file = f"{loaded.path.removeprefix('file://')}/{default.config_path}.yaml"
             _check_file(OmegaConf.to_container(loaded.config, resolve=False), file)
@@ -167,6 +169,15 @@ class _CheckedFiles(FileConfigSource):
     def load_config(self, config_path: str) -> ConfigResult:
         check_yaml_file(Path(self.path, self._normalize_file_name(config_path)))
         return super().load_config(config_path)
+
+
+def _drop_about(config: object) -> None:
+    """Leave out what a file says about itself: a study at the root, a preset below `model`."""
+    if isinstance(config, DictConfig):
+        with open_dict(config):
+            config.pop(ABOUT, None)
+        if "model" in config:
+            _drop_about(config._get_node("model"))
 
 
 def _check_file(values: object, file: str) -> None:

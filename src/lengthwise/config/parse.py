@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lengthwise.config.options import PLUGIN_OPTIONS, RunOptions
+from lengthwise.config.plain_yaml import check_yaml
 from lengthwise.config.rules import check_rules
 from lengthwise.config.upgrade import upgrade_config
 from lengthwise.config.values import read_section, show_value
@@ -73,6 +74,7 @@ def parse_stored(text: str) -> RunOptions:
     Raises:
         ConfigError: the text is no YAML, or an option is refused as by `parse_config`.
     """
+    check_yaml(text, name="the stored configuration")
     try:
         raw = OmegaConf.create(text)
     except Exception as error:  # OmegaConf lets every kind of YAML error through

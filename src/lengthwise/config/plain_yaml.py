@@ -1,11 +1,13 @@
-"""Bounds on YAML that is about to be read: a file of a few lines can stand for gigabytes through its aliases."""
+"""Reading YAML within bounds, since a file of a few lines can stand for gigabytes through its aliases."""
 
 from __future__ import annotations
 
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -23,6 +25,42 @@ _REFERENCE = re.compile(r"(?<!\\)\$\{")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml, where PyYAML was built with it, is 20 times as fast
 _STARTS = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
 _ENDS = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a file of plain values.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its values by key.
+
+    Raises:
+        ConfigError: it cannot be read, is no mapping, holds a key twice, or is refused by `check_yaml`.
+    """
+    check_yaml_file(path)
+    name = f"{path.parent.name}/{path.name}"
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeysLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        received = " ".join(str(error).split())
+        raise ConfigError(name, "must be plain YAML", received=received, remedy="Correct the file") from error
+    if not isinstance(values, dict):
+        raise ConfigError(name, "must be a mapping of options", received=None, remedy="Correct the file")
+    return {str(key): value for key, value in values.items()}
+
+
+class _UniqueKeysLoader(_LOADER):  # type: ignore[misc, valid-type]
+    """A safe loader that refuses a key given twice, of which YAML's reader takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [(key.tag, key.value) for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for (_, text), times in Counter(keys).items():
+            if times > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"{text} is given twice", node.start_mark)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        return mapping
 
 
 def check_yaml_file(path: Path) -> None:

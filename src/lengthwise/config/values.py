@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from lengthwise.config.documentation import describe_options, suggest
@@ -42,6 +42,7 @@ def read_section(section: type[Section], values: object, *, prefix: str) -> Sect
     made: type = section
     fields = read_fields(made)
     _refuse_unknown(section, values, prefix=prefix)
+    _refuse_missing(fields, values, prefix=prefix)
     return section(**{field.name: _read_field(field, values, prefix=prefix) for field in fields})
 
 
@@ -77,16 +78,32 @@ def refuse_unknown(name: str, *, among: list[str], received: str | None) -> Conf
     return ConfigError(name, "is not an option", received=received, remedy=f"{hint}{listing} lists those there are")
 
 
+def _refuse_missing(fields: Sequence[Field], values: Mapping[Any, object], *, prefix: str) -> None:
+    """Refuse a section in which options have no value: one by its own remedy, several together."""
+    missing = [field for field in fields if _is_missing(values.get(field.name, MISSING))]
+    if not missing:
+        return
+    field, name = missing[0], _join(prefix, missing[0].name)
+    rule = "has no value"
+    remedy = f"Choose one: {name}=NAME" if field.sections else f"Give it a value: {name}=..., {field.demand}"
+    if len(missing) > 1:
+        rule += f", nor have {', '.join(field.name for field in missing[1:])}"
+        remedy = f"A file of conf/{prefix}/ holds every option: copy them from another one"
+        remedy = remedy if prefix else "Compose conf/config.yaml, which has a value for every option"
+    raise ConfigError(name, rule, received=None, remedy=remedy)
+
+
+def _is_missing(value: object) -> bool:
+    return isinstance(value, str) and value == MISSING
+
+
 def _join(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
 
 
 def _read_field(field: Field, values: Mapping[Any, object], *, prefix: str) -> object:
     name = _join(prefix, field.name)
-    value = values.get(field.name, MISSING)
-    if isinstance(value, str) and value == MISSING:
-        remedy = f"Choose one: {name}=NAME" if field.sections else f"Give it a value: {name}=..., {field.demand}"
-        raise ConfigError(name, "has no value", received=None, remedy=remedy)
+    value = values[field.name]
     if field.sections:
         return _read_variant(field, value, name=name)
     return check_value(field, value, name=name)

@@ -1,20 +1,20 @@
-"""The presets: their headers, and that they are what their papers say, by numbers the papers give."""
+"""The presets: whole, described, listed, and what their papers say, by numbers the papers give."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
 
-from lengthwise.catalog.presets import NOTES, Preset, list_presets, read_header, read_preset
+from lengthwise.catalog.presets import Preset, list_presets, read_preset
 from lengthwise.config.compose import compose_options
-from lengthwise.config.parse import parse_config
 from lengthwise.config.paths import conf_dir
 from lengthwise.data.dataset import DataSpec
+from lengthwise.errors import ConfigError
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 
-PRESETS = list_presets()
+PRESETS = [read_preset(name) for name in list_presets()]
 NATURAL = {
     "repeat": "digits",
     "malhotra2016": "digits",
@@ -36,26 +36,44 @@ def test_every_file_is_a_preset_and_the_two_models_of_the_question_come_first() 
 
 
 def test_presets_are_read_as_hydra_composes_them() -> None:
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        for preset in PRESETS:
-            composed = parse_config(compose("config", overrides=[f"model={preset.name}", "dataset=copy"]))
-            assert composed.model == preset.options
+    for preset in PRESETS:
+        assert compose_options([f"model={preset.name}", "dataset=copy"]).model == preset.options
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
-def test_a_header_tells_what_is_taken_what_not_and_whether_it_was_checked(preset: Preset) -> None:
-    words = [word for word, _ in preset.notes]
-    assert words == sorted(set(words), key=NOTES.index)
-    assert words[:3] == ["Taken", "Not taken", "Widths"]
-    assert {"Checked", "Not checked"} & set(words)
-    assert preset.source.endswith(".")
-    assert all(text.endswith(".") for _, text in preset.notes)
+def test_a_preset_says_what_is_taken_and_whether_it_was_checked(preset: Preset) -> None:
+    about = preset.about
+    assert about.checked or about.not_checked
+    assert not about.title.endswith(".")
+    sentences = (about.source, about.taken, about.not_taken, about.widths, about.checked, about.not_checked)
+    assert all(text.endswith(".") for text in sentences if text is not None)
 
 
-def test_a_header_is_read_line_by_line() -> None:
-    text = "# A 2020: b.\n# Taken: one\n# two: three.\n# Checked: in c.\nname: x\n# Widths: no header.\n"
-    assert read_header(text) == ("A 2020: b.", (("Taken", "one two: three."), ("Checked", "in c.")))
-    assert read_header("name: x\n") == ("", ())
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("carry: h\n", ""), "model.carry has no value"),
+        (("carry: h\ncell: lstm\n", ""), "model.carry has no value, nor have cell."),
+        (("cell: lstm", "cell: lstn"), "model.cell must be one of lstm, gru, rnn; got 'lstn'. Did you mean lstm?"),
+        (("cell: lstm", "cell: lstm\nsell: x"), "model.sell is not an option"),
+        (("cell: lstm", "cell: lstm\ndefaults: [stateful]"), "model.defaults is not an option"),
+        (("cell: lstm", "cell: lstm\ncell: gru"), "cell is given twice"),
+        (("cell: lstm", "cell: ["), "must be plain YAML"),
+        (("  title: ", "  titel: "), "about.titel is unknown. Did you mean title?"),
+        (("about:", "abut:"), "about must be a mapping"),
+    ],
+)
+def test_a_broken_preset_is_named_with_what_is_wrong(
+    change: tuple[str, str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (conf_dir() / "model" / "repeat.yaml").read_text(encoding="utf-8")
+    (tmp_path / "model").mkdir()
+    assert change[0] in text
+    (tmp_path / "model" / "mine.yaml").write_text(text.replace(*change), encoding="utf-8")
+    monkeypatch.setattr("lengthwise.catalog.presets.conf_dir", lambda: tmp_path)
+    with pytest.raises(ConfigError, match=r"mine\.yaml") as refused:
+        read_preset("mine")
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(("name", "dataset"), NATURAL.items())

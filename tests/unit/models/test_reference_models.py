@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from helpers.small_data import build_options
+from lengthwise.catalog.presets import read_preset
 from lengthwise.data.dataset import DataSpec
 from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import count_parameters, resolve_wiring
@@ -108,12 +110,9 @@ def test_stateful_on_one_hot_tokens_is_the_ten_minute_model() -> None:
 
 
 def test_the_stored_presets_are_those_two_models() -> None:
-    import yaml
-
-    from lengthwise.config.paths import conf_dir
-
-    changes = yaml.safe_load((conf_dir() / "model" / "stateful.yaml").read_text(encoding="utf-8"))
-    assert {key: value for key, value in changes.items() if key != "defaults"} == {
+    repeat, stateful = build_options(), read_preset("stateful").options
+    changes = {field.name: getattr(stateful, field.name) for field in fields(stateful)}
+    assert {key: value for key, value in changes.items() if value != getattr(repeat, key)} == {
         "name": "stateful",
         "conditioning": "initial_state",
         "feedback": "teacher",
@@ -121,5 +120,4 @@ def test_the_stored_presets_are_those_two_models() -> None:
         "carry": "hc",
         "head": "dense",
     }
-    repeat = build_options()
     assert (repeat.conditioning, repeat.feedback, repeat.length, repeat.carry) == ("repeat", "none", "fixed", "h")

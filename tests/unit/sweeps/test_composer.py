@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
 from lengthwise.config.hydra_errors import explain_error
+from lengthwise.config.loader import CheckedLoader, make_search_path
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import RawConfig, parse_config
 from lengthwise.config.paths import conf_dir
@@ -20,11 +17,8 @@ Loader = JobComposer | ConfigLoaderImpl
 
 
 @pytest.fixture
-def loader() -> Iterator[ConfigLoaderImpl]:
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        found = GlobalHydra.instance().config_loader()
-        assert isinstance(found, ConfigLoaderImpl)
-        yield found
+def loader() -> ConfigLoaderImpl:
+    return CheckedLoader(make_search_path(conf_dir()))
 
 
 @pytest.fixture

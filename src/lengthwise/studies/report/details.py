@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from lengthwise.config.paths import conf_dir
+from lengthwise.config.about import StudyAbout
 from lengthwise.config.values import format_value
 from lengthwise.studies.axes import Value
 from lengthwise.studies.report.numbers import format_count
@@ -27,13 +27,13 @@ _BUDGET = {
 """Option of `training` -> how its value is described, and the noun for what it counts."""
 
 
-def list_details(study: Study, sweeps: Sequence[Manifest], header: Mapping[str, str]) -> dict[str, str]:
+def list_details(study: Study, sweeps: Sequence[Manifest], about: StudyAbout | None) -> dict[str, str]:
     """List what is known of a study beside its results, name -> text.
 
     Args:
         study: The study.
         sweeps: The manifests of its sweeps.
-        header: The result of `read_header`.
+        about: What the study's overlay says about itself; None where there is none.
     """
     manifests = [*sweeps, *(run.manifest for run in study.runs)]
     constant = _find_constant(study)
@@ -47,7 +47,9 @@ def list_details(study: Study, sweeps: Sequence[Manifest], header: Mapping[str, 
         "Code": _describe_code(manifests),
     }
     newest = max(manifests, key=lambda manifest: manifest.started)
-    details |= {name: text for name, text in header.items() if name.startswith(("Expected", "Not "))}
+    if about is not None:
+        details["Expected"] = f"About {about.minutes} minutes on two cores. {about.expected}"
+        details["Not as in the source"] = about.differences or ""
     details["Versions"] = ", ".join(f"{name} {version}" for name, version in newest.versions.items())
     return {name: text for name, text in details.items() if text}
 
@@ -67,34 +69,6 @@ def list_commands(study: Study, sweeps: Sequence[Manifest]) -> tuple[str, ...]:
         changed = "   # and the changes in the runs' git.diff" if any(each.dirty for each in checkouts) else ""
         checkout_line = [f"git checkout {commits.pop()}{changed}"]
     return (*checkout_line, *dict.fromkeys(commands), f"lengthwise report {' '.join(study.names)}")
-
-
-def read_header(study: str) -> dict[str, str]:
-    """Read the comment at the head of a study's overlay, `conf/experiment/STUDY.yaml`.
-
-    Args:
-        study: Its name.
-
-    Returns:
-        `Question`, the text before the first line that begins with a word and a colon, and the text after each such
-        word; empty where there is no overlay.
-    """
-    path = conf_dir() / "experiment" / f"{study}.yaml"
-    if not path.is_file():
-        return {}
-    header: dict[str, str] = {}
-    name = "Question"
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("#"):
-            break
-        text = line.lstrip("#").strip()
-        if text.startswith("@package"):
-            continue
-        word, colon, rest = text.partition(": ")
-        if colon and word[:1].isupper() and word.replace(" ", "").isalpha() and word.count(" ") < 5:
-            name, text = word, rest
-        header[name] = f"{header.get(name, '')} {text}".strip()
-    return header
 
 
 def _find_constant(study: Study) -> dict[str, Value]:

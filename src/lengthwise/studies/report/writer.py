@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from lengthwise.config.about import read_study_about
 from lengthwise.errors import LengthwiseError
 from lengthwise.evaluation.tables import Table
 from lengthwise.files import write_whole
 from lengthwise.studies.collect import Collection, collect_studies, collect_sweep
 from lengthwise.studies.report.answer import write_answer
 from lengthwise.studies.report.contents import Report
-from lengthwise.studies.report.details import list_commands, list_details, read_header
+from lengthwise.studies.report.details import list_commands, list_details
 from lengthwise.studies.report.markdown import render_markdown
 from lengthwise.studies.report.page import render_page
 from lengthwise.studies.report.sections import build_lead, build_sections
@@ -85,17 +86,16 @@ def _write(collection: Collection, destination: Path) -> WrittenReport:
 def _assemble(collection: Collection, figures: Path) -> Report:
     study, sweeps = collection
     answer = write_answer(study)
-    header = read_header(study.names[0]) if len(study.names) == 1 else {}
+    about = read_study_about(study.names[0]) if len(study.names) == 1 else None
     newest = max((run.manifest for run in study.runs), key=lambda manifest: manifest.started)
-    question = header.get("Question", "")
     has_verdicts = answer.standing == "compared"
     return Report(
         title=study.title,
-        question=question[:1].upper() + question[1:] if question else None,
+        question=None if about is None else about.question,
         answer=answer,
         summary=tabulate_answer(study) if has_verdicts else Table(columns=(), rows=()),
         lead=build_lead(study, answer.standing, figures),
-        details=list_details(study, sweeps, header),
+        details=list_details(study, sweeps, about),
         sections=build_sections(study, answer.standing, figures),
         commands=list_commands(study, sweeps),
         made=f"Written by lengthwise {newest.versions.get('lengthwise', '')} on {datetime.now(UTC):%Y-%m-%d}.",

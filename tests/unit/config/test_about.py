@@ -1,0 +1,65 @@
+"""What files say about themselves is read, and reaches no configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lengthwise.config.about import StudyAbout, read_study_about, take_about
+from lengthwise.config.compose import compose_options
+from lengthwise.config.loader import compose_raw
+from lengthwise.config.parse import dump_options
+from lengthwise.errors import ConfigError
+
+WHOLE = {"question": "Why?", "command": "python train.py", "runs": "1", "minutes": 3, "expected": "Nothing."}
+
+
+def test_a_study_describes_itself() -> None:
+    about = read_study_about("latent_sweep")
+    assert about is not None
+    assert about.question.endswith("?")
+    assert about.command == "python train.py experiment=latent_sweep"
+    assert (about.minutes, about.differences) == (8, None)
+    assert read_study_about("no-such-study") is None
+
+
+def test_what_a_file_says_about_itself_is_taken_out_of_its_values() -> None:
+    values = {"study": "x", "about": WHOLE}
+    assert take_about(StudyAbout, values, path=Path("experiment/x.yaml")) == StudyAbout(
+        question="Why?", command="python train.py", runs="1", minutes=3, expected="Nothing."
+    )
+    assert values == {"study": "x"}
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        (None, "experiment/x.yaml: about must be a mapping; got null"),
+        (WHOLE | {"minutes": "3"}, "about.minutes must be a whole number above 0; got '3'"),
+        (WHOLE | {"minutes": True}, "about.minutes must be a whole number above 0; got true"),
+        (WHOLE | {"runs": ""}, "about.runs must be a text; got ''"),
+        (WHOLE | {"runs": 36}, "about.runs must be a text; got 36"),
+        (WHOLE | {"comand": "x"}, "about.comand is unknown. Did you mean command?"),
+        ({"question": "Why?"}, "about lacks command, runs, minutes, expected"),
+    ],
+)
+def test_what_is_not_whole_is_refused(about: object, message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        take_about(StudyAbout, {"about": about}, path=Path("experiment/x.yaml"))
+    assert message in str(refused.value)
+
+
+def test_no_configuration_holds_it() -> None:
+    composed = compose_raw(["experiment=latent_sweep", "model=bahdanau2015"])
+    assert "about" not in composed
+    assert "about" not in composed.model
+    assert "about" not in dump_options(compose_options(["model=bahdanau2015", "dataset=copy"]))
+
+
+@pytest.mark.parametrize(
+    "override", ["about=1", "+about=1", "+about.title=x", "model.about.title=x", "+model={about: {title: x}}"]
+)
+def test_it_cannot_be_set(override: str) -> None:
+    with pytest.raises(ConfigError, match="about"):
+        compose_options([override])
