@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,12 @@ _log = logging.getLogger(__name__)
 
 
 def add_to_run(
-    directory: Path, tracking: TrackingOptions, *, figures: Mapping[str, float], files: Mapping[str, str]
+    directory: Path,
+    tracking: TrackingOptions,
+    *,
+    figures: Mapping[str, float],
+    files: Mapping[str, str],
+    missing: Sequence[str] | None = None,
 ) -> None:
     """Add figures and files to a run that has ended; its status, times and other figures stay.
 
@@ -36,6 +41,7 @@ def add_to_run(
             `lengthwise sync` brings it up to date later.
         figures: by name, `split/...`, for the summary and the journal, at the last step there.
         files: text by path in the run's directory, whole or not at all each.
+        missing: Parts of the results that are still missing; None: those that were.
 
     Raises:
         RunError: the run is still running.
@@ -51,7 +57,9 @@ def add_to_run(
         step, now = max((entry.step for entry in entries), default=0), time.time()
         with closing(Journal(directory / JOURNAL_NAME)) as journal:
             journal.append([Entry(key, step, value, now) for key, value in figures.items()])
-        write_manifest(directory, replace(manifest, summary={**manifest.summary, **figures}))
+        summary = {**manifest.summary, **figures}
+        missing = manifest.missing if missing is None else tuple(missing)
+        write_manifest(directory, replace(manifest, summary=summary, missing=missing))
     if isinstance(tracking, MlflowOptions):
         try:
             bring_up_to_date(directory, open_store(tracking.uri))

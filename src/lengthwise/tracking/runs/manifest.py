@@ -51,6 +51,8 @@ class Manifest:
         owner: The process that runs it, or has run it last.
         summary: The metrics shown in listings, by name.
         failure: Why it did not finish; None where it did, or is running.
+        missing: Parts of the results that could not be written, such as `attention`; `lengthwise evaluate RUN` makes
+            them. Manifests written before there was this field have none.
     """
 
     record: RunRecord
@@ -66,6 +68,7 @@ class Manifest:
     owner: Owner
     summary: Mapping[str, float]
     failure: Failure | None
+    missing: tuple[str, ...] = ()
 
 
 def iso_time(seconds: float) -> str:
@@ -115,6 +118,7 @@ def _parse(content: dict[str, Any]) -> Manifest:
         "owner": Owner(**content["owner"]),
         "summary": {key: float(value) for key, value in content["summary"].items()},
         "failure": optional(Failure, "failure"),
+        "missing": tuple(content.get("missing", ())),
     }
     record = RunRecord(**{field.name: parsed.pop(field.name) for field in fields(RunRecord)})
     return Manifest(record=record, **parsed)

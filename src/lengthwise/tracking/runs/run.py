@@ -11,14 +11,13 @@ import secrets
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from lengthwise.config.paths import project_root
 from lengthwise.errors import ConfigError, RunError
-from lengthwise.files import dump_json, write_whole
+from lengthwise.files import write_whole
 from lengthwise.tracking.runs.heartbeat import Heartbeat, free_reserve, place_heartbeat
 from lengthwise.tracking.runs.journal import Entry, Journal, read_journal
 from lengthwise.tracking.runs.layout import CONFIG_NAME, DIFF_NAME, HEARTBEAT_NAME, JOURNAL_NAME, TRACEBACK_NAME
@@ -33,6 +32,7 @@ from lengthwise.tracking.runs.manifest import (
 )
 from lengthwise.tracking.runs.process import current_owner
 from lengthwise.tracking.runs.provenance import read_git, read_versions
+from lengthwise.tracking.runs.run_files import RunFiles
 from lengthwise.tracking.runs.run_record import RunRecord, hide_password, without_passwords
 
 _METRIC_NAME = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+")
@@ -41,7 +41,7 @@ _INTERRUPTED, _TERMINATED = 130, 143  # exit statuses after SIGINT and SIGTERM
 _log = logging.getLogger(__name__)
 
 
-class Run:
+class Run(RunFiles):
     """An open run.
 
     Args:
@@ -53,7 +53,7 @@ class Run:
     """
 
     def __init__(self, directory: Path, manifest: Manifest) -> None:
-        self.directory = directory
+        super().__init__(directory)
         self._manifest = manifest
         kept, _ = read_journal(directory / JOURNAL_NAME)
         self._journal = Journal(directory / JOURNAL_NAME)
@@ -108,6 +108,14 @@ class Run:
         """
         figures = {_checked_name(key): float(value) for key, value in values.items()}
         self._manifest = replace(self._manifest, summary={**self._manifest.summary, **figures})
+        try:
+            self._write_summary(figures)
+        except OSError:
+            # The reserve is for the last manifest, and for what matters more: the scores.
+            free_reserve(self.directory)
+            self._write_summary(figures)
+
+    def _write_summary(self, figures: Mapping[str, float]) -> None:
         write_manifest(self.directory, self._manifest)
         self.has_results.set()
         step = self._last_step
@@ -117,27 +125,13 @@ class Run:
         found = self._latest.get(key, (0, math.inf))[1]
         return key in self._latest and (found == value or (math.isnan(found) and math.isnan(value)))
 
-    def path(self, *parts: str) -> Path:
-        """Return the path of a file in the run's directory, its parent directories made; the caller writes it.
+    def set_missing(self, parts: Sequence[str]) -> None:
+        """Note the parts of the results that could not be written; the manifest names them when the run is closed.
 
-        Raises:
-            ValueError: the path would lie outside.
+        Args:
+            parts: Their names; replaces those given before.
         """
-        path = self.directory.joinpath(*parts)
-        if not parts or ".." in path.parts or path == self.directory or self.directory not in path.parents:
-            raise ValueError(f"a file of a run lies in its directory; got {'/'.join(parts)!r}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
-
-    def write_text(self, name: str, text: str) -> Path:
-        """Write a text file, whole or not at all; `name` is relative to the run's directory, as `samples/test.md`."""
-        path = self.path(name)
-        write_whole(path, text.encode("utf-8", errors="surrogateescape"))
-        return path
-
-    def write_json(self, name: str, value: Any) -> Path:
-        """Write a JSON file, whole or not at all; NaN and infinities become null, as in the tables of pandas."""
-        return self.write_text(name, dump_json(value, indent=1))
+        self._manifest = replace(self._manifest, missing=tuple(parts))
 
     def close(self, error: BaseException | None) -> Status:
         """Close the run.
@@ -242,7 +236,13 @@ def reopen_run(directory: Path) -> Run:
         raise RunError(f"{manifest.name} is still running, as process {owner.pid} on {owner.host}. Wait, or end it.")
     place_heartbeat(directory)
     manifest = replace(
-        manifest, status="RUNNING", ended=None, duration_seconds=None, failure=None, owner=current_owner()
+        manifest,
+        status="RUNNING",
+        ended=None,
+        duration_seconds=None,
+        failure=None,
+        missing=(),
+        owner=current_owner(),
     )
     write_manifest(directory, manifest)
     (directory / TRACEBACK_NAME).unlink(missing_ok=True)

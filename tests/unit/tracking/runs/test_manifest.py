@@ -41,6 +41,7 @@ def test_a_manifest_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     assert manifest.owner.pid == 17
     assert manifest.summary == {"test/loss": math.inf}
     assert manifest.failure == Failure(reason="stopped by SIGTERM", traceback=None)
+    assert manifest.missing == ()
 
 
 def test_the_fields_of_the_record_stand_beside_the_others(tmp_path: Path) -> None:
@@ -59,6 +60,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         dataset=DatasetRecord(name="digits", sha256="ab", split_sizes={"train": 7}),
         summary={"val/loss": -math.inf, "test/error": 0.25},
         failure=Failure(reason="ValueError: no", traceback="traceback.txt"),
+        missing=("attention", "latents"),
     )
     write_manifest(tmp_path, manifest)
     assert read_manifest(tmp_path) == manifest

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -18,8 +19,8 @@ from lengthwise.config.options import DirectoryOptions
 from lengthwise.errors import ConfigError, DataError, Terminated
 from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME
 from lengthwise.tracking.runs.journal import read_journal
-from lengthwise.tracking.runs.manifest import read_manifest
-from lengthwise.tracking.runs.run import Run
+from lengthwise.tracking.runs.manifest import Manifest, read_manifest, write_manifest
+from lengthwise.tracking.runs.run import Run, reopen_run
 from lengthwise.tracking.runs.run_record import RunRecord, hide_password
 
 StartRun = Callable[..., AbstractContextManager[Run]]
@@ -50,6 +51,35 @@ def test_the_directory_tells_what_the_run_was(
     assert not (run.directory / HEARTBEAT_NAME).exists()
     found = [(entry.key, entry.step, entry.value) for entry in read_journal(run.directory / "metrics.jsonl")[0]]
     assert found == [("train/loss", 3, 0.5), ("val/loss", 3, 0.75), ("test/exact_match", 3, 0.9)]
+
+
+def test_parts_that_could_not_be_written_are_named_when_the_run_is_closed(
+    start: StartRun, directory_only: DirectoryOptions
+) -> None:
+    with start(directory_only) as run:
+        run.set_missing(["latents", "attention"])
+    assert (read_manifest(run.directory).status, read_manifest(run.directory).missing) == (
+        "FINISHED",
+        ("latents", "attention"),
+    )
+    reopen_run(run.directory).close(None)
+    assert read_manifest(run.directory).missing == ()
+
+
+def test_scores_are_kept_on_a_full_disk_by_the_reserve(
+    start: StartRun, directory_only: DirectoryOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_where_the_reserve_is_free(directory: Path, manifest: Manifest) -> None:
+        if (directory / HEARTBEAT_NAME).stat().st_size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
+        write_manifest(directory, manifest)
+
+    with start(directory_only) as run, monkeypatch.context() as full_disk:
+        full_disk.setattr("lengthwise.tracking.runs.run.write_manifest", write_where_the_reserve_is_free)
+        run.set_summary({"test/exact_match": 0.9})
+        assert read_manifest(run.directory).summary == {"test/exact_match": 0.9}
+    (entry,) = read_journal(run.directory / "metrics.jsonl")[0]
+    assert (entry.key, entry.value) == ("test/exact_match", 0.9)
 
 
 def test_runs_of_one_second_are_apart(
