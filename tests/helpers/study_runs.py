@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,11 @@ import numpy as np
 from helpers.manifests import make_manifest
 from lengthwise.evaluation.tables import Table
 from lengthwise.studies.axes import Value
-from lengthwise.studies.study import LearningCurve, StudyRun
+from lengthwise.studies.report.answer import write_answer
+from lengthwise.studies.report.contents import Report
+from lengthwise.studies.report.sections import build_lead, build_sections
+from lengthwise.studies.report.tables import tabulate_answer
+from lengthwise.studies.study import LearningCurve, StudyRun, build_study
 from lengthwise.tracking.runs.manifest import Failure, Status
 from lengthwise.tracking.runs.run_record import DatasetRecord, PrimaryMetric
 
@@ -100,3 +105,20 @@ def score_cube(conditioning: str, feedback: str, length: str, seed: int) -> floa
     indices = [known.index(level) for known, level in zip(CUBE.values(), levels, strict=True)]
     noise = NOISE[(*indices, seed % 3)]
     return float(0.4 + 0.25 * (feedback == "teacher") + 0.1 * (length == "stop") + noise)
+
+
+def build_report(runs: Sequence[StudyRun], directory: Path) -> Report:
+    """Return the report on runs; its figures go to an existing directory."""
+    study = build_study(["try"], runs)
+    answer = write_answer(study)
+    return Report(
+        title=study.title,
+        question="Which <axis>?",
+        answer=answer,
+        summary=tabulate_answer(study) if answer.standing == "compared" else Table(columns=(), rows=()),
+        lead=build_lead(study, answer.standing, directory),
+        details={"Data": "copy & more"},
+        sections=build_sections(study, answer.standing, directory),
+        commands=("python train.py -m seed=0,1",),
+        made="Written by hand.",
+    )

@@ -57,7 +57,7 @@ def write_answer(study: Study) -> Answer:
     return Answer(
         standing=standing,
         paragraphs=tuple(paragraph for paragraph in paragraphs if paragraph),
-        cautions=write_cautions(study, [*main, *pairs]),
+        cautions=write_cautions(study, standing, [*main, *pairs]),
     )
 
 

@@ -6,23 +6,26 @@ from collections import Counter
 from collections.abc import Sequence
 
 from lengthwise.studies.report.findings import Finding
+from lengthwise.studies.report.standing import Standing
 from lengthwise.studies.study import Study
 
 
-def write_cautions(study: Study, findings: Sequence[Finding]) -> tuple[str, ...]:
+def write_cautions(study: Study, standing: Standing, findings: Sequence[Finding]) -> tuple[str, ...]:
     """Say what a reader must know before relying on a study, a sentence each.
 
     Args:
         study: The study.
+        standing: Whether its conditions can be compared; cautions about comparisons are left out where they cannot.
         findings: Every main effect and interaction of its metric.
     """
-    cautions = [
-        *_write_confounded(study),
-        *_write_shape(study),
-        *_write_unfinished(study),
-        *(f"Planned but never started: {option}={', '.join(values)}." for option, values in study.unstarted.items()),
+    cautions = [] if standing in ("nothing learnt", "unfinished") else _write_confounded(study)
+    if standing in ("compared", "one seed"):
+        cautions += _write_shape(study)
+    cautions += _write_unfinished(study)
+    cautions += [
+        f"Planned but never started: {option}={', '.join(values)}." for option, values in study.unstarted.items()
     ]
-    if any(finding.effect.method == "linear model" for finding in findings):
+    if standing == "compared" and any(finding.effect.method == "linear model" for finding in findings):
         cautions.append("Some effects come from a linear model, since no condition has both levels; see below.")
     return tuple(cautions)
 

@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
-from helpers.study_runs import CUBE, make_grid, make_run, score_cube
-from lengthwise.evaluation.tables import Table
-from lengthwise.studies.report.answer import write_answer
-from lengthwise.studies.report.contents import Report
+from helpers.study_runs import CUBE, build_report, make_grid, make_run, score_cube
 from lengthwise.studies.report.markdown import render_markdown
 from lengthwise.studies.report.page import render_page
-from lengthwise.studies.report.sections import build_lead, build_sections
-from lengthwise.studies.report.tables import tabulate_answer
-from lengthwise.studies.study import StudyRun, build_study
-
-
-def build_report(runs: Sequence[StudyRun], directory: Path) -> Report:
-    study = build_study(["try"], runs)
-    answer = write_answer(study)
-    return Report(
-        title=study.title,
-        question="Which <axis>?",
-        answer=answer,
-        summary=tabulate_answer(study) if answer.standing == "compared" else Table(columns=(), rows=()),
-        lead=build_lead(study, answer.standing, directory),
-        details={"Data": "copy & more"},
-        sections=build_sections(study, answer.standing, directory),
-        commands=("python train.py -m seed=0,1",),
-        made="Written by hand.",
-    )
 
 
 class _Reader(HTMLParser):
