@@ -131,6 +131,10 @@ class ModelOptions:
     `latent_dim`; null leaves the width as given."""
 
 
+DIGITS_ROWS = 8
+"""Rows of an image of a digit, which are its steps."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DigitsOptions:
     """Handwritten digits of 8 x 8 pixels, read row by row: an autoencoder on features."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from lengthwise.config.options import (
+    DIGITS_ROWS,
     AdditionOptions,
     DigitsOptions,
     ModelOptions,
@@ -178,8 +179,17 @@ def _check_addition(options: RunOptions) -> Refusals:
 def _check_path(options: RunOptions) -> Refusals:
     data = options.dataset
     if isinstance(data, PairsOptions | SeriesOptions) and data.path is None:
-        rule = f"is needed with dataset={data.name}, which reads a file of yours"
-        yield ConfigError("dataset.path", rule, received="null", remedy="Name the file: dataset.path=FILE")
+        yield refuse_no_path(data)
+
+
+def refuse_no_path(data: PairsOptions | SeriesOptions) -> ConfigError:
+    """Build the refusal of a dataset of the user's without its file.
+
+    Args:
+        data: Its options.
+    """
+    rule = f"must name a file with dataset={data.name}"
+    return ConfigError("dataset.path", rule, received="null", remedy="Add dataset.path=FILE")
 
 
 def _check_fractions(options: RunOptions) -> Refusals:
@@ -195,13 +205,16 @@ def _check_fractions(options: RunOptions) -> Refusals:
 
 def _check_timesteps(options: RunOptions) -> Refusals:
     if options.dataset.name == "series" and options.timesteps == "auto":
-        rule = "is needed with dataset=series: the length of a window is yours to choose"
-        yield ConfigError(
-            "timesteps", rule, received="'auto'", remedy="Give it a number of steps, such as timesteps=24"
-        )
-    if options.dataset.name == "digits" and options.timesteps not in ("auto", 8):
-        rule = "must be 8, or auto, with dataset=digits: an image has 8 rows"
-        yield ConfigError("timesteps", rule, received=str(options.timesteps), remedy="Set timesteps=auto")
+        yield refuse_no_window()
+    if options.dataset.name == "digits" and options.timesteps not in ("auto", DIGITS_ROWS):
+        rule = f"must be auto or {DIGITS_ROWS} with dataset=digits, whose images have {DIGITS_ROWS} rows"
+        yield ConfigError("timesteps", rule, received=str(options.timesteps), remedy="Leave timesteps=auto")
+
+
+def refuse_no_window() -> ConfigError:
+    """Build the refusal of `dataset=series` without the length of its windows."""
+    rule = "must be a number with dataset=series: the rows of a window"
+    return ConfigError("timesteps", rule, received="auto", remedy="Choose one, such as timesteps=24")
 
 
 def _check_decoding(options: RunOptions) -> Refusals:

@@ -7,26 +7,10 @@ import re
 from pathlib import Path
 from typing import NoReturn
 
-from lengthwise.errors import ConfigError, DataError
+from lengthwise.errors import DataError
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Control characters of Unicode except tab and line ends. They are not shown as text, and a terminal obeys them."""
-
-
-def require_path(path: str | None, dataset: str) -> str:
-    """Return `dataset.path`.
-
-    Raises:
-        ConfigError: It is null.
-    """
-    if path is None:
-        raise ConfigError(
-            "dataset.path",
-            f"must name a file with dataset={dataset}",
-            received="null",
-            remedy="Add dataset.path=FILE",
-        )
-    return path
 
 
 def read_bytes(path: str) -> bytes:

@@ -124,6 +124,31 @@ def test_every_rule_refuses_something_here(change: Change) -> None:
     assert idle == []
 
 
+@pytest.mark.parametrize(
+    ("dataset", "changes", "message"),
+    [
+        (
+            "digits",
+            {"timesteps": 10},
+            "timesteps must be auto or 8 with dataset=digits, whose images have 8 rows; got 10. Leave timesteps=auto.",
+        ),
+        (
+            "copy",
+            {"dataset.longer_length": 10},
+            "dataset.longer_length must be more than dataset.max_length=10: the split `longer` starts there; got 10. "
+            "Set dataset.longer_length=20, or lower dataset.max_length.",
+        ),
+        ("pairs", {"dataset.path": None}, "dataset.path must name a file with dataset=pairs; got null."),
+    ],
+)
+def test_what_the_data_demand_is_said_before_they_are_read(
+    dataset: str, changes: dict[str, Any], message: str, change: Change
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_rules(change(dataset, changes))
+    assert message in str(caught.value)
+
+
 def test_a_refusal_says_rule_value_and_remedy(change: Change) -> None:
     with pytest.raises(ConfigError) as caught:
         check_rules(change("digits", {"model.bidirectional": True, "latent_dim": 33}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lengthwise.config.options import DigitsOptions
+from lengthwise.config.options import DIGITS_ROWS, DigitsOptions
 from lengthwise.data.assembly import Timesteps, assemble_features, autoencoder_split
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
@@ -13,11 +13,9 @@ from lengthwise.data.scaler import fit_scaler
 from lengthwise.data.splitting import Parts, draw_parts
 from lengthwise.errors import ConfigError
 
-ROWS = 8
-
 
 @load_dataset.register
-def load_digits(options: DigitsOptions, timesteps: Timesteps) -> Dataset:
+def load_digits(options: DigitsOptions, timesteps: Timesteps) -> Dataset:  # noqa: ARG001  always 8
     """Load scikit-learn's 1,797 digits (Alpaydin and Kaynak 1998), 8 rows of 8 pixels as 8 steps of 8 features.
 
     Each class has the same share of every split. The pixels are scaled to 0..1, column by column, by the range of the
@@ -25,21 +23,14 @@ def load_digits(options: DigitsOptions, timesteps: Timesteps) -> Dataset:
 
     Args:
         options: Shares and seed of the split.
-        timesteps: 8, or `auto`.
+        timesteps: 8 or `auto`, which are the same.
 
     Returns:
         A dataset for autoencoders; its labels are the digits 0 to 9.
 
     Raises:
-        ConfigError: `timesteps` is another number, or the shares leave nothing for a split.
+        ConfigError: The shares leave nothing for a split.
     """
-    if timesteps not in ("auto", ROWS):
-        raise ConfigError(
-            "timesteps",
-            f"must be auto or {ROWS} with dataset=digits, whose images have {ROWS} rows",
-            received=str(timesteps),
-            remedy="Leave timesteps=auto",
-        )
     # Imported here: importing scikit-learn takes two seconds, and no other dataset needs it.
     from sklearn import datasets
 
@@ -52,7 +43,7 @@ def load_digits(options: DigitsOptions, timesteps: Timesteps) -> Dataset:
         name: autoencoder_split(scaler.encode(images[indices]), labels[indices])
         for name, indices in parts._asdict().items()
     }
-    return assemble_features("digits", splits, codec=scaler, timesteps=ROWS)
+    return assemble_features("digits", splits, codec=scaler, timesteps=DIGITS_ROWS)
 
 
 def _draw_stratified(labels: NDArray[np.int64], options: DigitsOptions) -> Parts:

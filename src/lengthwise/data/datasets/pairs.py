@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lengthwise.config.options import PairsOptions
+from lengthwise.config.rules import refuse_no_path
 from lengthwise.data.assembly import TextExamples, Timesteps, assemble_texts, build_codecs
 from lengthwise.data.dataset import Dataset, Skipped
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.splitting import draw_parts
-from lengthwise.data.text_file import read_lines, require_path
+from lengthwise.data.text_file import read_lines
 from lengthwise.data.vocabulary import Unit, find_special
 from lengthwise.errors import DataError, printable
 
@@ -68,7 +69,9 @@ def load_pairs(options: PairsOptions, timesteps: Timesteps) -> Dataset:
         ConfigError: No path is given, or `timesteps` leaves a split empty.
         DataError: The file cannot be read, a line has no tab or a blank side, or there are too few sources.
     """
-    path = require_path(options.path, "pairs")
+    path = options.path
+    if path is None:
+        raise refuse_no_path(options)
     file = read_pairs(path, options.max_examples, options.unit)
     sources = list(file.targets)
     warnings = [] if file.header is None else [_describe_header(*file.header)]

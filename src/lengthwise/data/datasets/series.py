@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lengthwise.config.options import SeriesOptions
+from lengthwise.config.rules import refuse_no_path, refuse_no_window
 from lengthwise.data.assembly import Timesteps, assemble_features, autoencoder_split
 from lengthwise.data.dataset import Dataset, Skipped
 from lengthwise.data.datasets.registry import load_dataset
@@ -16,8 +17,7 @@ from lengthwise.data.learnability import check_columns
 from lengthwise.data.number_file import Table, read_table
 from lengthwise.data.scaler import fit_scaler
 from lengthwise.data.splitting import count_share
-from lengthwise.data.text_file import require_path
-from lengthwise.errors import ConfigError, DataError
+from lengthwise.errors import DataError
 
 Number = TypeVar("Number", bound=np.floating)
 
@@ -50,14 +50,11 @@ def load_series(options: SeriesOptions, timesteps: Timesteps) -> Dataset:
         ConfigError: No path is given, or `timesteps` is `auto`.
         DataError: The file cannot be read as finite numbers, has too few rows, or no column that changes.
     """
-    path = require_path(options.path, "series")
+    path = options.path
+    if path is None:
+        raise refuse_no_path(options)
     if timesteps == "auto":
-        raise ConfigError(
-            "timesteps",
-            "must be a number with dataset=series: the rows of a window",
-            received="auto",
-            remedy="Set for example timesteps=24",
-        )
+        raise refuse_no_window()
     table = read_table(path)
     plan = plan_windows(len(table.rows), timesteps, options)
     if plan is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import string
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,17 +52,10 @@ def load_symbol_task(options: SymbolTaskOptions, timesteps: Timesteps) -> Datase
     lengths = range(options.min_length, options.max_length + 1)
     longer_lengths = range(options.max_length + 1, options.longer_length + 1)
     drawn = draw_distinct(draw_rng, options.num_symbols, lengths, num_examples)
-    # There are more sequences of max_length + 1 than of all lengths below it: only an empty range is too small.
     longer = draw_distinct(longer_rng, options.num_symbols, longer_lengths, options.num_test)
-    if longer is None:
-        raise ConfigError(
-            "dataset.longer_length",
-            f"must be more than dataset.max_length={options.max_length}",
-            received=str(options.longer_length),
-            remedy="Raise it",
-        )
-    if drawn is None:
-        _refuse_number(options)
+    # There are more sequences of max_length + 1 than of all lengths below it, so `longer` is not the first to run out.
+    if drawn is None or longer is None:
+        raise _refuse_number(options)
     order = order_rng.permutation(num_examples)
     ends = np.cumsum([options.num_train, options.num_validation])
     splits = {
@@ -151,8 +144,8 @@ def _make_examples(rows: Rows, task: str) -> TokenExamples:
     return TokenExamples(source=source, target=backwards.take(np.arange(len(source))[::-1]))
 
 
-def _refuse_number(options: SymbolTaskOptions) -> NoReturn:
-    raise ConfigError(
+def _refuse_number(options: SymbolTaskOptions) -> ConfigError:
+    return ConfigError(
         "dataset.num_train",
         "must with dataset.num_validation and dataset.num_test be at most the number of sequences of "
         f"{options.num_symbols} symbols and {options.min_length} to {options.max_length} steps, each used once",

@@ -62,11 +62,6 @@ def test_the_front_of_training_holds_many_classes():
     assert len(set(load_digits(_options(), "auto").splits["train"].labels[:40].tolist())) == 10
 
 
-def test_other_timesteps_are_refused():
-    with pytest.raises(ConfigError, match=r"timesteps must be auto or 8 .*; got 10\. Leave timesteps=auto\.$"):
-        load_digits(_options(), 10)
-
-
 def test_shares_that_leave_no_training_are_refused():
     with pytest.raises(ConfigError, match=r"must with dataset\.validation_fraction leave training images"):
         load_digits(_options(validation=0.5, test=0.5), "auto")
