@@ -51,12 +51,12 @@ def measure_once(mode: str, epochs: int) -> float:
         models = build_models(resolve_wiring(options.model, options.latent_dim, dataset.spec))
         if mode == "nothing":
             never = replace(options, training=replace(options.training, checkpoint_seconds=86_400.0))
-            fit = {"report": lambda *_: None, "checkpoints": Path(directory) / "none", "console": quiet}
+            fit = {"on_epoch": lambda *_: None, "checkpoints": Path(directory) / "none", "console": quiet}
             return train_model(models, dataset.splits, never, **fit).seconds
         launch = Launch(command=("measure",), overrides=())
         places = {"output_dir": find_output_dir(options), "config_text": dump_options(options)}
         with start_run(build_record(options, launch, dataset), options.tracking, **places) as run:
-            fit = {"report": lambda epoch, metrics: run.log(metrics, step=epoch), "console": quiet}
+            fit = {"on_epoch": lambda epoch, metrics: run.log(metrics, step=epoch), "console": quiet}
             return train_model(models, dataset.splits, options, checkpoints=run.path("checkpoints"), **fit).seconds
 
 

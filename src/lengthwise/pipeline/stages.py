@@ -73,7 +73,7 @@ def train_and_evaluate(
         models,
         dataset.splits,
         options,
-        report=lambda epoch, metrics: run.log(metrics, step=epoch),
+        on_epoch=lambda epoch, metrics: run.log(metrics, step=epoch),
         checkpoints=run.path(CHECKPOINTS_DIRECTORY),
         console=console,
     )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import keras
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-Logs = dict[str, float] | None
 
-
-class ProgressLine(keras.callbacks.Callback):
+class ProgressLine:
     """A bar over all batches of all epochs, with the losses of the last epoch beside it.
 
     Attributes:
@@ -17,8 +14,7 @@ class ProgressLine(keras.callbacks.Callback):
     """
 
     def __init__(self, console: Console, num_batches: int, epochs: int) -> None:
-        super().__init__()
-        self.num_batches, self.epochs = num_batches, epochs
+        self.num_batches = num_batches
         self.progress = Progress(
             TextColumn("epoch"),
             TextColumn("{task.fields[epoch]}/{task.fields[epochs]}"),
@@ -35,15 +31,10 @@ class ProgressLine(keras.callbacks.Callback):
         total = num_batches * epochs
         self.task = self.progress.add_task("fit", total=total, epoch=0, epochs=epochs, losses="")
 
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Count the epoch."""
-        self.progress.update(self.task, epoch=epoch + 1, completed=epoch * self.num_batches)
+    def on_progress(self, epoch: int, batches: int) -> None:
+        """Move the bar to a number of batches of an epoch, counted from 0."""
+        self.progress.update(self.task, epoch=epoch + 1, completed=epoch * self.num_batches + batches)
 
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Move the bar."""
-        self.progress.advance(self.task)
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+    def on_epoch(self, metrics: dict[str, float]) -> None:
         """Show the losses."""
-        logs = logs or {}
-        self.progress.update(self.task, losses=f"loss {logs['loss']:.4f}  val {logs['val_loss']:.4f}")
+        self.progress.update(self.task, losses=f"loss {metrics['train/loss']:.4f}  val {metrics['val/loss']:.4f}")

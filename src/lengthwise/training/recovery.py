@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lengthwise.errors import RunError
-from lengthwise.training.callbacks import Logs, ValidationWatch
 from lengthwise.training.checkpoint import Arrays, Checkpoint, TrainingState, save_checkpoint
+from lengthwise.training.watch import ValidationWatch
 
 
-class CheckpointWriter(keras.callbacks.Callback):
+class CheckpointWriter:
     """Writes a checkpoint after an epoch when the last one is old enough, and after the last epoch.
-
-    Comes after the callbacks whose counters it stores.
 
     Args:
         directory: where checkpoints go.
@@ -40,7 +38,6 @@ class CheckpointWriter(keras.callbacks.Callback):
         interval_seconds: float,
         seconds_before: float,
     ) -> None:
-        super().__init__()
         self.directory, self.watch, self.history = directory, watch, history
         self.epochs, self.interval_seconds, self.seconds_before = epochs, interval_seconds, seconds_before
         self.started = self.last_written = time.monotonic()
@@ -50,13 +47,13 @@ class CheckpointWriter(keras.callbacks.Callback):
         """Time spent fitting, in this process and before it."""
         return self.seconds_before + time.monotonic() - self.started
 
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Write, if it is time."""
-        is_over = self.model.stop_training or epoch + 1 == self.epochs
+    def on_epoch(self, epoch: int, model: keras.Model) -> None:
+        """Write, if it is time, after an epoch, counted from 1, of a compiled model."""
+        is_over = self.watch.is_patience_over or epoch == self.epochs
         if not is_over and time.monotonic() - self.last_written < self.interval_seconds:
             return
         state = TrainingState(
-            epoch=epoch + 1,
+            epoch=epoch,
             best_epoch=self.watch.best_epoch,
             best_loss=self.watch.best_loss,
             last_change=self.watch.last_change,
@@ -64,7 +61,7 @@ class CheckpointWriter(keras.callbacks.Callback):
             seconds=self.seconds,
             history=self.history,
         )
-        save_checkpoint(self.directory, Checkpoint(state=state, arrays=collect_arrays(self.model, self.watch)))
+        save_checkpoint(self.directory, Checkpoint(state=state, arrays=collect_arrays(model, self.watch)))
         self.last_written = time.monotonic()
 
 

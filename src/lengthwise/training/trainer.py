@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -13,16 +14,11 @@ from rich.console import Console
 from lengthwise.config.options import RunOptions, TrainingOptions
 from lengthwise.data.dataset import Split
 from lengthwise.models.bundle import Models
-from lengthwise.models.wiring import Wiring
-from lengthwise.training.callbacks import DivergenceGuard, EpochOrder, EpochReport, SamplingRate, ValidationWatch
 from lengthwise.training.checkpoint import Checkpoint, load_newest
-from lengthwise.training.losses import build_losses
-from lengthwise.training.optimizers import build_optimizer
+from lengthwise.training.epochs import Epochs
 from lengthwise.training.progress import ProgressLine
 from lengthwise.training.recovery import CheckpointWriter, restore_fit
-from lengthwise.training.stream import TrainingStream, build_evaluation_stream
-
-VALIDATION_BATCH_SIZE = 256
+from lengthwise.training.watch import ValidationWatch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +64,7 @@ def train_model(
     splits: Mapping[str, Split],
     options: RunOptions,
     *,
-    report: Callable[[int, dict[str, float]], None],
+    on_epoch: Callable[[int, dict[str, float]], None],
     checkpoints: Path,
     console: Console,
 ) -> TrainingResult:
@@ -81,7 +77,7 @@ def train_model(
         models: as built; the weights they share are changed.
         splits: `train` and `val`.
         options: the run's.
-        report: called after each epoch with its number, from 1, and its metrics.
+        on_epoch: called after each epoch with its number, from 1, and its metrics.
         checkpoints: directory of the run's checkpoints.
         console: takes progress, if it is a terminal, and what is to be said of checkpoints.
 
@@ -92,16 +88,8 @@ def train_model(
     training, model = options.training, models.network
     checkpoint = _load_checkpoint(checkpoints, console)
     state = checkpoint.state if checkpoint else None
-    stream = TrainingStream(splits["train"], models.wiring, training, options.seed)
-    model.compile(
-        optimizer=build_optimizer(training, stream.num_batches * training.epochs),
-        loss=build_losses(models.wiring),
-        weighted_metrics=_build_metrics(models.wiring),
-    )
-    # A training step that finds its variables made is traced once, and not a second time without their making.
-    model.optimizer.build(model.trainable_variables)
+    epochs = Epochs(models, splits, options)
     watch = ValidationWatch(training)
-    watch.set_model(model)
     if checkpoint is not None:
         restore_fit(model, watch, checkpoint)
     history = {name: list(values) for name, values in state.history.items()} if state else {}
@@ -113,31 +101,22 @@ def train_model(
         interval_seconds=training.checkpoint_seconds,
         seconds_before=state.seconds if state else 0.0,
     )
-    if state is None or not state.is_over:
-        line = ProgressLine(console, stream.num_batches, training.epochs)
-        callbacks = [
-            EpochOrder(stream),
-            DivergenceGuard(),
-            EpochReport(_keep_and(report, history)),
-            watch,
-            writer,
-            line,
-        ]
-        if models.wiring.feedback == "scheduled":
-            callbacks.append(SamplingRate(model.decoder, options.model, stream.num_batches))
-        with line.progress:
-            model.fit(
-                stream.as_tensors(),
-                validation_data=build_evaluation_stream(splits["val"], models.wiring, VALIDATION_BATCH_SIZE),
-                initial_epoch=state.epoch if state else 0,
-                epochs=training.epochs,
-                callbacks=callbacks,
-                shuffle=False,  # the stream has its own order
-                verbose=0,
-            )
-    watch.restore_best()
+    is_over, epoch = (state.is_over, state.epoch) if state else (False, 0)
+    line = ProgressLine(console, epochs.num_batches, training.epochs)
+    with line.progress:
+        while not is_over:
+            metrics = epochs.run(epoch, on_progress=partial(line.on_progress, epoch))
+            epoch += 1
+            for name, value in metrics.items():
+                history.setdefault(name, []).append(value)
+            on_epoch(epoch, metrics)
+            watch.on_epoch(epoch, metrics["val/loss"], model)
+            writer.on_epoch(epoch, model)
+            line.on_epoch(metrics)
+            is_over = watch.is_patience_over or epoch == training.epochs
+    watch.restore_best(model)
     return TrainingResult(
-        epochs=len(history["train/loss"]),
+        epochs=epoch,
         best_epoch=watch.best_epoch,
         best_loss=watch.best_loss,
         seconds=writer.seconds,
@@ -152,20 +131,3 @@ def _load_checkpoint(directory: Path, console: Console) -> Checkpoint | None:
     if checkpoint is not None:
         console.print(f"going on after epoch {checkpoint.state.epoch}")
     return checkpoint
-
-
-def _keep_and(
-    report: Callable[[int, dict[str, float]], None], history: dict[str, list[float]]
-) -> Callable[[int, dict[str, float]], None]:
-    def keep(epoch: int, metrics: dict[str, float]) -> None:
-        for name, value in metrics.items():
-            history.setdefault(name, []).append(value)
-        report(epoch, metrics)
-
-    return keep
-
-
-def _build_metrics(wiring: Wiring) -> dict[str, list[keras.metrics.Metric]]:
-    if wiring.is_tokens:
-        return {"values": [keras.metrics.SparseCategoricalAccuracy(name="teacher_forced_accuracy")]}
-    return {"values": [keras.metrics.MeanAbsoluteError(name="absolute_error")]}

@@ -126,7 +126,7 @@ def fit(
         models = build_models(resolve_wiring(options.model, options.latent_dim, dataset.spec))
         try:
             result = train_model(
-                models, dataset.splits, options, report=report, checkpoints=checkpoints, console=Console(quiet=True)
+                models, dataset.splits, options, on_epoch=report, checkpoints=checkpoints, console=Console(quiet=True)
             )
         except Killed:
             continue

@@ -17,8 +17,7 @@ from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
-from lengthwise.training.callbacks import DivergedError
-from lengthwise.training.stream import TrainingStream
+from lengthwise.training.epochs import DivergedError, Epochs, rename_metric
 from lengthwise.training.trainer import TrainingResult, train_model
 
 STATEFUL = {"conditioning": "initial_state", "feedback": "teacher", "length": "stop", "carry": "hc", "head": "dense"}
@@ -46,7 +45,7 @@ def fit_into(
         models,
         dataset.splits,
         options,
-        report=lambda _, metrics: reports.append(metrics),
+        on_epoch=lambda _, metrics: reports.append(metrics),
         checkpoints=checkpoints,
         console=CONSOLE,
     )
@@ -96,7 +95,7 @@ def test_a_loss_that_explodes_raises(dataset: Dataset, tmp_path: Path) -> None:
     models = build_models(resolve_wiring(options.model, options.latent_dim, dataset.spec))
     models.network.decoder.head.kernel.assign(np.full(models.network.decoder.head.kernel.shape, np.nan))
     with pytest.raises(DivergedError, match="loss became nan"):
-        train_model(models, dataset.splits, options, report=lambda *_: None, checkpoints=tmp_path, console=CONSOLE)
+        train_model(models, dataset.splits, options, on_epoch=lambda *_: None, checkpoints=tmp_path, console=CONSOLE)
 
 
 @pytest.mark.slow
@@ -139,14 +138,24 @@ def test_scheduled_feedback_reaches_its_rate(dataset: Dataset, unit: str) -> Non
 
 
 def test_the_order_is_a_function_of_seed_and_epoch(dataset: Dataset) -> None:
-    options = build_run(training=training(), **STATEFUL)
-    wiring = resolve_wiring(options.model, options.latent_dim, dataset.spec)
-
     def read(epoch: int, seed: int) -> list[list[int]]:
-        stream = TrainingStream(dataset.splits["train"], wiring, options.training, seed)
-        stream.epoch = epoch
-        return [batch[0]["source"].numpy().tolist() for batch in stream.as_tensors()]
+        options = build_run(training=training(), seed=seed, **STATEFUL)
+        epochs = Epochs(build_models(resolve_wiring(options.model, 8, dataset.spec)), dataset.splits, options)
+        return [rows.tolist() for rows in epochs.plan(epoch)]
 
     assert read(3, 0) == read(3, 0)
     assert read(3, 0) != read(4, 0)
     assert read(3, 0) != read(3, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("loss", "loss"),
+        ("values_loss", "values_loss"),
+        ("stop_loss", "stop_loss"),
+        ("values_absolute_error", "absolute_error"),
+    ],
+)
+def test_metrics_have_the_projects_names(name: str, expected: str) -> None:
+    assert rename_metric(name) == expected

@@ -1,0 +1,102 @@
+"""A split held as tensors, from which a graph gathers and pads its own training batches.
+
+Shapes: N examples, B rows of a batch, S source steps, T target steps, V features.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lengthwise.data.dataset import Split
+from lengthwise.data.vocabulary import START, STOP
+from lengthwise.models.wiring import Wiring
+
+Tensor: TypeAlias = tf.Tensor
+TensorBatch: TypeAlias = tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]
+"""Inputs, targets and sample weights of a batch, as `models.targets` describes them."""
+
+
+class HeldSequences(NamedTuple):
+    """Sequences of any length, laid end to end without padding.
+
+    Args:
+        values: ids `(steps,)` or features `(steps, V)`, of all sequences.
+        start: `(N,)` int64, place of each sequence's first step.
+        length: `(N,)` int32, steps of each sequence.
+    """
+
+    values: Tensor
+    start: Tensor
+    length: Tensor
+
+    def take(self, rows: Tensor, num_steps: Tensor | int, *, is_reversed: bool = False) -> Tensor:
+        """Return some sequences, `(B, num_steps)` or `(B, num_steps, V)`, zeros behind their ends.
+
+        Args:
+            rows: `(B,)` int32, which.
+            num_steps: steps of the result; longer sequences are cut.
+            is_reversed: whether each sequence begins with its last step.
+        """
+        length = tf.gather(self.length, rows)[:, None]
+        steps = tf.range(num_steps)
+        is_real = steps < length
+        place = length - 1 - steps if is_reversed else steps[None]
+        place = tf.gather(self.start, rows)[:, None] + tf.cast(place, tf.int64)
+        taken = tf.gather(self.values, tf.where(is_real, place, 0))
+        zero = tf.zeros((), taken.dtype)
+        return tf.where(is_real if taken.shape.rank == 2 else is_real[..., None], taken, zero)
+
+
+class HeldSplit:
+    """The examples of a split as tensors, and the batches that a wiring trains on.
+
+    Args:
+        split: the examples.
+        wiring: decides which steps are scored.
+    """
+
+    def __init__(self, split: Split, wiring: Wiring) -> None:
+        self.wiring = wiring
+        self.source = _hold(split.source, split.source_length)
+        is_autoencoder = split.target is split.source
+        self.target = self.source if is_autoencoder else _hold(split.target, split.target_length)
+
+    def take(self, rows: Tensor) -> TensorBatch:
+        """Gather a batch, padded to the longest of its rows: the numbers of `models.targets.prepare_batch`.
+
+        Args:
+            rows: `(B,)` int32, at least one.
+        """
+        wiring = self.wiring
+        length = tf.gather(self.target.length, rows)
+        extra = int(wiring.length == "stop" and wiring.is_tokens)
+        num_steps = wiring.spec.timesteps if wiring.length == "fixed" else tf.reduce_max(length) + extra
+        steps = tf.range(num_steps)
+        values = self.target.take(rows, num_steps, is_reversed=wiring.reverse_target)
+        if extra:
+            values = tf.where(steps == length[:, None], tf.constant(STOP, values.dtype), values)
+        first = values[:, :1] * 0 + (START if wiring.is_tokens else 0)
+        targets = {"values": values}
+        if wiring.learns_stop_probability:
+            targets["stop"] = tf.cast(steps == length[:, None] - 1, tf.float32)[..., None]
+        if wiring.length == "fixed":
+            weights = tf.ones((tf.shape(rows)[0], num_steps))
+        else:
+            weights = tf.cast(steps < length[:, None] + extra, tf.float32)
+        source_length = tf.gather(self.source.length, rows)
+        inputs = {
+            "source": self.source.take(rows, tf.reduce_max(source_length)),
+            "source_length": source_length,
+            "previous": tf.concat((first, values[:, :-1]), axis=1),
+        }
+        return inputs, targets, dict.fromkeys(targets, weights)
+
+
+def _hold(padded: NDArray[np.generic], length: NDArray[np.int32]) -> HeldSequences:
+    values = padded[np.arange(padded.shape[1]) < length[:, None]]
+    start = np.cumsum(length, dtype=np.int64) - length
+    return HeldSequences(tf.constant(values), tf.constant(start), tf.constant(length))
