@@ -85,43 +85,60 @@ def train_model(
         DivergedError: when the loss is no longer finite.
         RunError: there are checkpoints, but none is whole.
     """
-    training, model = options.training, models.network
     checkpoint = _load_checkpoint(checkpoints, console)
-    state = checkpoint.state if checkpoint else None
-    epochs = Epochs(models, splits, options)
-    watch = ValidationWatch(training)
-    if checkpoint is not None:
-        restore_fit(model, watch, checkpoint)
-    history = {name: list(values) for name, values in state.history.items()} if state else {}
-    writer = CheckpointWriter(
-        checkpoints,
-        watch=watch,
-        history=history,
-        epochs=training.epochs,
-        interval_seconds=training.checkpoint_seconds,
-        seconds_before=state.seconds if state else 0.0,
-    )
-    is_over, epoch = (state.is_over, state.epoch) if state else (False, 0)
-    line = ProgressLine(console, epochs.num_batches, training.epochs)
-    with line.progress:
-        while not is_over:
-            metrics = epochs.run(epoch, on_progress=partial(line.on_progress, epoch))
-            epoch += 1
-            for name, value in metrics.items():
-                history.setdefault(name, []).append(value)
-            on_epoch(epoch, metrics)
-            watch.on_epoch(epoch, metrics["val/loss"], model)
-            writer.on_epoch(epoch, model)
-            line.on_epoch(metrics)
-            is_over = watch.is_patience_over or epoch == training.epochs
-    watch.restore_best(model)
+    fit = _Fit(models, splits, options, directory=checkpoints, checkpoint=checkpoint)
+    if checkpoint is None or not checkpoint.state.is_over:
+        fit.run(on_epoch, ProgressLine(console, fit.epochs.num_batches, options.training.epochs))
+    fit.watch.restore_best(models.network)
     return TrainingResult(
-        epochs=epoch,
-        best_epoch=watch.best_epoch,
-        best_loss=watch.best_loss,
-        seconds=writer.seconds,
-        history=history,
+        epochs=fit.num_done,
+        best_epoch=fit.watch.best_epoch,
+        best_loss=fit.watch.best_loss,
+        seconds=fit.writer.seconds,
+        history=fit.history,
     )
+
+
+class _Fit:
+    """A fit from its beginning or from a checkpoint: what runs epochs, what judges them, what keeps them."""
+
+    def __init__(
+        self,
+        models: Models,
+        splits: Mapping[str, Split],
+        options: RunOptions,
+        *,
+        directory: Path,
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        training, state = options.training, checkpoint.state if checkpoint else None
+        self.model, self.most_epochs = models.network, training.epochs
+        self.epochs, self.watch = Epochs(models, splits, options), ValidationWatch(training)
+        if checkpoint is not None:
+            restore_fit(self.model, self.watch, checkpoint)
+        self.num_done = state.epoch if state else 0
+        self.history = {name: list(values) for name, values in state.history.items()} if state else {}
+        self.writer = CheckpointWriter(
+            directory,
+            watch=self.watch,
+            history=self.history,
+            epochs=training.epochs,
+            interval_seconds=training.checkpoint_seconds,
+            seconds_before=state.seconds if state else 0.0,
+        )
+
+    def run(self, on_epoch: Callable[[int, dict[str, float]], None], line: ProgressLine) -> None:
+        """Run epochs until the last, or until validation has not improved for too long."""
+        with line.progress:
+            while self.num_done < self.most_epochs and not self.watch.is_patience_over:
+                metrics = self.epochs.run(self.num_done, on_progress=partial(line.on_progress, self.num_done))
+                self.num_done += 1
+                for name, value in metrics.items():
+                    self.history.setdefault(name, []).append(value)
+                on_epoch(self.num_done, metrics)
+                self.watch.on_epoch(self.num_done, metrics["val/loss"], self.model)
+                self.writer.on_epoch(self.num_done, self.model)
+                line.on_epoch(metrics)
 
 
 def _load_checkpoint(directory: Path, console: Console) -> Checkpoint | None:
