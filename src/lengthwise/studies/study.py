@@ -204,6 +204,10 @@ class Study:
                 found.append(Unfinished(condition, seed, run.manifest.status, f"no {self.metric}, or not finite"))
         return found
 
+    def list_incomplete(self) -> list[tuple[Condition, StudyRun]]:
+        """Return the finished runs of the grid of which parts could not be written, with their conditions."""
+        return [(each, run) for each in self.conditions for run in each.finished if run.manifest.missing]
+
 
 def build_study(
     names: Sequence[str], runs: Sequence[StudyRun], *, planned: Mapping[str, Sequence[str]] | None = None

@@ -21,7 +21,7 @@ def write_cautions(study: Study, standing: Standing, findings: Sequence[Finding]
     cautions = [] if standing in ("nothing learnt", "unfinished") else _write_confounded(study)
     if standing in ("compared", "one seed"):
         cautions += _write_shape(study)
-    cautions += _write_unfinished(study)
+    cautions += [*_write_unfinished(study), *_write_incomplete(study)]
     cautions += [
         f"Planned but never started: {option}={', '.join(values)}." for option, values in study.unstarted.items()
     ]
@@ -59,3 +59,12 @@ def _write_unfinished(study: Study) -> list[str]:
     listed = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     total = len(study.conditions) * len(study.seeds)
     return [f"Of {total} runs in the grid {total - len(unfinished)} can be used: {listed}."]
+
+
+def _write_incomplete(study: Study) -> list[str]:
+    incomplete = [run for _, run in study.list_incomplete()]
+    if not incomplete:
+        return []
+    parts = ", ".join(sorted({part for run in incomplete for part in run.manifest.missing}))
+    runs = "1 run has" if len(incomplete) == 1 else f"{len(incomplete)} runs have"
+    return [f"{runs} scores, but not all further results ({parts}): `lengthwise evaluate RUN` writes them."]

@@ -29,6 +29,7 @@ from lengthwise.studies.report.tables import (
     choose_samples,
     tabulate_conditions,
     tabulate_effects,
+    tabulate_incomplete,
     tabulate_published,
     tabulate_unfinished,
 )
@@ -69,7 +70,7 @@ def build_sections(study: Study, standing: Standing, directory: Path) -> tuple[S
         others = [_build_figures(study, standing, directory), _build_samples(study, standing, directory)]
         by_standing = {"nothing learnt": [*others, *effects], "all tie": others}
         sections += by_standing.get(standing, [*effects, *others])
-    sections += [_build_published(study), _build_unfinished(study)]
+    sections += [_build_published(study), _build_unfinished(study), _build_incomplete(study)]
     return tuple(section for section in sections if section.tables or section.pictures)
 
 
@@ -191,6 +192,12 @@ def _build_unfinished(study: Study) -> Section:
     table = tabulate_unfinished(study)
     text = "Combinations of the axes' levels and seeds without a result; nothing above includes them."
     return Section(title="Missing and failed runs", text=text, tables={"": table} if table.rows else {})
+
+
+def _build_incomplete(study: Study) -> Section:
+    table = tabulate_incomplete(study)
+    text = "Their scores are complete and count above; `lengthwise evaluate RUN` writes what is missing."
+    return Section(title="Runs with missing parts", text=text, tables={"": table} if table.rows else {})
 
 
 def _save(figure: Figure, directory: Path, name: str, caption: str) -> Picture:

@@ -171,6 +171,20 @@ def tabulate_unfinished(study: Study) -> Table:
     return Table(columns=("condition", "seed", "status", "reason"), rows=rows)
 
 
+def tabulate_incomplete(study: Study) -> Table:
+    """Tabulate the finished runs of which parts could not be written."""
+    rows = tuple(
+        (
+            condition.name,
+            UNKNOWN if run.manifest.record.seed is None else str(run.manifest.record.seed),
+            run.manifest.name,
+            ", ".join(run.manifest.missing),
+        )
+        for condition, run in study.list_incomplete()
+    )
+    return Table(columns=("condition", "seed", "run", "missing"), rows=rows)
+
+
 def tabulate_published(distances: Sequence[Distance]) -> Table:
     """Tabulate published results beside those of this study."""
     rows: list[tuple[Entry, ...]] = []

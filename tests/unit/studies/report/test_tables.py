@@ -8,10 +8,12 @@ import io
 import pytest
 
 from helpers.study_runs import CUBE, make_grid, make_run, score_cube
+from lengthwise.studies.report.answer import write_answer
 from lengthwise.studies.report.findings import list_findings
 from lengthwise.studies.report.tables import (
     tabulate_conditions,
     tabulate_effects,
+    tabulate_incomplete,
     tabulate_unfinished,
     write_results,
 )
@@ -27,6 +29,18 @@ def test_missing_and_failed_runs_are_listed() -> None:
     table = tabulate_conditions(study)
     seeds = [row[table.columns.index("seeds")] for row in table.rows]
     assert sorted(seeds)[:2] == ["2 of 3 (1 killed)", "2 of 3 (1 not run)"]
+
+
+def test_finished_runs_whose_later_parts_failed_are_named() -> None:
+    runs = make_grid(CUBE, score_cube)
+    assert tabulate_incomplete(build_study(["try"], runs)).rows == ()
+    params = {key: runs[0].manifest.record.params[key] for key in CUBE}
+    runs[0] = make_run(params, 0, 0.4, name="20260101-broken", missing=("attention", "samples"))
+    study = build_study(["try"], runs)
+    (row,) = tabulate_incomplete(study).rows
+    assert row[1:] == ("0", "20260101-broken", "attention, samples")
+    assert study.list_unfinished() == []
+    assert "1 run has scores, but not all further results (attention, samples)" in write_answer(study).cautions[0]
 
 
 def test_effects_of_one_seed_have_no_verdict() -> None:
