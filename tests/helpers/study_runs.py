@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.manifests import make_manifest
+from helpers.runs import make_manifest
 from lengthwise.evaluation.tables import Table
 from lengthwise.studies.axes import Value
 from lengthwise.studies.report.answer import write_answer

@@ -116,7 +116,7 @@ def test_dead_runs_are_closed(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     name = make_run(tmp_path, "a", 0.5)
     path = tmp_path / "a" / name / "manifest.json"
     manifest = json.loads(path.read_text())
-    manifest["status"], manifest["owner"]["start_ticks"] = "RUNNING", 1
+    manifest["status"], manifest["process"]["pid"] = "RUNNING", 2**22 + 1
     path.write_text(json.dumps(manifest))
     path.with_name("heartbeat").touch()
     assert run_command(["reap", f"output_dir={tmp_path}"]) == 0

@@ -53,6 +53,7 @@ LIBRARIES = {
         "sweeps/",
     },
     "omegaconf": {"config/parse.py", "config/loader.py"},
+    "psutil": {"tracking/runs/process.py"},
     "mlflow": {"tracking/mlflow/", "serving/mlflow_model.py"},
     "jinja2": {"studies/report/page.py"},
     "matplotlib": {"plotting.py", "evaluation/figures/", "studies/figures/", "studies/report/", "catalog/figure.py"},

@@ -116,10 +116,10 @@ def find_parent_run(study: Path, jobs: Sequence[Job]) -> Path | None:
     for directory, manifest in _read_manifests(study):
         shared = wanted & list_identities(directory) if manifest.record.kind == "sweep" else None
         if shared and manifest.status == "RUNNING":
-            owner = manifest.owner
+            process = manifest.process
             raise LengthwiseError(
                 f"{len(shared)} of these jobs belong to a sweep that is running, {directory.name}, as process "
-                f"{owner.pid} on {owner.host}. Wait for it, or choose another study=NAME."
+                f"{process.pid} on {process.host}. Wait for it, or choose another study=NAME."
             )
         newest = directory if shared else newest
     return newest

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from helpers.manifests import make_manifest
+from helpers.runs import make_manifest
 from lengthwise.config.compose import compose_options
 from lengthwise.config.parse import flatten_options
 from lengthwise.data.datasets.registry import load_dataset

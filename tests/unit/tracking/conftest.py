@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from helpers.runs import StartRun
 from lengthwise.config.options import DirectoryOptions, MlflowOptions, TrackingOptions
 from lengthwise.tracking.mlflow.store import prepare_database
 from lengthwise.tracking.runs.run import Run
@@ -46,7 +47,7 @@ def record() -> Callable[..., RunRecord]:
 
 
 @pytest.fixture
-def start(record: Callable[..., RunRecord], tmp_path: Path) -> Callable[..., AbstractContextManager[Run]]:
+def start(record: Callable[..., RunRecord], tmp_path: Path) -> StartRun:
     def start(tracking: TrackingOptions, **changes: Any) -> AbstractContextManager[Run]:
         output_dir = changes.pop("output_dir", tmp_path / "outputs")
         config_text = changes.pop("config_text", "latent_dim: 64\n")

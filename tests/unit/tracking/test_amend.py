@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from helpers.runs import StartRun
 from lengthwise.config.options import DirectoryOptions, MlflowOptions
 from lengthwise.errors import LengthwiseError, RunError
 from lengthwise.tracking.amend import add_to_run
@@ -15,12 +14,9 @@ from lengthwise.tracking.mlflow.registry import fetch_model, register_model
 from lengthwise.tracking.mlflow.store import open_store
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.manifest import read_manifest
-from lengthwise.tracking.runs.run import Run
 
 # MLflow's own, of SQLAlchemy.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-StartRun = Callable[..., AbstractContextManager[Run]]
 
 
 def make_run(start: StartRun, tracking: MlflowOptions | DirectoryOptions, *, with_model: bool = False) -> Path:

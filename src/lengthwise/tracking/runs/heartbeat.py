@@ -13,7 +13,7 @@ from lengthwise.errors import RunError
 from lengthwise.tracking.runs.journal import Journal
 from lengthwise.tracking.runs.layout import HEARTBEAT_NAME
 from lengthwise.tracking.runs.manifest import Failure, Manifest, iso_time, read_manifest, seconds_of, write_manifest
-from lengthwise.tracking.runs.process import is_gone
+from lengthwise.tracking.runs.process import is_dead
 
 _TOUCH_EVERY = 5
 _RESERVE_BYTES = 64 * 1024
@@ -91,12 +91,12 @@ def reap(output_dir: Path) -> tuple[Path, ...]:
 def _close_if_dead(heartbeat: Path) -> bool:
     directory = heartbeat.parent
     last_sign = heartbeat.stat().st_mtime
-    owner = read_manifest(directory).owner
-    if not is_gone(owner, time.time() - last_sign):
+    process = read_manifest(directory).process
+    if not is_dead(process, time.time() - last_sign):
         return False
     # Read again: the process may have closed the run itself just before it ended.
     manifest = read_manifest(directory)
-    if manifest.owner != owner:
+    if manifest.process != process:
         return False
     is_open = manifest.status == "RUNNING"
     if is_open:
@@ -108,7 +108,7 @@ def _close_if_dead(heartbeat: Path) -> bool:
 def _killed(manifest: Manifest, last_sign: float) -> Manifest:
     started = seconds_of(manifest.started)
     ended = max(last_sign, started)
-    reason = f"its process {manifest.owner.pid} on {manifest.owner.host} died without a word"
+    reason = f"its process {manifest.process.pid} on {manifest.process.host} ended without closing the run"
     return replace(
         manifest,
         status="KILLED",

@@ -13,7 +13,7 @@ from lengthwise.errors import RunError
 from lengthwise.files import dump_json, write_whole
 from lengthwise.tracking.runs.journal import encode_number
 from lengthwise.tracking.runs.layout import MANIFEST_NAME
-from lengthwise.tracking.runs.process import Owner
+from lengthwise.tracking.runs.process import Process, parse_process
 from lengthwise.tracking.runs.provenance import GitState
 from lengthwise.tracking.runs.run_record import DatasetRecord, PrimaryMetric, RunRecord
 
@@ -48,7 +48,7 @@ class Manifest:
         config_sha256: Hash of `config.yaml`.
         versions: Of Python and packages.
         git: The project's checkout; None where there is none.
-        owner: The process that runs it, or has run it last.
+        process: The process that runs it, or has run it last.
         summary: The metrics shown in listings, by name.
         failure: Why it did not finish; None where it did, or is running.
         missing: Parts of the results that could not be written, such as `attention`; `lengthwise evaluate RUN` makes
@@ -65,7 +65,7 @@ class Manifest:
     config_sha256: str
     versions: Mapping[str, str]
     git: GitState | None
-    owner: Owner
+    process: Process
     summary: Mapping[str, float]
     failure: Failure | None
     missing: tuple[str, ...] = ()
@@ -107,6 +107,9 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def _parse(content: dict[str, Any]) -> Manifest:
+    if "owner" in content:  # its name in version 0.1.0 of November 2026
+        content["process"] = content.pop("owner")
+
     def optional(kind: type[Any], key: str) -> Any:
         return None if content[key] is None else kind(**content[key])
 
@@ -115,7 +118,7 @@ def _parse(content: dict[str, Any]) -> Manifest:
         "dataset": optional(DatasetRecord, "dataset"),
         "primary_metric": optional(PrimaryMetric, "primary_metric"),
         "git": optional(GitState, "git"),
-        "owner": Owner(**content["owner"]),
+        "process": parse_process(content["process"]),
         "summary": {key: float(value) for key, value in content["summary"].items()},
         "failure": optional(Failure, "failure"),
         "missing": tuple(content.get("missing", ())),

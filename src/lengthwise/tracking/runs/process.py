@@ -1,68 +1,115 @@
-"""Which process a run belongs to, and whether it still lives."""
+"""The process of a run, told apart from every other one, and whether it still lives."""
 
 from __future__ import annotations
 
+import functools
 import getpass
 import os
 import socket
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 _PATIENCE_SECONDS = 600.0
 _PATIENCE_AFTER_BOOT_SECONDS = 60.0
+_SYSCTL_TIMEOUT_SECONDS = 5.0
+
+# Clocks are read to the second, and a change between two readings moves one of the two times below by it. No system
+# gives a process id to a second process that soon.
+_START_TOLERANCE_SECONDS = 1.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Owner:
+class Process:
     """A process, told apart from any other one on any host at any time.
 
     Args:
-        host: name of the host.
-        user: name of the user.
-        pid: process id.
-        start_ticks: when the process started, in clock ticks since boot; tells a reused id. None where not known.
-        boot_id: changes whenever the host starts; None where not known.
-        pid_namespace: within which `pid` means something (containers); None where not known.
+        host: Name of the host.
+        user: Name of the user.
+        pid: Process id, which the system gives to another process some time later.
+        created: When the process started, in seconds since the epoch; None where it is not known.
+        created_after_boot: The same in seconds since the host started; None where it is not known.
+        boot_id: Changes whenever the host starts; None where it is not known.
+        pid_namespace: Within which `pid` is valid (containers); None where it is not known.
     """
 
     host: str
     user: str
     pid: int
-    start_ticks: int | None
+    created: float | None
+    created_after_boot: float | None
     boot_id: str | None
     pid_namespace: str | None
 
 
-def current_owner() -> Owner:
+def current_process() -> Process:
     """Return this process."""
-    return Owner(
+    created = psutil.Process().create_time()
+    return Process(
         host=socket.gethostname(),
         user=_user(),
         pid=os.getpid(),
-        start_ticks=_start_ticks(os.getpid()),
+        created=created,
+        created_after_boot=created - psutil.boot_time(),
         boot_id=_boot_id(),
         pid_namespace=_pid_namespace(),
     )
 
 
-def is_gone(owner: Owner, silent_seconds: float) -> bool:
-    """Tell whether a process is certainly, or after long silence very likely, dead.
+def parse_process(content: dict[str, Any]) -> Process:
+    """Read a process from a manifest.
 
     Args:
-        owner: the process.
-        silent_seconds: time since its last heartbeat.
+        content: The fields of `Process`; those of version 0.1.0 of November 2026 have `start_ticks`, the clock ticks
+            from the host's start to the process', instead of the two times.
+
+    Raises:
+        ValueError, TypeError, KeyError: A field is missing, unknown or of another type.
+    """
+    if "start_ticks" in content:
+        ticks = content["start_ticks"]
+        seconds = None if ticks is None else ticks / os.sysconf("SC_CLK_TCK")
+        kept = {key: value for key, value in content.items() if key != "start_ticks"}
+        content = kept | {"created": None, "created_after_boot": seconds}
+    return Process(**content)
+
+
+def is_dead(process: Process, silent_seconds: float) -> bool:
+    """Tell whether a process is certainly, or after a long silence very likely, dead.
+
+    Args:
+        process: The process.
+        silent_seconds: Time since its last heartbeat.
 
     Returns:
-        On the same host, and within the same container, whether the process is there. After a restart of the host,
+        On the same host, and within the same container, whether the process has ended. After a restart of the host,
         or where hosts share a name: whether it was silent for a minute. On another host: for ten minutes.
     """
     boot_id = _boot_id()
-    same_host = owner.host == socket.gethostname()
-    if same_host and owner.boot_id is not None and owner.boot_id != boot_id:
+    is_same_host = process.host == socket.gethostname()
+    if is_same_host and process.boot_id is not None and process.boot_id != boot_id:
         return silent_seconds > _PATIENCE_AFTER_BOOT_SECONDS
-    if not same_host or boot_id is None or owner.pid_namespace != _pid_namespace():
+    if not is_same_host or boot_id is None or process.pid_namespace != _pid_namespace():
         return silent_seconds > _PATIENCE_SECONDS
-    return _start_ticks(owner.pid) != owner.start_ticks
+    try:
+        found = psutil.Process(process.pid)
+        has_ended = found.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        return has_ended or not _has_start_of(process, found.create_time())
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.AccessDenied:
+        return silent_seconds > _PATIENCE_SECONDS
+
+
+def _has_start_of(process: Process, created: float) -> bool:
+    """Compare starts by both times: setting the clock changes one of them, on Linux the first, on macOS the second."""
+    pairs = ((process.created, created), (process.created_after_boot, created - psutil.boot_time()))
+    differences = [abs(stored - found) for stored, found in pairs if stored is not None]
+    return not differences or min(differences) < _START_TOLERANCE_SECONDS
 
 
 def _user() -> str:
@@ -72,10 +119,15 @@ def _user() -> str:
         return "unknown"
 
 
+@functools.cache
 def _boot_id() -> str | None:
     try:
+        if sys.platform == "darwin":
+            command = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]
+            done = subprocess.run(command, capture_output=True, timeout=_SYSCTL_TIMEOUT_SECONDS, check=True)
+            return done.stdout.decode("ascii").strip() or None
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
+    except (OSError, subprocess.SubprocessError):
         return None
 
 
@@ -84,13 +136,3 @@ def _pid_namespace() -> str | None:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return None
-
-
-def _start_ticks(pid: int) -> int | None:
-    """Return a process' start in ticks since boot, field 22 of proc_pid_stat(5); None where it is gone or a zombie."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    fields = stat.rpartition(")")[2].split()  # the name before may hold spaces and brackets
-    return None if fields[0] in {"Z", "X"} else int(fields[19])

@@ -30,7 +30,7 @@ from lengthwise.tracking.runs.manifest import (
     seconds_of,
     write_manifest,
 )
-from lengthwise.tracking.runs.process import current_owner
+from lengthwise.tracking.runs.process import current_process
 from lengthwise.tracking.runs.provenance import read_git, read_versions
 from lengthwise.tracking.runs.run_files import RunFiles
 from lengthwise.tracking.runs.run_record import RunRecord, hide_password, without_passwords
@@ -212,7 +212,7 @@ def create_run(record: RunRecord, *, output_dir: Path, config_text: str) -> Run:
         config_sha256=hashlib.sha256(config).hexdigest(),
         versions=read_versions(),
         git=git,
-        owner=current_owner(),
+        process=current_process(),
         summary={},
         failure=None,
     )
@@ -232,8 +232,8 @@ def reopen_run(directory: Path) -> Run:
     """
     manifest = read_manifest(directory)
     if manifest.status == "RUNNING":
-        owner = manifest.owner
-        raise RunError(f"{manifest.name} is still running, as process {owner.pid} on {owner.host}. Wait, or end it.")
+        where = f"process {manifest.process.pid} on {manifest.process.host}"
+        raise RunError(f"{manifest.name} is still running, as {where}. Wait, or end it.")
     place_heartbeat(directory)
     manifest = replace(
         manifest,
@@ -242,7 +242,7 @@ def reopen_run(directory: Path) -> Run:
         duration_seconds=None,
         failure=None,
         missing=(),
-        owner=current_owner(),
+        process=current_process(),
     )
     write_manifest(directory, manifest)
     (directory / TRACEBACK_NAME).unlink(missing_ok=True)

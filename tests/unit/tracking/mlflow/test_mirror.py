@@ -4,8 +4,6 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run as MlflowRun
 
+from helpers.runs import StartRun
 from lengthwise.config.options import DirectoryOptions, MlflowOptions
 from lengthwise.errors import ConfigError, RunError
 from lengthwise.tracking.mlflow.mirror import sync
@@ -22,7 +21,6 @@ from lengthwise.tracking.runs.heartbeat import reap
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.run import Run
 
-StartRun = Callable[..., AbstractContextManager[Run]]
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 """MLflow uses what SQLAlchemy, protobuf and others have deprecated."""
 
@@ -302,7 +300,7 @@ def test_a_reaped_run_is_closed_in_mlflow_by_the_next_start(
     with start(tracking, study="first") as run:
         run.log({"val/loss": 1.0}, step=0)
     manifest = json.loads((run.directory / "manifest.json").read_text())
-    manifest |= {"status": "RUNNING", "owner": manifest["owner"] | {"pid": 2**22 + 1}}
+    manifest |= {"status": "RUNNING", "process": manifest["process"] | {"pid": 2**22 + 1}}
     (run.directory / "manifest.json").write_text(json.dumps(manifest))
     (run.directory / "heartbeat").touch()
     client.update_run(only_run(client, "first").info.run_id, status="RUNNING")

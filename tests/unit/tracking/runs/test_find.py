@@ -2,18 +2,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+from helpers.runs import StartRun
 from lengthwise.config.options import DirectoryOptions
 from lengthwise.errors import RunError
 from lengthwise.tracking.runs.find import find_run, list_runs
-from lengthwise.tracking.runs.run import Run
-
-StartRun = Callable[..., AbstractContextManager[Run]]
 
 
 @pytest.fixture

@@ -1,56 +1,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from helpers.runs import StartRun
 from lengthwise.config.options import DirectoryOptions
 from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME, free_reserve, reap
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest, seconds_of, write_manifest
-from lengthwise.tracking.runs.process import current_owner, is_gone
-from lengthwise.tracking.runs.run import Run
 
-OWN = current_owner()
 NOBODY = 2**22 + 1
 """Above the highest process id of Linux."""
-
-StartRun = Callable[..., AbstractContextManager[Run]]
-
-
-@pytest.mark.parametrize(
-    ("changes", "silent_seconds", "gone"),
-    [
-        ({}, 1e9, False),
-        ({"pid": NOBODY}, 0.0, True),
-        ({"start_ticks": 1}, 0.0, True),
-        ({"boot_id": "another"}, 30.0, False),
-        ({"boot_id": "another"}, 61.0, True),
-        ({"host": "another"}, 599.0, False),
-        ({"host": "another", "pid": NOBODY}, 599.0, False),
-        ({"host": "another"}, 601.0, True),
-        ({"pid_namespace": "pid:[1]", "pid": NOBODY}, 599.0, False),
-        ({"pid_namespace": "pid:[1]"}, 601.0, True),
-    ],
-)
-def test_who_is_gone(changes: dict[str, object], silent_seconds: float, gone: bool) -> None:
-    assert is_gone(replace(OWN, **changes), silent_seconds) is gone
-
-
-def test_a_process_that_has_ended_but_not_been_waited_for_is_gone() -> None:
-    process = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE)
-    ticks = int(Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19])
-    owner = replace(OWN, pid=process.pid, start_ticks=ticks)
-    assert not is_gone(owner, 0.0)
-    process.kill()
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # a zombie from here on
-    assert is_gone(owner, 0.0)
-    process.communicate()
 
 
 @pytest.fixture
@@ -60,9 +23,9 @@ def ended(start: StartRun, directory_only: DirectoryOptions) -> tuple[Path, Mani
     return run.directory, read_manifest(run.directory)
 
 
-def reopen(directory: Path, manifest: Manifest, **owner: object) -> None:
+def reopen(directory: Path, manifest: Manifest, **process: object) -> None:
     open_again = replace(manifest, status="RUNNING", ended=None, duration_seconds=None)
-    write_manifest(directory, replace(open_again, owner=replace(manifest.owner, **owner)))
+    write_manifest(directory, replace(open_again, process=replace(manifest.process, **process)))
     (directory / HEARTBEAT_NAME).touch()
 
 
@@ -90,7 +53,7 @@ def test_the_living_are_spared(start: StartRun, directory_only: DirectoryOptions
 
 def test_a_run_that_ended_by_itself_keeps_its_status(ended: tuple[Path, Manifest]) -> None:
     directory, manifest = ended
-    write_manifest(directory, replace(manifest, owner=replace(manifest.owner, pid=NOBODY)))
+    write_manifest(directory, replace(manifest, process=replace(manifest.process, pid=NOBODY)))
     (directory / HEARTBEAT_NAME).touch()  # killed between its last two steps
     assert reap(directory.parent.parent) == ()
     assert read_manifest(directory).status == "FINISHED"

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from helpers.manifests import make_manifest
+from helpers.runs import make_manifest
 from lengthwise.errors import RunError
 from lengthwise.tracking.runs.manifest import Failure, read_manifest, write_manifest
+from lengthwise.tracking.runs.process import Process
 from lengthwise.tracking.runs.provenance import GitState
 from lengthwise.tracking.runs.run_record import DatasetRecord, PrimaryMetric
 
@@ -38,7 +40,10 @@ def test_a_manifest_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     assert manifest.record.dataset == DatasetRecord(name="digits", sha256="ab", split_sizes={"train": 7})
     assert manifest.record.primary_metric == PrimaryMetric(name="test/exact_match", greater_is_better=True)
     assert manifest.git == GitState(commit=None, branch="main", dirty=True)
-    assert manifest.owner.pid == 17
+    seconds = 1234 / os.sysconf("SC_CLK_TCK")
+    assert manifest.process == Process(
+        host="here", user="me", pid=17, created=None, created_after_boot=seconds, boot_id="b", pid_namespace="pid:[1]"
+    )
     assert manifest.summary == {"test/loss": math.inf}
     assert manifest.failure == Failure(reason="stopped by SIGTERM", traceback=None)
     assert manifest.missing == ()

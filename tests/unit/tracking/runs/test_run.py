@@ -10,20 +10,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+from helpers.runs import StartRun
 from lengthwise.config.options import DirectoryOptions
 from lengthwise.errors import ConfigError, DataError, Terminated
 from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest, write_manifest
-from lengthwise.tracking.runs.run import Run, reopen_run
+from lengthwise.tracking.runs.run import reopen_run
 from lengthwise.tracking.runs.run_record import RunRecord, hide_password
-
-StartRun = Callable[..., AbstractContextManager[Run]]
 
 
 def test_the_directory_tells_what_the_run_was(
@@ -42,7 +40,7 @@ def test_the_directory_tells_what_the_run_was(
     assert manifest.failure is None
     assert manifest.summary == {"test/exact_match": 0.9}
     assert manifest.record == record()
-    assert manifest.owner.pid == os.getpid()
+    assert manifest.process.pid == os.getpid()
     assert manifest.versions["python"] == ".".join(map(str, sys.version_info[:3]))
     assert manifest.duration_seconds is not None
     assert 0 <= manifest.duration_seconds < 60
@@ -248,7 +246,7 @@ def test_a_second_start_closes_the_dead(start: StartRun, directory_only: Directo
     with start(directory_only) as run:
         manifest = json.loads((run.directory / "manifest.json").read_text())
     manifest["status"] = "RUNNING"
-    manifest["owner"]["pid"] = dead.pid
+    manifest["process"]["pid"] = dead.pid
     (run.directory / "manifest.json").write_text(json.dumps(manifest))
     (run.directory / HEARTBEAT_NAME).touch()
     with start(directory_only):

@@ -1,15 +1,21 @@
-"""Manifests of runs that have not taken place."""
+"""Runs opened by tests, and manifests of runs that have not taken place."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import fields
 from typing import Any
 
 from lengthwise.tracking.runs.manifest import Manifest
-from lengthwise.tracking.runs.process import current_owner
+from lengthwise.tracking.runs.process import current_process
+from lengthwise.tracking.runs.run import Run
 from lengthwise.tracking.runs.run_record import RunRecord
 
-OWNER = current_owner()
+StartRun = Callable[..., AbstractContextManager[Run]]
+"""Opens a run, given where it is tracked and what differs from the usual record."""
+
+PROCESS = current_process()
 
 
 def make_manifest(**changes: Any) -> Manifest:
@@ -38,7 +44,7 @@ def make_manifest(**changes: Any) -> Manifest:
         "config_sha256": "cd" * 32,
         "versions": {"lengthwise": "0.1.0"},
         "git": None,
-        "owner": OWNER,
+        "process": PROCESS,
         "summary": {},
         "failure": None,
     }
