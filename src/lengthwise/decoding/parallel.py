@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeVar
 
 import tensorflow as tf
 
-from lengthwise.models.recurrence.loops import Parts
+from lengthwise.models.recurrence.parts import Parts
 from lengthwise.models.recurrent_layer import has_gpu
 
 Result = TypeVar("Result")

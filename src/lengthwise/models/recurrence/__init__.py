@@ -1,1 +1,1 @@
-"""The recurrences on a CPU: loops, cells and the functions that run them."""
+"""Recurrences on a CPU: the step of each cell, the loops over the steps, and the functions that run them."""

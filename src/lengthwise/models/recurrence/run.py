@@ -1,8 +1,8 @@
-"""Recurrences on a CPU: the numbers of Keras' recurrent layers, made for speed there.
+"""Run a recurrent cell over all steps of a batch: the numbers of Keras' recurrent layers, faster on a CPU.
 
-The weights stay in standard Keras layers; here are only functions of tensors. There are no masks: sequences are padded
-on the right, so that no real step depends on padding, and the state after a row's last real step can be gathered.
-On a GPU the standard layers, with cuDNN behind them, are faster; the functions work there too.
+The weights stay in standard Keras layers; this module has only functions of tensors. There are no masks: sequences are
+padded on the right, so that no real step depends on padding, and the state after a row's last real step can be
+gathered. On a GPU the standard layers, with cuDNN behind them, are faster; the functions work there too.
 """
 
 from __future__ import annotations
@@ -11,25 +11,20 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from lengthwise.models.recurrence.backward import trace_backward, trace_project_backward
 from lengthwise.models.recurrence.cells import CELLS, CellKind, Tensors
-from lengthwise.models.recurrence.loops import (
-    Parts,
-    Plan,
-    advance_parts,
-    infer,
-    trace_advance,
-    trace_project_back,
-    trace_retreat,
-)
+from lengthwise.models.recurrence.forward import infer, run_forward, trace_forward
+from lengthwise.models.recurrence.parts import Parts
+from lengthwise.models.recurrence.plan import Plan
 
 
 class Unprojected(NamedTuple):
-    """Inputs that the loop projects itself, a step at a time, and so never holds projected for all steps at once.
+    """Inputs that the loop projects itself, one step at a time, so that they are never held projected for all steps.
 
     Args:
         values: `(batch, steps, features)`.
         kernel: `(features, gates * units)`.
-        constant: what is added at every step, the bias or what else is projected already: `(gates * units,)` or
+        constant: what is added at every step: the bias, and what else is projected already. `(gates * units,)` or
             `(batch, gates * units)`.
     """
 
@@ -55,12 +50,12 @@ def step_cell(
         recurrent_bias: of a GRU, `(gates * units,)`; None is zero.
 
     Returns:
-        The new states.
+        The states after the step, `(batch, units)` each.
     """
     recurrent = tf.matmul(states[0], recurrent_kernel)
     if recurrent_bias is not None:
         recurrent += recurrent_bias
-    return CELLS[cell_kind].advance(projected, recurrent, states)[0]
+    return CELLS[cell_kind].forward(projected, recurrent, states)[0]
 
 
 def run_recurrence(
@@ -82,7 +77,7 @@ def run_recurrence(
             `(batch, gates * units)` where they are the same at every step; or inputs not projected yet.
         recurrent_kernel: `(units, gates * units)`.
         recurrent_bias: of a GRU, `(gates * units,)`; None is zero.
-        initial_states: `(batch, units)` each; of an LSTM the output and the memory.
+        initial_states: `(batch, units)` each; of an LSTM the output and the cell state.
         num_steps: number of steps, a scalar, at least 0; given with inputs that are the same at every step, and with
             no others.
 
@@ -90,7 +85,7 @@ def run_recurrence(
         Every state after every step, `(batch, steps, units)` each; the first is the output.
 
     Raises:
-        ValueError: if shapes, dtypes or arguments do not fit together.
+        ValueError: If shapes, dtypes or arguments do not fit together.
     """
     return _start(cell_kind, inputs, (recurrent_kernel, recurrent_bias), initial_states, num_steps, keeps=True)
 
@@ -106,8 +101,8 @@ def infer_recurrence(
 ) -> Tensors:
     """Run a cell over all steps of a batch of sequences, where no gradients are expected.
 
-    As `run_recurrence`, but little is kept of a step. Gradients that are asked for all the same are right; they take
-    another run forwards.
+    As `run_recurrence`, but little is kept of a step. Gradients that are asked for all the same are right; they cost
+    another forward pass.
     """
     return _start(cell_kind, inputs, (recurrent_kernel, recurrent_bias), initial_states, num_steps, keeps=False)
 
@@ -128,7 +123,7 @@ def _start(
     bias = tf.zeros(recurrent_kernel.shape[-1:], recurrent_kernel.dtype) if weights[1] is None else weights[1]
     by_step, kernel = _convert(inputs)
     shared = (recurrent_kernel, tf.convert_to_tensor(bias), *kernel)
-    plan = _plan(cell_kind, by_step, states, shared)._replace(keeps_activations=keeps)
+    plan = _make_plan(cell_kind, by_step, states, shared)._replace(keeps_activations=keeps)
     if (plan.source == "repeated") == (num_steps is None):
         raise ValueError(
             "num_steps is given with projected inputs (batch, gates * units), the same at every step, and with no "
@@ -141,7 +136,7 @@ def _start(
 
 
 def _convert(inputs: tf.Tensor | Unprojected) -> tuple[Tensors, Tensors]:
-    """Return what is cut by rows, and what is not."""
+    """Return what is cut by rows, the inputs, and what is not, the kernel of values that the loop projects."""
     if not isinstance(inputs, Unprojected):
         return (tf.convert_to_tensor(inputs),), ()
     values, kernel, constant = (tf.convert_to_tensor(tensor) for tensor in inputs)
@@ -150,8 +145,8 @@ def _convert(inputs: tf.Tensor | Unprojected) -> tuple[Tensors, Tensors]:
     return (values, constant), (kernel,)
 
 
-def _plan(cell_kind: CellKind, inputs: Tensors, states: Tensors, weights: Tensors) -> Plan:
-    """Check that the tensors fit together, and say what their loop is to be specialised to."""
+def _make_plan(cell_kind: CellKind, inputs: Tensors, states: Tensors, weights: Tensors) -> Plan:
+    """Check that the tensors fit together, and choose what their loop is specialised to."""
     if cell_kind not in CELLS:
         raise ValueError(f"a recurrent cell is one of {', '.join(CELLS)}; received {cell_kind!r}")
     tensors = (*inputs, *states, *weights)
@@ -182,35 +177,36 @@ def _plan(cell_kind: CellKind, inputs: Tensors, states: Tensors, weights: Tensor
 
 
 def _run(plan: Plan, num_steps: tf.Tensor, tensors: Tensors) -> tuple[Tensors, Any]:
-    """Return all states and the function of their gradients that `tf.custom_gradient` asks for."""
+    """Return all states `(batch, steps, units)`, and the function of their gradients, as `tf.custom_gradient` wants."""
     num_states, num_inputs = plan.cell.num_states, plan.num_inputs
     parts = Parts(tf.shape(tensors[0])[0], tensors[num_inputs].shape[1])
     of_rows, shared = tensors[: num_inputs + num_states], (num_steps, *tensors[num_inputs + num_states :])
     by_part = [parts.split(tensor) for tensor in of_rows]
     history: list[tf.Tensor] = []
     if plan.keeps_activations:
-        sequences, history = advance_parts(plan, parts, by_part, shared)
+        sequences, history = run_forward(plan, parts, by_part, shared)
     else:
         sequences = infer(plan, *of_rows, *shared)
 
-    def retreat(*gradients: tf.Tensor) -> Tensors:
+    def backward(*arriving: tf.Tensor) -> Tensors:
         complete = plan._replace(keeps_activations=True)
         # Where a SavedModel stores gradients, it traces them in another graph, which cannot reach the history's lists.
         kept = history
         if not history or not (tf.executing_eagerly() or history[0].graph is tf.compat.v1.get_default_graph()):
-            _, *kept = parts.run(trace_advance(complete), by_part, shared, training=True)
+            _, *kept = parts.run(trace_forward(complete), by_part, shared, training=True)
         values = by_part[: num_inputs - 1]
-        arguments = [*(parts.split(tensor) for tensor in gradients), *values, *kept]
-        results = parts.run(trace_retreat(complete), arguments, shared, training=True)
-        of_states, (of_projected, *of_weights) = results[:num_states], results[num_states:]
-        of_inputs = [of_projected]
+        arguments = [*(parts.split(gradient) for gradient in arriving), *values, *kept]
+        results = parts.run(trace_backward(complete), arguments, shared, training=True)
+        d_states, (d_projected, *d_weights) = results[:num_states], results[num_states:]
+        d_inputs = [d_projected]
         if values:
-            *of_weights, of_gates = of_weights
-            last = [of_gates, by_part[num_inputs]]
-            of_values = parts.run(trace_project_back(complete), last, shared[-1:], training=True)
-            of_inputs = [*of_values, of_projected]
-        by_row = (parts.merge(tensor) for tensor in (*of_inputs, *of_states))
-        found = (*by_row, *(parts.add_up(tensor) for tensor in of_weights))
-        return tuple(tf.ensure_shape(gradient, tensor.shape) for gradient, tensor in zip(found, tensors, strict=True))
+            *d_weights, projected_list = d_weights
+            arguments = [projected_list, by_part[num_inputs]]
+            d_values = parts.run(trace_project_backward(complete), arguments, shared[-1:], training=True)
+            d_inputs = [*d_values, d_projected]
+        by_row = (parts.merge(gradient) for gradient in (*d_inputs, *d_states))
+        gradients = (*by_row, *(parts.add_up(gradient) for gradient in d_weights))
+        # In the order of the tensors, and with as much of their shapes as is known.
+        return tuple(tf.ensure_shape(found, tensor.shape) for found, tensor in zip(gradients, tensors, strict=True))
 
-    return tuple(sequences), retreat
+    return tuple(sequences), backward

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lengthwise.models.recurrence import loops
+from lengthwise.models.recurrence import parts
 from lengthwise.models.recurrence.run import Unprojected, infer_recurrence, run_recurrence, step_cell
 
 LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
@@ -108,7 +108,7 @@ def test_states_and_gradients_equal_those_of_the_keras_cell_in_single_precision(
 @every_cell
 @pytest.mark.parametrize("batch", [5, 7, 8])
 def test_parts_of_the_batch_add_up_whether_even_or_not(cell, batch, monkeypatch):
-    monkeypatch.setattr(loops, "PART_SIZE", 2 * UNITS)
+    monkeypatch.setattr(parts, "PART_SIZE", 2 * UNITS)
     assert_equals_keras(cell, "unprojected", batch, 5)
 
 
