@@ -13,14 +13,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lengthwise.config.options import BeamOptions, DecodingOptions, SampleOptions
-from lengthwise.decoding.beam import decode_beam
+from lengthwise.config.options import BeamOptions, DecodingOptions
 from lengthwise.decoding.contract import Hypotheses, Nest, Sequences, StepOutputs
-from lengthwise.decoding.greedy import decode_features, decode_greedy
 from lengthwise.decoding.parallel import run_in_parts
 from lengthwise.decoding.replay import replay_steps
-from lengthwise.decoding.sampling import decode_samples
 from lengthwise.decoding.stop_rule import build_stop_rule
+from lengthwise.decoding.strategies.beam import decode_beam
+from lengthwise.decoding.strategies.greedy import decode_features
+from lengthwise.decoding.strategies.registry import decode_batch
 from lengthwise.models.bundle import Models
 from lengthwise.models.decoder import Outputs
 from lengthwise.models.wiring import Wiring
@@ -43,13 +43,8 @@ def compile_decode(models: Models, options: DecodingOptions) -> DecodeFunction:
 
     def loop(constants: Nest, state: Nest, limit: Tensor, row: Tensor, max_steps: Tensor) -> Sequences:
         rule = build_stop_rule(wiring, options, limit, max_steps)
-        if isinstance(options, SampleOptions):
-            return decode_samples(decoder.step, constants, state, rule, rows=row, options=options)
-        if isinstance(options, BeamOptions):
-            *fields, _score = decode_beam(decoder.step, constants, state, rule, options=options)
-            return Sequences(*(tensor[:, 0] for tensor in fields))
         if wiring.is_tokens:
-            return decode_greedy(decoder.step, constants, state, rule)
+            return decode_batch(options, decoder.step, constants, state, rule, row)
         size = wiring.spec.target_size
         return decode_features(decoder.step, constants, state, rule, num_features=size, dtype=decoder.variable_dtype)
 

@@ -21,8 +21,9 @@ import tensorflow as tf
 
 from lengthwise.config.options import BeamOptions
 from lengthwise.data.vocabulary import START
-from lengthwise.decoding.contract import Hypotheses, Nest, StepFunction
+from lengthwise.decoding.contract import Hypotheses, Nest, Sequences, StepFunction
 from lengthwise.decoding.stop_rule import StopRule, forbid_stop
+from lengthwise.decoding.strategies.registry import decode_batch
 
 Tensor: TypeAlias = tf.Tensor
 _NONE = float("-inf")
@@ -114,6 +115,19 @@ def decode_beam(
     *_, rows, history = tf.while_loop(is_any_searched, body, first)
     symbols, parents = (array.stack() for array in history)
     return _collect_best(_Finished(*(tensor[:, :num_best] for tensor in rows[2])), rule.limit, symbols, parents)
+
+
+@decode_batch.register
+def _decode_batch(
+    options: BeamOptions,
+    step: StepFunction,
+    constants: Nest,
+    state: Nest,
+    rule: StopRule,
+    rows: Tensor,  # noqa: ARG001
+) -> Sequences:
+    *fields, _score = decode_beam(step, constants, state, rule, options=options)
+    return Sequences(*(tensor[:, 0] for tensor in fields))
 
 
 class _Search(NamedTuple):

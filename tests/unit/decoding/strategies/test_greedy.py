@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from helpers.fake_steps import ALPHABET, STOP, Outputs, Speller, Tree, make_rule
 from lengthwise.decoding.contract import Nest, Sequences
-from lengthwise.decoding.greedy import decode_features, decode_greedy
 from lengthwise.decoding.loop import STEPS_PER_ITERATION
+from lengthwise.decoding.strategies.greedy import decode_features, decode_greedy
 
 
 def read(sequences: Sequences) -> list[str]:

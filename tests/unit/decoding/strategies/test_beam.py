@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from helpers.fake_steps import STOP, Speller, Tree, make_rule
 from lengthwise.config.options import BeamOptions
-from lengthwise.decoding.beam import decode_beam
 from lengthwise.decoding.contract import Hypotheses
-from lengthwise.decoding.greedy import decode_greedy
+from lengthwise.decoding.strategies.beam import decode_beam
+from lengthwise.decoding.strategies.greedy import decode_greedy
 
 PENALTIES = [0.0, 0.6, 1.0, 3.0]
 Found = tuple[float, tuple[int, ...], bool, float]

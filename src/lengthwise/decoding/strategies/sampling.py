@@ -15,6 +15,7 @@ from lengthwise.config.options import SampleOptions
 from lengthwise.decoding.contract import Nest, Sequences, StepFunction
 from lengthwise.decoding.loop import decode_tokens
 from lengthwise.decoding.stop_rule import StopRule
+from lengthwise.decoding.strategies.registry import decode_batch
 
 Tensor: TypeAlias = tf.Tensor
 
@@ -47,6 +48,13 @@ def decode_samples(
         return drawn if ids is None else tf.gather(ids, drawn, batch_dims=1)
 
     return decode_tokens(step, constants, state, rule, choose=choose)
+
+
+@decode_batch.register
+def _decode_batch(
+    options: SampleOptions, step: StepFunction, constants: Nest, state: Nest, rule: StopRule, rows: Tensor
+) -> Sequences:
+    return decode_samples(step, constants, state, rule, rows=rows, options=options)
 
 
 def cut_candidates(scores: Tensor, options: SampleOptions) -> tuple[Tensor, Tensor | None]:

@@ -7,7 +7,13 @@ import tensorflow as tf
 from helpers.fake_steps import STOP, Outputs, Tree, make_rule
 from lengthwise.config.options import SampleOptions
 from lengthwise.decoding.contract import Nest
-from lengthwise.decoding.sampling import cut_candidates, decode_samples, draw_by_weight, draw_uniform, start_streams
+from lengthwise.decoding.strategies.sampling import (
+    cut_candidates,
+    decode_samples,
+    draw_by_weight,
+    draw_uniform,
+    start_streams,
+)
 
 MASK = 2**64 - 1
 # 99.9th percentiles of the chi-square distribution by degrees of freedom (tables of its quantiles).

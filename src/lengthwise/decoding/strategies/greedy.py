@@ -6,9 +6,11 @@ from typing import TypeAlias
 
 import tensorflow as tf
 
+from lengthwise.config.options import GreedyOptions
 from lengthwise.decoding.contract import Nest, Sequences, StepFunction, StepOutputs
 from lengthwise.decoding.loop import Emission, decode_tokens, run_steps
 from lengthwise.decoding.stop_rule import StopRule, find_end
+from lengthwise.decoding.strategies.registry import decode_batch
 
 Tensor: TypeAlias = tf.Tensor
 
@@ -30,6 +32,18 @@ def decode_greedy(step: StepFunction, constants: Nest, state: Nest, rule: StopRu
         return tf.argmax(scores, axis=-1, output_type=tf.int32)
 
     return decode_tokens(step, constants, state, rule, choose=choose)
+
+
+@decode_batch.register
+def _decode_batch(
+    options: GreedyOptions,  # noqa: ARG001
+    step: StepFunction,
+    constants: Nest,
+    state: Nest,
+    rule: StopRule,
+    rows: Tensor,  # noqa: ARG001
+) -> Sequences:
+    return decode_greedy(step, constants, state, rule)
 
 
 def decode_features(
