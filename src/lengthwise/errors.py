@@ -1,4 +1,4 @@
-"""Errors whose text is written for the user: shown as one message, without a traceback, with exit status 2."""
+"""Errors for the user: shown as one message, without a traceback, with exit status 2."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ def printable(text: str) -> str:
     r"""Return a text that is safe to show on a terminal: control and other invisible characters as escapes.
 
     Args:
-        text: of a user, a file or another program.
+        text: Of a user, a file or another program.
 
     >>> printable("a\x1b[31mb\n")
     'a\\x1b[31mb\\n'
@@ -16,17 +16,17 @@ def printable(text: str) -> str:
 
 
 class LengthwiseError(Exception):
-    """A mistake in what was asked for, or data that cannot be used."""
+    """A request that cannot be met, or data that cannot be used."""
 
 
 class ConfigError(LengthwiseError):
-    """An option that is unknown, of the wrong type, out of range, or without meaning beside another.
+    """An option that is unknown, of the wrong type, out of range, or without effect beside another.
 
     Args:
-        option: dotted name, such as `model.feedback`.
-        rule: what holds for it, as the end of "`option` ...".
-        received: the offending value as text; None where there is none.
-        remedy: what to do, an imperative sentence without its full stop.
+        option: Dotted name, such as `model.feedback`.
+        rule: What holds for it, as the end of "`option` ...".
+        received: The offending value as text; None if there is none.
+        remedy: What to do, an imperative sentence without its full stop.
     """
 
     def __init__(self, option: str, rule: str, *, received: str | None, remedy: str) -> None:
@@ -39,10 +39,10 @@ class DataError(LengthwiseError):
     """A file that cannot be read as the data it should hold.
 
     Args:
-        path: the file as the user wrote it.
-        line: line number from 1; None where the whole file is meant.
-        problem: what is wrong.
-        remedy: what to do, an imperative sentence without its full stop.
+        path: The file as the user wrote it.
+        line: Line number, from 1; None: the whole file.
+        problem: What is wrong.
+        remedy: What to do, an imperative sentence without its full stop.
     """
 
     def __init__(self, path: str, line: int | None, problem: str, *, remedy: str) -> None:
@@ -51,7 +51,7 @@ class DataError(LengthwiseError):
 
 
 class RunError(LengthwiseError):
-    """A stored run that cannot be found or read; the text says which and what to do."""
+    """A stored run that cannot be found or read; the message names the run and the remedy."""
 
 
 class Terminated(SystemExit):

@@ -182,7 +182,7 @@ def test_a_run_outlives_an_outage(tmp_path: Path, hangs: bool) -> None:
 
 
 @pytest.mark.fault
-def test_a_mirror_killed_on_its_way_is_completed_without_duplicates(tmp_path: Path) -> None:
+def test_a_mirror_that_was_killed_is_completed_without_duplicates(tmp_path: Path) -> None:
     database = tmp_path / "mlflow.db"
     process = start(tmp_path / "outputs", uri=f"sqlite:///{database}", steps=100_000, pause=0.002)
     deadline = time.monotonic() + 60
@@ -253,7 +253,7 @@ def test_a_kill_in_the_first_use_leaves_no_broken_database(tmp_path: Path) -> No
 
 
 @pytest.mark.fault
-def test_a_full_disk_is_told_with_the_file(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_with_the_file(tmp_path: Path) -> None:
     code = PROGRAM.replace(
         "with start_run", "import resource, signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nwith start_run"
     )

@@ -57,7 +57,7 @@ def reevaluate_run(
     }
     content = {"decoding": asdict(options.decoding), "scores": summaries}
     text = dump_json(content, indent=1)
-    add_to_run(directory, tracking or options.tracking, figures=metrics, files={f"evaluations/{label}.json": text})
+    add_to_run(directory, tracking or options.tracking, metrics=metrics, files={f"evaluations/{label}.json": text})
     _print_scores(console, label, summaries)
     return metrics
 

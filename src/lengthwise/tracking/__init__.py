@@ -1,1 +1,1 @@
-"""Runs: a directory each, which is the truth, and its mirror in MLflow."""
+"""Tracking: each run has a directory, which is the truth, and a mirror in MLflow."""

@@ -1,4 +1,4 @@
-"""What is found out about a run after its end: figures and files that are added to a closed record."""
+"""Adding metrics and files to a run that has ended."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ def add_to_run(
     directory: Path,
     tracking: TrackingOptions,
     *,
-    figures: Mapping[str, float],
+    metrics: Mapping[str, float],
     files: Mapping[str, str],
     missing: Sequence[str] | None = None,
 ) -> None:
-    """Add figures and files to a run that has ended; its status, times and other figures stay.
+    """Add metrics and files to a run that has ended; its status, its times and its other metrics stay.
 
     Args:
-        directory: of the run.
-        tracking: whether, and where to, the run is mirrored. Where MLflow cannot be reached, a warning says so, and
+        directory: The run's directory.
+        tracking: Whether, and where to, the run is mirrored. If MLflow cannot be reached, a warning says so, and
             `lengthwise sync` brings it up to date later.
-        figures: by name, `split/...`, for the summary and the journal, at the last step there.
-        files: text by path in the run's directory, whole or not at all each.
+        metrics: By name, `split/...`; for the summary, and for the journal at its last step.
+        files: Text by path in the run's directory; each is written whole or not at all.
         missing: Parts of the results that are still missing; None: those that were.
 
     Raises:
-        RunError: the run is still running.
+        RunError: The run is still running.
     """
-    with FileLock(directory / ".afterwards.lock", timeout=_LOCK_TIMEOUT_SECONDS):
+    with FileLock(directory / ".amend.lock", timeout=_LOCK_TIMEOUT_SECONDS):
         manifest = read_manifest(directory)
         if manifest.status == "RUNNING":
             raise RunError(f"{manifest.name} is still running. Wait for its end; `lengthwise reap` closes dead runs.")
@@ -56,13 +56,13 @@ def add_to_run(
         entries, _ = read_journal(directory / JOURNAL_NAME)
         step, now = max((entry.step for entry in entries), default=0), time.time()
         with closing(Journal(directory / JOURNAL_NAME)) as journal:
-            journal.append([Entry(key, step, value, now) for key, value in figures.items()])
-        summary = {**manifest.summary, **figures}
+            journal.append([Entry(key, step, value, now) for key, value in metrics.items()])
+        summary = {**manifest.summary, **metrics}
         missing = manifest.missing if missing is None else tuple(missing)
         write_manifest(directory, replace(manifest, summary=summary, missing=missing))
     if isinstance(tracking, MlflowOptions):
         try:
             bring_up_to_date(directory, open_store(tracking.uri))
-        except Exception as error:  # the run itself has all of it
+        except Exception as error:  # the run directory has all of it
             message = "MLflow does not have what was added (%s). To bring it up to date later: lengthwise sync %s"
             _log.warning(message, plain_text(error), directory.name)

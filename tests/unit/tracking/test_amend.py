@@ -28,11 +28,11 @@ def make_run(start: StartRun, tracking: MlflowOptions | DirectoryOptions, *, wit
     return run.directory
 
 
-def test_figures_and_files_are_added_and_all_else_stays(start: StartRun, directory_only: DirectoryOptions) -> None:
+def test_metrics_and_files_are_added_and_all_else_stays(start: StartRun, directory_only: DirectoryOptions) -> None:
     directory = make_run(start, directory_only)
     before = read_manifest(directory)
     add_to_run(
-        directory, directory_only, figures={"test/beam/exact_match": 0.75}, files={"evaluations/beam.json": "{}"}
+        directory, directory_only, metrics={"test/beam/exact_match": 0.75}, files={"evaluations/beam.json": "{}"}
     )
     added = {"test/exact_match": 0.5, "test/beam/exact_match": 0.75}
     assert read_manifest(directory) == replace(before, summary=added)
@@ -41,15 +41,15 @@ def test_figures_and_files_are_added_and_all_else_stays(start: StartRun, directo
     assert [(entry.key, entry.step, entry.value) for entry in entries][-1] == ("test/beam/exact_match", 7, 0.75)
 
 
-def test_a_run_that_is_running_is_left_alone(start: StartRun, directory_only: DirectoryOptions) -> None:
+def test_a_run_that_is_running_is_refused(start: StartRun, directory_only: DirectoryOptions) -> None:
     with start(directory_only) as run, pytest.raises(RunError, match="still running"):
-        add_to_run(run.directory, directory_only, figures={"test/beam/exact_match": 0.75}, files={})
+        add_to_run(run.directory, directory_only, metrics={"test/beam/exact_match": 0.75}, files={})
 
 
-def test_mlflow_is_told_once(start: StartRun, tracking: MlflowOptions) -> None:
+def test_mlflow_gets_it_once(start: StartRun, tracking: MlflowOptions) -> None:
     directory = make_run(start, tracking)
     for _ in range(2):
-        add_to_run(directory, tracking, figures={"test/beam/exact_match": 0.75}, files={"evaluations/beam.json": "{}"})
+        add_to_run(directory, tracking, metrics={"test/beam/exact_match": 0.75}, files={"evaluations/beam.json": "{}"})
     client = open_store(tracking.uri).client
     run_id = json.loads((directory / "mirror.json").read_text())["run_id"]
     assert client.get_run(run_id).data.metrics["test/beam/exact_match"] == 0.75
@@ -57,13 +57,13 @@ def test_mlflow_is_told_once(start: StartRun, tracking: MlflowOptions) -> None:
     assert [file.path for file in client.list_artifacts(run_id, "evaluations")] == ["evaluations/beam.json"]
 
 
-def test_without_mlflow_the_run_has_it_and_says_so(
+def test_without_mlflow_the_run_has_it_and_a_warning_says_so(
     start: StartRun, directory_only: DirectoryOptions, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     directory = make_run(start, directory_only)
     (tmp_path / "file").touch()
     away = MlflowOptions(name="mlflow", uri=f"sqlite:///{tmp_path}/file/no.db", timeout_seconds=1.0)
-    add_to_run(directory, away, figures={"test/beam/exact_match": 0.75}, files={})
+    add_to_run(directory, away, metrics={"test/beam/exact_match": 0.75}, files={})
     assert "lengthwise sync" in caplog.text
     assert read_manifest(directory).summary["test/beam/exact_match"] == 0.75
 
@@ -85,7 +85,7 @@ def test_a_model_is_registered_once_and_its_alias_moves(start: StartRun, trackin
 
 
 @pytest.mark.parametrize(("name", "alias"), [("", None), ("a/b", None), ("adder", ""), ("adder", "a b'; --")])
-def test_a_name_that_is_none_is_refused(start: StartRun, tracking: MlflowOptions, name: str, alias: str | None) -> None:
+def test_an_impossible_name_is_refused(start: StartRun, tracking: MlflowOptions, name: str, alias: str | None) -> None:
     directory = make_run(start, DirectoryOptions(name="directory"), with_model=True)
     with pytest.raises(LengthwiseError, match="is made of letters"):
         register_model(directory, tracking, name=name, alias=alias)

@@ -1,1 +1,1 @@
-"""The mirror of runs in MLflow."""
+"""The mirror of runs in MLflow: sending, registering, showing."""

@@ -1,4 +1,4 @@
-"""The run's model in MLflow: a logged model linked to its run, loaded as `models:/<id>`."""
+"""Sending a run's model to MLflow, as a logged model that is linked to its run and loaded as `models:/ID`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _MLMODEL = "MLmodel"
 
 
 def has_model(directory: Path) -> bool:
-    """Tell whether a run directory holds a model in MLflow's format."""
+    """Return whether a run directory holds a model in MLflow's format."""
     return (directory / MODEL_DIRECTORY / _MLMODEL).is_file()
 
 
 def send_model_files(client: MlflowClient, run_id: str, directory: Path) -> str:
-    """Send the model as files of the run, which is what a server without logged models can keep.
+    """Send the model as files of the run, for a server without logged models.
 
     Returns:
         An empty id.
@@ -35,9 +35,9 @@ def send_model_files(client: MlflowClient, run_id: str, directory: Path) -> str:
 
 
 def send_model(client: MlflowClient, *, experiment_id: str, run_id: str, directory: Path, manifest: Manifest) -> str:
-    """Send the model of a run, and link it to the run and to the run's figures.
+    """Send the model of a run, and link it to the run and to the run's metrics.
 
-    What an earlier, broken attempt has made is used again.
+    What an earlier attempt that broke off has made is used.
 
     Returns:
         The id of the logged model.
@@ -51,7 +51,7 @@ def send_model(client: MlflowClient, *, experiment_id: str, run_id: str, directo
     )
     model_id = str(model.model_id)
     _link(client, run_id, model_id)
-    _send_figures(client, run_id=run_id, model_id=model_id, directory=directory, manifest=manifest)
+    _send_summary(client, run_id=run_id, model_id=model_id, directory=directory, manifest=manifest)
     client.log_model_artifacts(model_id, str(directory / MODEL_DIRECTORY))
     _send_description(client, model, run_id, directory)
     client.finalize_logged_model(model_id, "READY")
@@ -72,21 +72,21 @@ def _link(client: MlflowClient, run_id: str, model_id: str) -> None:
         client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
 
 
-def _send_figures(client: MlflowClient, *, run_id: str, model_id: str, directory: Path, manifest: Manifest) -> None:
-    """Show the run's summary beside the model: the very points of the journal, which the run itself has already."""
+def _send_summary(client: MlflowClient, *, run_id: str, model_id: str, directory: Path, manifest: Manifest) -> None:
+    """Show the run's summary beside the model: the same points of the journal that the run has."""
     from mlflow.entities import Metric
 
     entries, _ = read_journal(directory / JOURNAL_NAME)
     latest = {entry.key: entry for entry in entries if entry.key in manifest.summary and not math.isinf(entry.value)}
-    figures = [
+    metrics = [
         Metric(entry.key, entry.value, round(entry.time * 1000), entry.step, model_id=model_id, run_id=run_id)
         for entry in latest.values()
     ]
-    client.log_batch(run_id, metrics=figures)
+    client.log_batch(run_id, metrics=metrics)
 
 
 def _send_description(client: MlflowClient, model: LoggedModel, run_id: str, directory: Path) -> None:
-    """Write the ids that MLflow has given into its copy of the model's description."""
+    """Write the ids that MLflow has assigned into its copy of the model's description."""
     import yaml
 
     description = yaml.safe_load((directory / MODEL_DIRECTORY / _MLMODEL).read_text(encoding="utf-8"))

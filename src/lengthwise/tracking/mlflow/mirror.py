@@ -1,4 +1,4 @@
-"""The mirror of runs in MLflow: fed in the background while a run goes on, and brought up to date by `sync`."""
+"""Sending runs to MLflow: in the background while a run is open, or later by `sync`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from lengthwise.tracking.runs.run_record import hide_password
 
 _TICK_SECONDS = 1.0
 _FIRST_TICK_SECONDS = 0.25
-_LONGEST_FIRST_WAIT_SECONDS = 60.0
-_LONGEST_PAUSE_SECONDS = 60.0
+_MAX_FIRST_WAIT_SECONDS = 60.0
+_MAX_PAUSE_SECONDS = 60.0
 _MOST_FAILURES = 3
 _log = logging.getLogger(__name__)
 
@@ -28,14 +28,14 @@ _log = logging.getLogger(__name__)
 class Mirror(threading.Thread):
     """Keeps MLflow up to date with an open run, about once a second, from a thread of its own.
 
-    MLflow is imported there, and called with explicit ids only: its active run, its global address and the variable
-    MLFLOW_RUN_ID play no part. Whatever it raises stays in the thread, which then tries again ever more seldom.
+    MLflow is imported in the thread, and called with explicit ids only: its active run, its global address and the
+    variable MLFLOW_RUN_ID have no effect. Its errors stay in the thread, which then tries again in growing intervals.
 
     Args:
-        directory: the run's directory.
-        tracking: where to.
-        reaped: directories of dead runs that were closed; those that MLflow knows are closed there too.
-        has_results: set when the run has its results, so that its training no longer minds being disturbed.
+        directory: The run's directory.
+        tracking: Where the run is mirrored.
+        reaped: Directories of dead runs that were closed; those that MLflow knows are closed there too.
+        has_results: Set when the run has its results, so that its training cannot be disturbed any more.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class Mirror(threading.Thread):
             try:
                 self._send(ending)
                 pause = _TICK_SECONDS
-            except Exception as error:  # nothing that MLflow raises may reach training
+            except Exception as error:  # no error of MLflow may reach training
                 self._problem = plain_text(error)
-                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                pause = min(2 * pause, _MAX_PAUSE_SECONDS)
                 if ending:
                     return
             else:
@@ -80,12 +80,12 @@ class Mirror(threading.Thread):
     def _await_start(self) -> None:
         """Leave the interpreter to training until the run has results, or a minute has passed.
 
-        Importing MLflow and making a database take it for several seconds: a short run would be disturbed for a good
-        part of its time, for curves that nobody can look at before it ends. A process that has MLflow need not wait.
+        Importing MLflow and making a database occupy it for several seconds. A short run would be slowed down for much
+        of its time, for curves that nobody can look at before it ends. If MLflow is imported already, nothing waits.
         """
         if "mlflow" in sys.modules:
             return
-        for _ in range(int(_LONGEST_FIRST_WAIT_SECONDS / _FIRST_TICK_SECONDS)):
+        for _ in range(int(_MAX_FIRST_WAIT_SECONDS / _FIRST_TICK_SECONDS)):
             if self._has_results.is_set() or self._ended.wait(_FIRST_TICK_SECONDS):
                 return
 
@@ -103,10 +103,10 @@ class Mirror(threading.Thread):
             bring_up_to_date(self._reaped.pop(), self._store)
 
     def finish(self, *, longest_wait: float) -> bool:
-        """Wait for what is missing, and say so if it is not all sent in time.
+        """Wait until all is sent; log a warning if that takes too long.
 
         Args:
-            longest_wait: seconds; `timeout_seconds` where that is less.
+            longest_wait: In seconds; `tracking.timeout_seconds` if that is less.
 
         Returns:
             Whether MLflow has all of the run.
@@ -115,7 +115,7 @@ class Mirror(threading.Thread):
         self.join(min(longest_wait, self._tracking.timeout_seconds))
         if not self._done.is_set():
             _log.warning(
-                "MLflow at %s does not have all of this run (%s). The run itself is whole, in %s. "
+                "MLflow at %s does not have all of this run (%s). The run directory is complete: %s. "
                 "To bring MLflow up to date later: lengthwise sync %s",
                 hide_password(self._tracking.uri),
                 self._problem,
@@ -127,7 +127,12 @@ class Mirror(threading.Thread):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Synced:
-    """A run that was to be brought up to date in MLflow; `problem` says why it could not be, else is None."""
+    """A run that `sync` has tried to bring up to date in MLflow.
+
+    Args:
+        name: Name of the run.
+        problem: Why it could not be brought up to date; None if it was.
+    """
 
     name: str
     problem: str | None
@@ -136,20 +141,20 @@ class Synced:
 def sync(
     output_dir: Path, tracking: TrackingOptions, *, study: str | None = None, run: str | None = None
 ) -> tuple[Synced, ...]:
-    """Bring MLflow up to date with runs, by default all; what it has already is not sent again.
+    """Bring MLflow up to date with runs, by default with all; what it has already is not sent again.
 
     Args:
-        output_dir: where run directories are.
-        tracking: where to.
-        study: only the runs of this one.
-        run: only this one, as `find_run` takes it, with its children where it is a sweep.
+        output_dir: Where run directories are.
+        tracking: Where runs are mirrored.
+        study: Only the runs of this study.
+        run: Only this run, as `find_run` takes it, with its children if it is a sweep.
 
     Returns:
         The runs, oldest first, so that parents come before their children.
 
     Raises:
-        ConfigError: tracking is not of the kind `mlflow`.
-        RunError: no such run.
+        ConfigError: `tracking` is not `mlflow`.
+        RunError: There is no such run.
         LengthwiseError: MLflow cannot be reached.
     """
     if not isinstance(tracking, MlflowOptions):
@@ -187,7 +192,7 @@ def _sync_all(runs: list[StoredRun], store: Store) -> Iterator[Synced]:
             try:
                 bring_up_to_date(run.directory, store)
                 failures = 0
-            except LengthwiseError as error:  # of this run alone
+            except LengthwiseError as error:  # about this run only
                 problem = str(error)
             except Exception as error:  # one run must not keep the others from being sent
                 problem = plain_text(error)

@@ -1,6 +1,6 @@
-"""What of a run MLflow has, as `mirror.json` in the run directory.
+"""What MLflow has of a run already, as `mirror.json` in the run directory.
 
-The file may be lost, or lag behind after a kill: then things are sent again, which changes nothing in MLflow.
+The file may be lost, or be out of date after a kill: then things are sent again, which changes nothing in MLflow.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ from lengthwise.tracking.runs.layout import MIRROR_STATE_NAME
 
 @dataclass(kw_only=True, slots=True)
 class MirrorState:
-    """What of a run MLflow has.
+    """What MLflow has of a run already.
 
     Args:
-        uri: the tracking store, without its password; what was sent to another one does not count.
-        experiment_id, run_id: None before the run exists there.
-        facts_sent: whether parameters, tags and dataset are there.
-        journal_bytes: how much of the journal is there.
-        artifacts: size and time of change (nanoseconds) of each file there, by its path in the run directory.
-        model_id: of the logged model; None before it is there whole.
-        status: as sent last.
+        uri: Address of the tracking store, without its password; what was sent to another store does not count.
+        experiment_id: Id of the experiment; None before the run exists in MLflow.
+        run_id: Id of the run; None before it exists in MLflow.
+        params_sent: Whether MLflow has the parameters, the tags and the dataset.
+        journal_bytes: How much of the journal MLflow has.
+        artifacts: Size and time of change (nanoseconds) of each file in MLflow, by its path in the run directory.
+        model_id: Id of the logged model; None before all of it is there.
+        status: The status sent last.
     """
 
     uri: str
     experiment_id: str | None = None
     run_id: str | None = None
-    facts_sent: bool = False
+    params_sent: bool = False
     journal_bytes: int = 0
     artifacts: dict[str, tuple[int, int]] = field(default_factory=dict)
     model_id: str | None = None
@@ -37,7 +38,12 @@ class MirrorState:
 
 
 def read_state(directory: Path, uri: str) -> MirrorState:
-    """Return what was sent to a store: nothing, where `mirror.json` is missing, damaged or of another store."""
+    """Return what was sent to a store: nothing if `mirror.json` is missing, damaged or about another store.
+
+    Args:
+        directory: The run's directory.
+        uri: The store, without its password.
+    """
     try:
         found = json.loads((directory / MIRROR_STATE_NAME).read_bytes())
         found["artifacts"] = {name: (int(size), int(time)) for name, (size, time) in found["artifacts"].items()}
@@ -48,7 +54,7 @@ def read_state(directory: Path, uri: str) -> MirrorState:
 
 
 def write_state(directory: Path, state: MirrorState) -> None:
-    """Write `mirror.json`; it is not synced to the disk, since what it forgets is only sent again."""
+    """Write `mirror.json`; it is not synced to the disk, since what it loses is only sent again."""
     aside = directory / f".{MIRROR_STATE_NAME}"
     aside.write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
     aside.replace(directory / MIRROR_STATE_NAME)

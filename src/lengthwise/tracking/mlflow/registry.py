@@ -1,4 +1,4 @@
-"""MLflow's registry of models: a run's model under a name and an alias, and the way back."""
+"""MLflow's registry of models: registering a run's model under a name, and fetching a registered model."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def register_model(directory: Path, tracking: MlflowOptions, *, name: str, alias
     """Register the model of a run under a name; the same run under the same name is registered once.
 
     Args:
-        directory: of the run; MLflow is brought up to date with it first.
+        directory: The run's directory; MLflow is brought up to date with it first.
         tracking: MLflow's store.
-        name: of the registered model, made where it is new.
-        alias: moved to this version, such as `champion`; None: no alias.
+        name: Name of the registered model, made if it is new.
+        alias: Moved to this version, such as `champion`; None: no alias.
 
     Returns:
-        the version.
+        The version.
 
     Raises:
-        RunError: the run has no model in MLflow's format.
+        RunError: The run has no model in MLflow's format.
         LengthwiseError: MLflow refuses, or cannot be reached.
     """
     for word, text in (("name", name), ("alias", alias)):
@@ -77,7 +77,7 @@ def _create_version(directory: Path, store: Store, name: str) -> int:
 
 
 def _find_source(client: MlflowClient, run_id: str, model_id: str | None) -> str:
-    """Return the model's address; one as `models:/ID` would be looked up in MLflow's global store, not in this one."""
+    """Return the model's address; MLflow would look `models:/ID` up in its global store, not in this one."""
     if model_id:
         return str(client.get_logged_model(model_id).artifact_location)
     return f"{client.get_run(run_id).info.artifact_uri}/model"
@@ -94,14 +94,14 @@ def _ensure_name(client: MlflowClient, name: str) -> None:
 
 
 def fetch_model(uri: str, tracking: MlflowOptions) -> Path:
-    """Return a directory with a registered model, downloaded where it is not on this machine.
+    """Return a directory with a registered model, downloaded if it is not on this machine.
 
     Args:
-        uri: such as `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `models:/ID`.
+        uri: Such as `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `models:/ID`.
         tracking: MLflow's store.
 
     Raises:
-        RunError: there is no such model.
+        RunError: There is no such model.
     """
     store = open_store(tracking.uri)
     from mlflow.artifacts import download_artifacts
@@ -117,7 +117,7 @@ def fetch_model(uri: str, tracking: MlflowOptions) -> Path:
 
 
 def _locate(client: MlflowClient, reference: str) -> str:
-    """Return where the files of NAME@ALIAS, NAME/VERSION or an id are; MLflow would ask its global store."""
+    """Return the address of the files of NAME@ALIAS, NAME/VERSION or an id; MLflow would ask its global store."""
     name, _, alias = reference.partition("@")
     if alias:
         return str(client.get_model_version_download_uri(name, client.get_model_version_by_alias(name, alias).version))

@@ -1,6 +1,6 @@
-"""MLflow's tracking store: where it is, its safe first use, and its experiments.
+"""MLflow's tracking store: its address, its safe first use, and its experiments.
 
-MLflow is imported inside functions only: it takes one to two seconds, which belong to the mirror's thread.
+MLflow is imported inside functions only: that takes one to two seconds, which are spent in the mirror's thread.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _SQLITE = re.compile(r"(sqlite(?:\+\w+)?):///([^?]+)(\?.*)?")
 _FIRST_USE_TIMEOUT_SECONDS = 120.0
 
-# A call that fails is made again by the mirror or by `sync`, so that MLflow's own four minutes of patience would only
-# delay the end of a run. What the user has set counts.
+# The mirror or `sync` repeats a call that fails, so that MLflow's own retries, four minutes of them, would only delay
+# the end of a run. Variables that the user has set take precedence.
 _BOUNDS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
@@ -37,17 +37,17 @@ _BOUNDS = {
 
 
 class StoreError(LengthwiseError):
-    """MLflow cannot take a run, for a reason that waiting does not mend."""
+    """MLflow cannot take a run, for a reason that trying again does not change."""
 
 
 def resolve_uri(uri: str) -> str:
     """Make the path of an sqlite address absolute; other addresses stay as they are.
 
     Args:
-        uri: the option `tracking.uri`.
+        uri: The option `tracking.uri`.
 
     Raises:
-        ConfigError: an sqlite address without a file.
+        ConfigError: An sqlite address without a file.
     """
     if not uri.startswith("sqlite"):
         return uri
@@ -64,13 +64,13 @@ def resolve_uri(uri: str) -> str:
 
 
 def sqlite_path(uri: str) -> Path | None:
-    """Return the database file of a resolved address; None where it is not sqlite."""
+    """Return the database file of a resolved address; None if it is not sqlite."""
     match = _SQLITE.fullmatch(uri)
     return None if match is None else Path(match.group(2))
 
 
 def quiet_mlflow() -> None:
-    """Bound the time of MLflow's calls, switch its telemetry off and its progress messages, before it is imported."""
+    """Limit the time of MLflow's calls, and switch off its telemetry and its progress messages, before its import."""
     for name, value in _BOUNDS.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
@@ -80,13 +80,13 @@ def quiet_mlflow() -> None:
 
 
 def prepare_database(path: Path) -> None:
-    """Create MLflow's sqlite database, if it is not there, so that a kill at any instant leaves none or a whole one.
+    """Create MLflow's sqlite database if it is not there; a kill at any instant leaves no database or a whole one.
 
-    Any number of processes may call it at once: one creates the database aside under a lock and renames it, the
-    others wait. The system releases the lock of a dead process; what it left aside is removed.
+    Any number of processes may call this at once: one creates the database aside under a lock and renames it, the
+    others wait. The system releases the lock of a dead process; the unfinished file that it left is removed.
 
     Args:
-        path: the database file.
+        path: The database file.
     """
     if _exists(path):
         return
@@ -99,7 +99,7 @@ def prepare_database(path: Path) -> None:
             left.unlink()
         _create_tables(aside, path.parent / "mlruns")
         _write_ahead(aside)
-        for suffix in ("-wal", "-shm", "-journal"):  # of a database that was deleted: not to be taken for this one's
+        for suffix in ("-wal", "-shm", "-journal"):  # of a deleted database; SQLite would apply them to this one
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         aside.replace(path)
         sync(path.parent)
@@ -118,7 +118,7 @@ def _create_tables(path: Path, artifacts: Path) -> None:
 
 
 def _write_ahead(path: Path) -> None:
-    """Let readers and a writer work side by side (a property of the file), and bring it to the disk."""
+    """Let readers and a writer work side by side (a property of the file), and sync it to the disk."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -129,10 +129,10 @@ class Store(NamedTuple):
     """An open tracking store.
 
     Args:
-        uri: its address, resolved; it may hold a password.
+        uri: Its address, resolved; it may contain a password.
         client: MLflow's client of it.
-        experiments: ids of the experiments known so far, by study.
-        seen: ids of the runs known to be there.
+        experiments: Ids of the experiments known so far, by study.
+        seen: Ids of the runs known to be there.
     """
 
     uri: str
@@ -146,10 +146,14 @@ class Store(NamedTuple):
         return hide_password(self.uri)
 
     def experiment_id(self, study: str, primary_metric: PrimaryMetric | None) -> str:
-        """Return the id of a study's experiment, made if need be.
+        """Return the id of a study's experiment, which is made if it is not there.
+
+        Args:
+            study: Name of the study.
+            primary_metric: The metric that MLflow shows first; None: no such metric.
 
         Raises:
-            StoreError: the experiment was deleted.
+            StoreError: The experiment was deleted.
         """
         if study not in self.experiments:
             self.experiments[study] = _find_or_create_experiment(self, study, primary_metric)
@@ -157,10 +161,10 @@ class Store(NamedTuple):
 
 
 def open_store(uri: str) -> Store:
-    """Open a tracking store, whose database is created if it is sqlite and not there.
+    """Open a tracking store; an sqlite database is created if it is not there.
 
     Args:
-        uri: the option `tracking.uri`.
+        uri: The option `tracking.uri`.
     """
     quiet_mlflow()
     resolved = resolve_uri(uri)
@@ -196,7 +200,7 @@ def _find_or_create_experiment(store: Store, study: str, primary_metric: Primary
 
 
 def _experiment_tags(primary_metric: PrimaryMetric | None) -> dict[str, str]:
-    # Without its kind MLflow shows an experiment as one about language models' traces.
+    # Without this tag MLflow shows an experiment as one about traces of language models.
     kind = {"mlflow.experimentKind": "custom_model_development"}
     if primary_metric is None:
         return kind
@@ -207,7 +211,7 @@ def _experiment_tags(primary_metric: PrimaryMetric | None) -> dict[str, str]:
 
 
 def _artifact_location(uri: str, study: str) -> str | None:
-    """Return where the artifacts of a study go: beside a database; None leaves it to the server."""
+    """Return where the artifacts of a study go: beside the database; None leaves the choice to the server."""
     if uri.startswith("http"):
         return None
     path = sqlite_path(uri)

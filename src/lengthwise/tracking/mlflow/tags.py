@@ -1,4 +1,4 @@
-"""What MLflow is told of a run besides its metrics: tags, parameters, a description, the dataset."""
+"""Description of a run for MLflow: tags, parameters, text, the dataset."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lengthwise.tracking.runs.manifest import Manifest
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
-_LONGEST_PARAM = 6000
-_LONGEST_TAG = 8000
-_LONGEST_DIGEST = 36
+_MAX_PARAM_LENGTH = 6000
+_MAX_TAG_LENGTH = 8000
+_MAX_DIGEST_LENGTH = 36
 _CUT = " ... (cut; whole in config.yaml)"
 
 
@@ -26,8 +26,8 @@ def run_label(manifest: Manifest) -> str:
 
 
 def param_texts(manifest: Manifest) -> dict[str, str]:
-    """Return the parameters as they would be written on the command line; those too long for MLflow end in a note."""
-    return {key: _cut(format_value(value), _LONGEST_PARAM) for key, value in manifest.record.params.items()}
+    """Return the parameters as they would be written on the command line; values too long for MLflow end in a note."""
+    return {key: _cut(format_value(value), _MAX_PARAM_LENGTH) for key, value in manifest.record.params.items()}
 
 
 def _cut(text: str, longest: int) -> str:
@@ -35,7 +35,13 @@ def _cut(text: str, longest: int) -> str:
 
 
 def first_tags(manifest: Manifest, directory: Path, parent_run_id: str | None) -> dict[str, str]:
-    """Return the tags a run has from its start."""
+    """Return the tags that a run has from its start.
+
+    Args:
+        manifest: Of the run.
+        directory: The run's directory.
+        parent_run_id: The parent's id in MLflow; None if there is none.
+    """
     tags = dict(manifest.record.tags)
     tags |= {
         "lengthwise.run": manifest.name,
@@ -55,28 +61,33 @@ def first_tags(manifest: Manifest, directory: Path, parent_run_id: str | None) -
             tags["mlflow.source.git.commit"] = manifest.git.commit
     if parent_run_id is not None:
         tags["mlflow.parentRunId"] = parent_run_id
-    return {key: _cut(text, _LONGEST_TAG) for key, text in tags.items()}
+    return {key: _cut(text, _MAX_TAG_LENGTH) for key, text in tags.items()}
 
 
 def _name_program(command: tuple[str, ...]) -> str:
-    """Return the script of a command, or its program where no script is run."""
+    """Return the script of a command, or its program if no script is run."""
     scripts = [word for word in command[:2] if word.endswith(".py")]
     return Path((scripts or list(command) or ["lengthwise"])[0]).name
 
 
 def last_tags(manifest: Manifest, artifacts: Iterable[str]) -> dict[str, str]:
-    """Return the tags a run has from its end: a description with results, why it failed, which files are tables."""
+    """Return the tags that a run has from its end: the description with results, its failure, which files are tables.
+
+    Args:
+        manifest: Of the run.
+        artifacts: Paths of the files in MLflow.
+    """
     tables = sorted(name for name in artifacts if name.startswith("samples/") and name.endswith(".json"))
     tags = {"mlflow.note.content": describe_run(manifest)}
     if tables:
         tags["mlflow.loggedArtifacts"] = json.dumps([{"path": name, "type": "table"} for name in tables])
     if manifest.failure is not None:
         tags["lengthwise.failure"] = manifest.failure.reason
-    return {key: _cut(text, _LONGEST_TAG) for key, text in tags.items()}
+    return {key: _cut(text, _MAX_TAG_LENGTH) for key, text in tags.items()}
 
 
 def describe_run(manifest: Manifest) -> str:
-    """Return a few lines of Markdown: what the run is, how it ended, its figures."""
+    """Return a few lines of Markdown: what the run is, how it ended, its metrics."""
     what = "Sweep" if manifest.record.kind == "sweep" else "Run"
     seed = "" if manifest.record.seed is None else f", seed {manifest.record.seed}"
     lines = [f"**{what} {manifest.record.label}** of the study {manifest.record.study}{seed}."]
@@ -100,7 +111,7 @@ def dataset_inputs(manifest: Manifest) -> list[DatasetInput]:
         return []
     dataset = Dataset(
         name=data.name,
-        digest=data.sha256[:_LONGEST_DIGEST],
+        digest=data.sha256[:_MAX_DIGEST_LENGTH],
         source_type="code",
         source=json.dumps({"tags": {"lengthwise.dataset": data.name, "sha256": data.sha256}}),
         profile=json.dumps({"num_examples": dict(data.split_sizes)}),

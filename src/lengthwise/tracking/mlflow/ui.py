@@ -1,4 +1,4 @@
-"""MLflow's user interface, small: two processes in the place of fifteen."""
+"""Serving MLflow's user interface with two processes instead of fifteen."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def serve_ui(uri: str, port: int, host: str = "127.0.0.1") -> int:
     Prints its address in one line as soon as it answers. Must be called from the main thread.
 
     Args:
-        uri: the option `tracking.uri`; where that is a server, only its address is printed.
-        port: the port; where it is taken, a free one is used, and said so.
-        host: the address to listen at. The interface asks for no password: anything but this machine's own address
-            lets everybody who reaches it change the runs.
+        uri: The option `tracking.uri`; if that is a server, only its address is printed.
+        port: The port; if it is taken, a free one is used and printed.
+        host: The address to listen at. The interface asks for no password: any address but this machine's own lets
+            everybody who reaches it change the runs.
 
     Returns:
-        The exit status: 0 after Ctrl-C, 143 after SIGTERM, that of MLflow where it ended by itself.
+        The exit status: 0 after Ctrl-C, 143 after SIGTERM, that of MLflow if it ended by itself.
 
     Raises:
-        LengthwiseError: MLflow did not start; with its last words.
+        LengthwiseError: MLflow did not start; the message has the last lines of its output.
     """
     resolved = resolve_uri(uri)
     if resolved.startswith("http"):
-        print(f"The runs are kept by a server: {hide_password(resolved)}", flush=True)
+        print(f"The runs are on a server: {hide_password(resolved)}", flush=True)
         return 0
     path = sqlite_path(resolved)
     if path is not None:
@@ -99,13 +99,15 @@ def _wait_until_ready(process: subprocess.Popen[bytes], address: str, output: IO
                 return
         time.sleep(0.2)
     output.seek(0)
-    words = output.read().decode("utf-8", errors="replace").strip().splitlines()[-10:]
+    lines = output.read().decode("utf-8", errors="replace").strip().splitlines()[-10:]
     why = "did not answer" if process.poll() is None else f"ended with status {process.returncode}"
-    raise LengthwiseError("\n".join([f"MLflow's user interface {why}. Its last words:", *map(hide_password, words)]))
+    raise LengthwiseError(
+        "\n".join([f"MLflow's user interface {why}. Last lines of its output:", *map(hide_password, lines)])
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the server and its workers, by force where they do not listen."""
+    """End the server and its workers, by force if they do not end by themselves."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):

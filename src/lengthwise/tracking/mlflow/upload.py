@@ -1,7 +1,7 @@
-"""Bringing MLflow up to date with a run directory: what is missing there is sent; twice is once.
+"""Bringing MLflow up to date with a run directory: sends what is missing there, idempotent.
 
-Runs are found again by their tag, metrics that MLflow has (same key, step, time and value) it drops, and files are
-written over; so that it does not matter where an earlier attempt has broken off.
+Runs are found again by their tag, MLflow drops metrics that it has (same key, step, time and value), and files are
+overwritten; so it does not matter where an earlier attempt broke off.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ _WITHOUT_LOGGED_MODELS = frozenset({"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED"})
 
 
 def bring_up_to_date(directory: Path, store: Store) -> None:
-    """Send to MLflow what it lacks of a run; where the run has ended, its files, model and status too.
+    """Send to MLflow what it lacks of a run; if the run has ended, its files, model and status too.
 
     Args:
-        directory: a run directory.
-        store: where to.
+        directory: A run directory.
+        store: MLflow's store.
 
     Raises:
-        RunError: the directory holds no run.
-        StoreError: the run or its experiment was deleted in MLflow.
-        Exception: whatever MLflow raises where it cannot be reached; the next call goes on from there.
+        RunError: The directory holds no run.
+        StoreError: The run or its experiment was deleted in MLflow.
+        Exception: Any error of MLflow, such as where it cannot be reached; the next call continues from there.
     """
     with _lock(directory):
         upload = _find_or_create_run(directory, store)
@@ -64,7 +64,7 @@ def _lock(directory: Path) -> FileLock:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Upload:
-    """A run that exists in MLflow, and what is there of it."""
+    """A run that exists in MLflow, and what MLflow has of it."""
 
     directory: Path
     client: MlflowClient
@@ -76,7 +76,7 @@ class _Upload:
     def save(self) -> None:
         write_state(self.directory, self.state)
 
-    def send_facts(self) -> None:
+    def send_params(self) -> None:
         from mlflow.entities import Param
 
         params = [Param(key, text) for key, text in param_texts(self.manifest).items()]
@@ -84,7 +84,7 @@ class _Upload:
         inputs = dataset_inputs(self.manifest)
         if inputs:
             self.client.log_inputs(self.run_id, inputs)
-        self.state.facts_sent = True
+        self.state.params_sent = True
         self.save()
 
     def send_metrics(self) -> None:
@@ -107,7 +107,7 @@ class _Upload:
         self.client.log_batch(self.run_id, metrics=metrics, tags=tags)
 
     def send_end(self) -> None:
-        """Send model and files, then tags and status: these even where those fail, lest a dead run show as RUNNING."""
+        """Send model and files, then tags and status; these even if files fail, so that no dead run shows as RUNNING."""
         changed = dict(_changed_files(self.directory, self.state))
         model_missing = has_model(self.directory) and self.state.model_id is None
         if not changed and not model_missing and self.state.status == self.manifest.status:
@@ -161,7 +161,7 @@ def _find_or_create_run(directory: Path, store: Store) -> _Upload:
     manifest = read_manifest(directory)
     state = read_state(directory, store.shown_uri)
     if state.run_id is not None and not _is_there(store, state.run_id):
-        state = MirrorState(uri=store.shown_uri)  # the database was made anew
+        state = MirrorState(uri=store.shown_uri)  # the database was deleted and made again
     if state.run_id is None or state.experiment_id is None:
         state.experiment_id = store.experiment_id(manifest.record.study, manifest.record.primary_metric)
         state.run_id = _find_run(store, state.experiment_id, manifest.name) or _create_run(
@@ -176,8 +176,8 @@ def _find_or_create_run(directory: Path, store: Store) -> _Upload:
         run_id=state.run_id,
         experiment_id=state.experiment_id,
     )
-    if not state.facts_sent:
-        upload.send_facts()
+    if not state.params_sent:
+        upload.send_params()
     if manifest.status == "RUNNING" and state.status not in (None, "RUNNING"):
         store.client.update_run(upload.run_id, status="RUNNING")  # resumed
         state.status = "RUNNING"
@@ -225,7 +225,7 @@ def _create_run(directory: Path, store: Store, manifest: Manifest, experiment_id
 
 
 def _parent_run_id(directory: Path, store: Store, manifest: Manifest) -> str | None:
-    """Return the parent's id in MLflow, where it is brought first if need be; None where its directory is gone."""
+    """Return the parent's id in MLflow, to which it is sent first if needed; None if its directory is gone."""
     if manifest.record.parent is None:
         return None
     parent = directory.parent / manifest.record.parent

@@ -1,4 +1,4 @@
-"""Finding runs by their directories alone."""
+"""Finding runs among their directories, by name, by age or by score."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class StoredRun(NamedTuple):
 
 
 def list_runs(output_dir: Path, study: str | None = None) -> list[StoredRun]:
-    """Return the runs, newest first; directories without a manifest that can be read are passed over.
+    """Return the runs, newest first; directories without a manifest that can be read are left out.
 
     Args:
-        output_dir: where run directories are.
-        study: only the runs of this one.
+        output_dir: Where run directories are.
+        study: Only the runs of this study; None: all runs.
     """
     runs = []
     for path in output_dir.glob(f"{study or '*'}/*/{MANIFEST_NAME}"):
@@ -46,14 +46,18 @@ def find_run(output_dir: Path, reference: str) -> StoredRun:
     """Find one run.
 
     Args:
-        output_dir: where run directories are.
-        reference: `latest` (of the runs that are no sweeps); `best:STUDY`, the finished run of a study with the best
-            primary metric, that of the validation split where there is one, since a choice by the test split would
-            spoil it; of equal ones the newest; the path of a run directory; a name, or the part of it
-            after the time, as MLflow shows it; or the beginning of a name or of its last six digits.
+        output_dir: Where run directories are.
+        reference: One of
+
+            - `latest`: the newest run that is not a sweep;
+            - `best:STUDY`: the finished run of a study with the best primary metric, the newest among ties; taken on
+              the validation split if there is one, since a choice by the test split would bias the test score;
+            - the path of a run directory;
+            - a name, or the part of it after the time, as MLflow shows it;
+            - the beginning of a name, or of its last six digits.
 
     Raises:
-        RunError: there is none, or more than one; names those it could be.
+        RunError: No run fits, or several do; the message names candidates.
     """
     directory = Path(reference)
     if (directory / MANIFEST_NAME).is_file():

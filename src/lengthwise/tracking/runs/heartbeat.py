@@ -1,4 +1,4 @@
-"""The sign of life of a run, and the closing of runs whose process died."""
+"""The heartbeat of an open run, and the closing of runs whose process has died."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _RESERVE_BYTES = 64 * 1024
 
 
 def place_heartbeat(directory: Path) -> None:
-    """Make the heartbeat file of a run that is to be open.
+    """Make the heartbeat file of a run that is about to open.
 
-    Its content is space on the disk, held for the traceback and the last manifest: where the disk fills up, the run can
-    still be closed as what it is.
+    Its content reserves space on the disk for the traceback and the last manifest: if the disk fills up, the run can
+    still be closed with its true status.
 
     Raises:
-        OSError: it cannot be written; names the file.
+        OSError: The file cannot be written; the error names it.
     """
     path = directory / HEARTBEAT_NAME
     try:
@@ -37,15 +37,19 @@ def place_heartbeat(directory: Path) -> None:
 
 
 def free_reserve(directory: Path) -> None:
-    """Give the space that the heartbeat file holds back; the file stays until the run is closed."""
+    """Free the space that the heartbeat file reserves; the file itself stays until the run is closed."""
     with contextlib.suppress(OSError):
         os.truncate(directory / HEARTBEAT_NAME, 0)
 
 
 class Heartbeat(threading.Thread):
-    """Touches the run's heartbeat file every five seconds and brings the journal to the disk every second.
+    """Touches the heartbeat file every five seconds, and syncs the journal to the disk every second.
 
     The file exists as long as the run is open, so that open runs are found without reading every manifest.
+
+    Args:
+        directory: The run's directory.
+        journal: The run's journal.
     """
 
     def __init__(self, directory: Path, journal: Journal) -> None:
@@ -59,7 +63,7 @@ class Heartbeat(threading.Thread):
         beats = 0
         while not self._stopped.wait(1.0):
             beats += 1
-            # A full or vanished disk shows at the run's next write, which names the file.
+            # A full or missing disk is reported by the run's next write, which names the file.
             with contextlib.suppress(OSError):
                 self._journal.flush()
                 if beats % _TOUCH_EVERY == 0:
@@ -72,17 +76,18 @@ class Heartbeat(threading.Thread):
 
 
 def reap(output_dir: Path) -> tuple[Path, ...]:
-    """Close the runs that are RUNNING by their manifest while their process is dead; live ones are never touched.
+    """Close the runs whose manifest says RUNNING though their process is dead; live runs are never touched.
 
     Args:
-        output_dir: where run directories are.
+        output_dir: Where run directories are.
 
     Returns:
-        The directories of the runs that were closed, each now KILLED with the reason, ended at its last sign of life.
+        The directories of the runs that were closed: each is now KILLED, with the reason, and ended at its last
+        heartbeat.
     """
     closed = []
     for heartbeat in sorted(output_dir.glob(f"*/*/{HEARTBEAT_NAME}")):
-        with contextlib.suppress(OSError, RunError):  # ended or deleted meanwhile, or not to be read
+        with contextlib.suppress(OSError, RunError):  # ended or deleted meanwhile, or not readable
             if _close_if_dead(heartbeat):
                 closed.append(heartbeat.parent)
     return tuple(closed)
@@ -90,9 +95,9 @@ def reap(output_dir: Path) -> tuple[Path, ...]:
 
 def _close_if_dead(heartbeat: Path) -> bool:
     directory = heartbeat.parent
-    last_sign = heartbeat.stat().st_mtime
+    last_beat = heartbeat.stat().st_mtime
     process = read_manifest(directory).process
-    if not is_dead(process, time.time() - last_sign):
+    if not is_dead(process, time.time() - last_beat):
         return False
     # Read again: the process may have closed the run itself just before it ended.
     manifest = read_manifest(directory)
@@ -100,14 +105,14 @@ def _close_if_dead(heartbeat: Path) -> bool:
         return False
     is_open = manifest.status == "RUNNING"
     if is_open:
-        write_manifest(directory, _killed(manifest, last_sign))
+        write_manifest(directory, _killed(manifest, last_beat))
     heartbeat.unlink(missing_ok=True)
     return is_open
 
 
-def _killed(manifest: Manifest, last_sign: float) -> Manifest:
+def _killed(manifest: Manifest, last_beat: float) -> Manifest:
     started = seconds_of(manifest.started)
-    ended = max(last_sign, started)
+    ended = max(last_beat, started)
     reason = f"its process {manifest.process.pid} on {manifest.process.host} ended without closing the run"
     return replace(
         manifest,

@@ -1,11 +1,11 @@
 """The metrics journal: one JSON object a line, only ever appended to.
 
 A line is `{"key": "val/loss", "step": 3, "value": 0.4, "time": 1764000000.5}`, time in seconds since the epoch. Numbers
-that JSON lacks stand as the texts `"nan"`, `"inf"` and `"-inf"`, so that `float(value)` reads every line.
+that JSON lacks are written as the texts `"nan"`, `"inf"` and `"-inf"`, so that `float(value)` reads every line.
 
-What is acknowledged is in the file: a line is handed to the system in one write before `append` returns, which a kill
-of the process cannot undo. It is brought to the disk at most a second later by the run's heartbeat, and when the run
-ends, so that a loss of power may cost the last second.
+Once `append` returns, its lines survive a kill of the process: they were given to the system in one write. They are
+synced to the disk by the run's heartbeat at most a second later, and when the run ends, so that a loss of power can
+cost the last second.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """One value of one metric; `time` in seconds since the epoch."""
+    """One value of one metric.
+
+    Args:
+        key: Name of the metric, `split/metric`.
+        step: Epoch or step, at least 0.
+        value: May be NaN or infinite.
+        time: Seconds since the epoch.
+    """
 
     key: str
     step: int
@@ -28,15 +35,20 @@ class Entry(NamedTuple):
 
 
 def encode_number(value: float) -> float | str:
-    """Return a number as JSON can hold it: itself, or the text `nan`, `inf` or `-inf`."""
+    """Return a number as the journal and the manifest hold it: itself, or the text `nan`, `inf` or `-inf`."""
     return value if math.isfinite(value) else str(value)
 
 
 class Journal:
-    """An open journal; `append` and `flush` may be called from different threads."""
+    """An open journal; `append` and `flush` may be called from different threads.
+
+    Opening ends a line that a kill has cut.
+
+    Args:
+        path: The file; made if it is not there.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Open for appending, and end a line that a kill has cut."""
         self._path = path
         self._unsynced = False
         self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
@@ -48,7 +60,7 @@ class Journal:
         """Append entries in one write.
 
         Raises:
-            OSError: they cannot be written, as on a full disk; names the file.
+            OSError: They cannot be written, as on a full disk; the error names the file.
         """
         lines = [
             json.dumps({"key": key, "step": step, "value": encode_number(value), "time": round(time, 3)})
@@ -67,7 +79,7 @@ class Journal:
         self._unsynced = True
 
     def flush(self) -> None:
-        """Bring to the disk what was appended since the last call."""
+        """Sync to the disk what was appended since the last call."""
         if self._unsynced:
             self._unsynced = False
             os.fsync(self._descriptor)
@@ -81,12 +93,12 @@ class Journal:
 
 
 def read_journal(path: Path, *, start: int = 0, limit: int | None = None) -> tuple[list[Entry], int]:
-    """Read the whole lines of a journal; lines that a kill has cut are passed over.
+    """Read the complete lines of a journal; lines that a kill has cut are skipped.
 
     Args:
-        path: the file; a missing one is an empty journal.
-        start: position to read from, in bytes.
-        limit: most entries to return; None for all.
+        path: The file; a missing one is an empty journal.
+        start: Position to read from, in bytes.
+        limit: Largest number of entries to return; None: all.
 
     Returns:
         The entries in the order they were logged, and the position after the last line read.

@@ -12,7 +12,7 @@ JOURNAL_NAME = "metrics.jsonl"
 """Every metric at every step, one JSON object a line."""
 
 HEARTBEAT_NAME = "heartbeat"
-"""Touched every few seconds while the run is open, and not there afterwards."""
+"""Touched every few seconds while the run is open; removed when it is closed."""
 
 TRACEBACK_NAME = "traceback.txt"
 """Of the exception that made the run fail."""

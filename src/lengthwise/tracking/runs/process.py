@@ -1,4 +1,4 @@
-"""The process of a run, told apart from every other one, and whether it still lives."""
+"""The process of a run: identifying it, and finding out whether it still lives."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _START_TOLERANCE_SECONDS = 1.5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Process:
-    """A process, told apart from any other one on any host at any time.
+    """A process, identified among those of all hosts and times.
 
     Args:
         host: Name of the host.

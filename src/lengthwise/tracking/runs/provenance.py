@@ -1,4 +1,4 @@
-"""Where a run's code came from: commit, changes, versions."""
+"""Provenance of a run's code: commit, uncommitted changes, versions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 _PACKAGES = ("lengthwise", "tensorflow", "keras", "numpy", "hydra-core", "mlflow")
 _GIT_TIMEOUT_SECONDS = 5.0
-_LONGEST_DIFF = 10_000_000
+_MAX_DIFF_LENGTH = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,9 +20,9 @@ class GitState:
     """State of a git checkout.
 
     Args:
-        commit: full hash of the commit; None before the first one.
-        branch: name of the branch; `(detached)` where there is none.
-        dirty: whether a tracked file was changed, or a new one is not ignored.
+        commit: Full hash of the commit; None before the first one.
+        branch: Name of the branch; `(detached)` if there is none.
+        dirty: Whether a tracked file was changed, or a new one is not ignored.
     """
 
     commit: str | None
@@ -34,11 +34,11 @@ def read_git(directory: Path) -> tuple[GitState | None, str]:
     """Describe the git checkout around a directory.
 
     Args:
-        directory: any directory.
+        directory: Any directory.
 
     Returns:
-        The state and the changes since the commit as a diff, at most ten million characters; None and no text
-        where there is no checkout, no git, or no answer in five seconds.
+        The state, and the changes since the commit as a diff of at most ten million characters; None and an empty text
+        if there is no checkout, no git, or no answer in five seconds.
     """
     status = _git(directory, "status", "--porcelain=v2", "--branch")
     if status is None:
@@ -50,7 +50,7 @@ def read_git(directory: Path) -> tuple[GitState | None, str]:
     dirty = any(not line.startswith("#") for line in lines)
     diff = _git(directory, "diff", "HEAD", "--no-ext-diff", "--no-color") if dirty and commit else None
     state = GitState(commit=commit, branch=headers.get("branch.head", "(detached)"), dirty=dirty)
-    return state, (diff or "")[:_LONGEST_DIFF]
+    return state, (diff or "")[:_MAX_DIFF_LENGTH]
 
 
 def _git(directory: Path, *arguments: str) -> str | None:
@@ -70,7 +70,7 @@ def _git(directory: Path, *arguments: str) -> str | None:
 
 
 def read_versions() -> Mapping[str, str]:
-    """Return the versions of Python and the packages that results hang on, without importing them."""
+    """Return the versions of Python and of the packages that results depend on, without importing them."""
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

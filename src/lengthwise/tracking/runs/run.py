@@ -1,4 +1,4 @@
-"""A run: its directory, from the first moment to a status that is true."""
+"""Open runs: making, resuming and closing a run directory, and logging into it."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class Run(RunFiles):
     """An open run.
 
     Args:
-        directory: the run's directory.
-        manifest: as written at the start.
+        directory: The run's directory.
+        manifest: As written at the start.
 
     Attributes:
-        has_results: set as soon as the run has scores, so that nothing disturbs its training from there.
+        has_results: Set as soon as the run has scores; its training is over by then.
     """
 
     def __init__(self, directory: Path, manifest: Manifest) -> None:
@@ -57,7 +57,7 @@ class Run(RunFiles):
         self._manifest = manifest
         kept, _ = read_journal(directory / JOURNAL_NAME)
         self._journal = Journal(directory / JOURNAL_NAME)
-        # A run that is resumed makes some of its steps again; what is in the journal already is not logged twice.
+        # A resumed run repeats some of its steps; what the journal has already is not logged twice.
         self._kept = {(entry.key, entry.step) for entry in kept}
         self._last_step = max((entry.step for entry in kept), default=0)
         self._latest = {entry.key: (entry.step, entry.value) for entry in kept}
@@ -72,21 +72,21 @@ class Run(RunFiles):
 
     @property
     def summary(self) -> Mapping[str, float]:
-        """The figures given to `set_summary` so far."""
+        """The metrics given to `set_summary` so far."""
         return self._manifest.summary
 
     def log(self, values: Mapping[str, float], *, step: int) -> None:
         """Append values of metrics to the journal; once this returns, a kill of the process does not lose them.
 
-        A value of a step that the journal had when the run was resumed is passed over: it is the same one again.
+        A value of a step that the journal had when the run was resumed is skipped: it is the same value again.
 
         Args:
-            values: by name, `split/metric`; NaN and infinities are kept.
-            step: the epoch or step they belong to, at least 0.
+            values: By name, `split/metric`; NaN and infinities are kept.
+            step: The epoch or step they belong to, at least 0.
 
         Raises:
-            ValueError: a name is not `split/metric`, a value no number, or the step negative.
-            OSError: the journal cannot be written, as on a full disk.
+            ValueError: A name is not `split/metric`, a value is not a number, or the step is negative.
+            OSError: The journal cannot be written, as on a full disk.
         """
         if step < 0:
             raise ValueError(f"step must be at least 0; got {step}")
@@ -101,25 +101,25 @@ class Run(RunFiles):
         self._latest.update((entry.key, (entry.step, entry.value)) for entry in entries)
 
     def set_summary(self, values: Mapping[str, float]) -> None:
-        """Keep figures for listings; each is also logged as a metric, once, at the last step seen.
+        """Keep metrics for listings; each is also logged, once, at the last step so far.
 
         Args:
-            values: by name, `split/metric`.
+            values: By name, `split/metric`.
         """
-        figures = {_checked_name(key): float(value) for key, value in values.items()}
-        self._manifest = replace(self._manifest, summary={**self._manifest.summary, **figures})
+        metrics = {_checked_name(key): float(value) for key, value in values.items()}
+        self._manifest = replace(self._manifest, summary={**self._manifest.summary, **metrics})
         try:
-            self._write_summary(figures)
+            self._write_summary(metrics)
         except OSError:
-            # The reserve is for the last manifest, and for what matters more: the scores.
+            # The reserve is for the last manifest, and for the scores, which matter more.
             free_reserve(self.directory)
-            self._write_summary(figures)
+            self._write_summary(metrics)
 
-    def _write_summary(self, figures: Mapping[str, float]) -> None:
+    def _write_summary(self, metrics: Mapping[str, float]) -> None:
         write_manifest(self.directory, self._manifest)
         self.has_results.set()
         step = self._last_step
-        self.log({key: value for key, value in figures.items() if not self._is_logged(key, value)}, step=step)
+        self.log({key: value for key, value in metrics.items() if not self._is_logged(key, value)}, step=step)
 
     def _is_logged(self, key: str, value: float) -> bool:
         found = self._latest.get(key, (0, math.inf))[1]
@@ -137,7 +137,7 @@ class Run(RunFiles):
         """Close the run.
 
         Args:
-            error: the exception that has ended it; None after a normal end.
+            error: The exception that has ended it; None after a normal end.
 
         Returns:
             FINISHED after a normal end, KILLED after Ctrl-C or SIGTERM, FAILED after any other exception, whose
@@ -147,7 +147,7 @@ class Run(RunFiles):
         status, failure = self._judge(error)
         now = time.time()
         started = seconds_of(self._manifest.started)
-        ended = max(now, started)  # a clock set back must not make a run end before it began
+        ended = max(now, started)  # a clock that was set back must not make a run end before it began
         self._manifest = replace(
             self._manifest,
             status=status,
@@ -227,8 +227,11 @@ def create_run(record: RunRecord, *, output_dir: Path, config_text: str) -> Run:
 def reopen_run(directory: Path) -> Run:
     """Open a run again that has ended.
 
+    Args:
+        directory: The run's directory.
+
     Raises:
-        RunError: there is no run, or it is running.
+        RunError: There is no run, or it is running.
     """
     manifest = read_manifest(directory)
     if manifest.status == "RUNNING":

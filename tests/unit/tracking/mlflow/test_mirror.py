@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 @pytest.fixture(autouse=True)
 def _no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lengthwise.tracking.mlflow.mirror._LONGEST_FIRST_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("lengthwise.tracking.mlflow.mirror._MAX_FIRST_WAIT_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_the_table_is_one_that_mlflow_reads(
     assert table.to_dict("list") == {"source": ["ab"], "prediction": ["ba"]}
 
 
-def test_metrics_arrive_while_the_run_goes_on(
+def test_metrics_arrive_while_the_run_is_open(
     start: StartRun, tracking: MlflowOptions, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lengthwise.tracking.mlflow.mirror._TICK_SECONDS", 0.05)
@@ -164,7 +164,7 @@ def save_model(run: Run) -> None:
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["state kept", "state lost"])
-def test_twice_is_once(start: StartRun, tracking: MlflowOptions, client: MlflowClient, lost: bool) -> None:
+def test_sync_is_idempotent(start: StartRun, tracking: MlflowOptions, client: MlflowClient, lost: bool) -> None:
     with start(tracking) as run:
         fill(run)
         save_model(run)
@@ -197,7 +197,7 @@ def test_the_model_belongs_to_its_run(start: StartRun, tracking: MlflowOptions, 
     assert "model" not in {file.path for file in client.list_artifacts(found.info.run_id)}
 
 
-def test_children_hang_below_their_sweep(start: StartRun, tracking: MlflowOptions, client: MlflowClient) -> None:
+def test_children_are_shown_below_their_sweep(start: StartRun, tracking: MlflowOptions, client: MlflowClient) -> None:
     sweep = {"kind": "sweep", "label": "sweep", "dataset": None, "seed": None}
     with start(tracking, study="grid", **sweep) as parent, start(tracking, parent=parent.name, study="grid") as child:
         child.log({"val/loss": 1.0}, step=0)
@@ -219,7 +219,7 @@ def test_a_failure_is_shown_with_its_reason(start: StartRun, tracking: MlflowOpt
     assert "traceback.txt" in {file.path for file in client.list_artifacts(found.info.run_id)}
 
 
-def test_runs_kept_as_directories_are_brought_later(
+def test_runs_of_directories_only_are_sent_later(
     start: StartRun, directory_only: DirectoryOptions, tracking: MlflowOptions, client: MlflowClient
 ) -> None:
     for study in ("one", "one", "two"):
@@ -260,18 +260,18 @@ def test_more_metrics_than_a_call_takes(
     assert len(read_journal(run.directory / "metrics.jsonl")[0]) == 1250
 
 
-def test_a_database_made_anew_gets_everything_again(
+def test_a_database_made_again_gets_everything(
     start: StartRun, tracking: MlflowOptions, empty_database: Path, tmp_path: Path
 ) -> None:
     with start(tracking) as run:
         fill(run)
-    anew = replace(tracking, uri=f"sqlite:///{tmp_path}/anew.db")
-    shutil.copy(empty_database, tmp_path / "anew.db")
+    new = replace(tracking, uri=f"sqlite:///{tmp_path}/new.db")
+    shutil.copy(empty_database, tmp_path / "new.db")
     state = run.directory / "mirror.json"
-    state.write_text(state.read_text().replace("mlflow.db", "anew.db"))  # as if the file had been replaced
-    (synced,) = sync(run.directory.parent.parent, anew)
+    state.write_text(state.read_text().replace("mlflow.db", "new.db"))  # as if the file had been replaced
+    (synced,) = sync(run.directory.parent.parent, new)
     assert synced.problem is None
-    found = only_run(MlflowClient(tracking_uri=anew.uri))
+    found = only_run(MlflowClient(tracking_uri=new.uri))
     assert found.data.metrics["test/exact_match"] == 0.75
     assert found.info.status == "FINISHED"
 

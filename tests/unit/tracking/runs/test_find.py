@@ -14,7 +14,7 @@ from lengthwise.tracking.runs.find import find_run, list_runs
 
 @pytest.fixture
 def runs(start: StartRun, directory_only: DirectoryOptions, tmp_path: Path) -> Path:
-    """Four runs with names that are told: one a sweep, the last the newest."""
+    """Four runs with given names: one is a sweep, the last is the newest."""
     with start(directory_only) as run:
         run.set_summary({"test/exact_match": 0.5})
     template = json.loads((run.directory / "manifest.json").read_text())
@@ -28,9 +28,9 @@ def runs(start: StartRun, directory_only: DirectoryOptions, tmp_path: Path) -> P
         name = f"2026110{day}-120000-{label}-{number}"
         directory = outputs / study / name
         directory.mkdir(parents=True)
-        told = {"name": name, "id": number, "study": study, "label": label, "kind": kind}
-        told["started"] = f"2026-11-0{day}T12:00:00.000+00:00"
-        (directory / "manifest.json").write_text(json.dumps(template | told))
+        changes = {"name": name, "id": number, "study": study, "label": label, "kind": kind}
+        changes["started"] = f"2026-11-0{day}T12:00:00.000+00:00"
+        (directory / "manifest.json").write_text(json.dumps(template | changes))
     return outputs
 
 
@@ -109,7 +109,7 @@ def change_manifest(directory: Path, **changes: object) -> None:
 
 def test_the_best_of_a_study_by_its_primary_metric(runs: Path) -> None:
     first, second = (find_run(runs, number).directory for number in ("aaa111", "aab222"))
-    assert find_run(runs, "best:one").manifest.id == "aab222", "of equal ones the newest"
+    assert find_run(runs, "best:one").manifest.id == "aab222", "the newest among ties"
     change_manifest(first, summary={"test/exact_match": 0.7})
     assert find_run(runs, "best:one").manifest.id == "aaa111"
     error = {"name": "test/error_rate", "greater_is_better": False}

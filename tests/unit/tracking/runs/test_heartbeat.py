@@ -32,8 +32,8 @@ def reopen(directory: Path, manifest: Manifest, **process: object) -> None:
 def test_the_dead_are_closed(ended: tuple[Path, Manifest]) -> None:
     directory, manifest = ended
     reopen(directory, manifest, pid=NOBODY)
-    last_sign = seconds_of(manifest.started) + 12.5
-    os.utime(directory / HEARTBEAT_NAME, (last_sign, last_sign))
+    last_beat = seconds_of(manifest.started) + 12.5
+    os.utime(directory / HEARTBEAT_NAME, (last_beat, last_beat))
     assert reap(directory.parent.parent) == (directory,)
     closed = read_manifest(directory)
     assert closed.status == "KILLED"

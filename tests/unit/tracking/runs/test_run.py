@@ -24,7 +24,7 @@ from lengthwise.tracking.runs.run import reopen_run
 from lengthwise.tracking.runs.run_record import RunRecord, hide_password
 
 
-def test_the_directory_tells_what_the_run_was(
+def test_the_directory_describes_the_run(
     start: StartRun, record: Callable[..., RunRecord], directory_only: DirectoryOptions
 ) -> None:
     with start(directory_only) as run:
@@ -80,7 +80,7 @@ def test_scores_are_kept_on_a_full_disk_by_the_reserve(
     assert (entry.key, entry.value) == ("test/exact_match", 0.9)
 
 
-def test_runs_of_one_second_are_apart(
+def test_runs_of_one_second_have_names_of_their_own(
     start: StartRun, directory_only: DirectoryOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draws = iter(["aaaaaa", "aaaaaa", "aaaaaa", "bbbbbb"])
@@ -95,7 +95,7 @@ def test_runs_of_one_second_are_apart(
     assert names == ["20261121-120000-repeat-digits-aaaaaa", "20261121-120000-repeat-digits-bbbbbb"]
 
 
-ENDINGS = [
+ERRORS = [
     (ValueError("a\nb"), "FAILED", "ValueError: a\nb"),
     (
         DataError("pairs.tsv", 3, "no tab", remedy="Write one"),
@@ -114,8 +114,8 @@ ENDINGS = [
 ]
 
 
-@pytest.mark.parametrize(("error", "status", "reason"), ENDINGS, ids=lambda value: repr(value)[:30])
-def test_every_ending_has_its_status(
+@pytest.mark.parametrize(("error", "status", "reason"), ERRORS, ids=lambda value: repr(value)[:30])
+def test_every_error_has_its_status(
     start: StartRun, directory_only: DirectoryOptions, error: BaseException, status: str, reason: str | None
 ) -> None:
     with pytest.raises(type(error)), start(directory_only) as run:
@@ -140,7 +140,7 @@ def test_sigterm_ends_the_run_as_killed(start: StartRun, directory_only: Directo
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-def test_a_handler_of_the_callers_is_left_alone(start: StartRun, directory_only: DirectoryOptions) -> None:
+def test_a_handler_of_the_caller_stays(start: StartRun, directory_only: DirectoryOptions) -> None:
     calls = []
     before = signal.signal(signal.SIGTERM, lambda *_: calls.append(1))
     try:
@@ -195,7 +195,7 @@ def test_files_are_written_whole(start: StartRun, directory_only: DirectoryOptio
     assert sorted(path.name for path in (run.directory / "samples").iterdir()) == ["test.json", "test.md"]
 
 
-def test_an_output_dir_that_cannot_be_made_is_told(
+def test_an_output_dir_that_cannot_be_made_is_reported(
     start: StartRun, directory_only: DirectoryOptions, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
