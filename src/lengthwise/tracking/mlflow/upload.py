@@ -107,7 +107,7 @@ class _Upload:
         self.client.log_batch(self.run_id, metrics=metrics, tags=tags)
 
     def send_end(self) -> None:
-        """Send model and files, then tags and status; these even if files fail, so that no dead run shows as RUNNING."""
+        """Send model and files, then tags and status, also if files fail, so that no dead run shows as RUNNING."""
         changed = dict(_changed_files(self.directory, self.state))
         model_missing = has_model(self.directory) and self.state.model_id is None
         if not changed and not model_missing and self.state.status == self.manifest.status:
