@@ -19,7 +19,7 @@ from lengthwise.data.dataset import Split
 from lengthwise.decoding.inference import Inference
 from lengthwise.evaluation.metrics import score_predictions
 from lengthwise.models.bundle import build_models
-from lengthwise.models.targets import prepare_lesson
+from lengthwise.models.targets import prepare_batch
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 from lengthwise.training.losses import build_losses
 
@@ -51,7 +51,7 @@ def overfit(corner: dict[str, Any], seed: int = 0) -> Overfit:
     # One dense head for all, so that a width of three features is no bottleneck.
     wiring = resolve_wiring(build_options(**changes, head="dense"), LATENT_DIM, SPECS[kind])
     models, split = build_models(wiring), _draw_distinct(kind)
-    lesson = prepare_lesson(split, wiring)
+    batch = prepare_batch(split, wiring)
     losses, optimizer = build_losses(wiring), keras.optimizers.Adam(0.01, global_clipnorm=1.0)
     optimizer.build(models.network.trainable_variables)
     if wiring.feedback == "scheduled":
@@ -60,10 +60,8 @@ def overfit(corner: dict[str, Any], seed: int = 0) -> Overfit:
     @tf.function
     def advance() -> None:
         with tf.GradientTape() as tape:
-            outputs = models.network(lesson.inputs, training=True)
-            loss = sum(
-                losses[name](lesson.targets[name], outputs[name], lesson.weights[name]) for name in lesson.targets
-            )
+            outputs = models.network(batch.inputs, training=True)
+            loss = sum(losses[name](batch.targets[name], outputs[name], batch.weights[name]) for name in batch.targets)
         variables = models.network.trainable_variables
         optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
 

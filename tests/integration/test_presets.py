@@ -13,7 +13,7 @@ from lengthwise.catalog.presets import list_presets, read_preset
 from lengthwise.config.compose import compose_options
 from lengthwise.decoding.inference import Inference
 from lengthwise.models.bundle import build_models
-from lengthwise.models.targets import prepare_lesson
+from lengthwise.models.targets import prepare_batch
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 from lengthwise.training.losses import build_losses
 
@@ -30,10 +30,10 @@ def test_a_preset_is_taught_and_decodes(name: str, kind: str) -> None:
     models = build_models(wiring)
     assert sum(int(np.prod(v.shape)) for v in models.network.trainable_variables) == count_parameters(wiring)
     split = draw_split(kind, num_examples=8)
-    lesson = prepare_lesson(split, wiring)
+    batch = prepare_batch(split, wiring)
     models.network.compile(optimizer=keras.optimizers.Adam(0.02), loss=build_losses(wiring))
     losses = models.network.fit(
-        lesson.inputs, lesson.targets, sample_weight=lesson.weights, batch_size=8, epochs=12, verbose=0
+        batch.inputs, batch.targets, sample_weight=batch.weights, batch_size=8, epochs=12, verbose=0
     ).history["loss"]
     assert np.isfinite(losses).all()
     assert min(losses[6:]) < losses[0]

@@ -27,7 +27,7 @@ from lengthwise.decoding.predictions import NBest, Predictions
 from lengthwise.decoding.replay import count_steps, order_steps, restore_emitted
 from lengthwise.decoding.stop_rule import END_SYMBOLS, set_limits
 from lengthwise.models.bundle import Models
-from lengthwise.models.targets import prepare_lesson, reverse_rows
+from lengthwise.models.targets import prepare_batch, reverse_rows
 from lengthwise.models.wiring import Wiring
 
 Array: TypeAlias = NDArray[Any]
@@ -130,9 +130,9 @@ class Inference:
         """
 
         def score_batch(indices: Indices) -> tuple[Array, ...]:
-            lesson = prepare_lesson(take_batch(split, indices), self._wiring)
-            num_real = lesson.weights["values"].sum(axis=1).astype(np.int32)
-            values = self._score_function(lesson.inputs).numpy()
+            batch = prepare_batch(take_batch(split, indices), self._wiring)
+            num_real = batch.weights["values"].sum(axis=1).astype(np.int32)
+            values = self._score_function(batch.inputs).numpy()
             return _cut_tokens(values, num_real, self._wiring) if self._wiring.is_tokens else _cut(values, num_real)
 
         return self._make_predictions(_map_batches(score_batch, self._plan(split, split.target_length)))

@@ -1,1 +1,1 @@
-"""The cube: encoder, bridge and decoder, and the Keras models made of them."""
+"""The models of the cube: encoder, bridge and decoder, built from one wiring."""

@@ -1,6 +1,7 @@
-"""Attention of the decoder over the encoder's outputs.
+"""Attend from the decoder to the encoder's outputs.
 
-Shapes: B batch, S source steps, L latent_dim, U decoder_dim, K keys.
+Shapes: B batch, S source steps, T target steps, L latent_dim, U decoder_dim. The memory is what is attended to: the
+encoder's outputs `(B, S, L)`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class AdditiveAttention(keras.layers.Layer):
 
     Args:
         latent_dim: L, width of the memory.
-        decoder_dim: width of the query and of the hidden layer of the score.
+        decoder_dim: U, width of the query and of the hidden layer of the score.
     """
 
     def __init__(self, latent_dim: int, decoder_dim: int, **kwargs: Any) -> None:
@@ -40,7 +41,17 @@ class AdditiveAttention(keras.layers.Layer):
         return self.memory_layer(memory)
 
     def attend(self, query: Tensor, keys: Tensor, memory: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the context `(B, L)` and the weights `(B, S)`, which sum to 1 over the mask, for queries `(B, U)`."""
+        """Return the context and the attention weights of one step.
+
+        Args:
+            query: `(B, U)`, the decoder's top state before the step.
+            keys: Of `prepare_keys`, `(B, S, U)`.
+            memory: `(B, S, L)`.
+            mask: `(B, S)`, True for real source steps.
+
+        Returns:
+            The context `(B, L)`, and the weights `(B, S)`, which are 0 outside the mask and sum to 1.
+        """
         scores = self.score_layer(tf.tanh(keys + self.query_layer(query)[:, None]))[..., 0]
         weights = softmax_over(scores, mask)
         return tf.einsum("bs,bsl->bl", weights, memory), weights
@@ -71,9 +82,17 @@ class MultiplicativeAttention(keras.layers.Layer):
         return self.memory_layer(memory)
 
     def attend(self, query: Tensor, keys: Tensor, memory: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the attentional vector `(B, ..., U)` and the weights `(B, ..., S)` for queries `(B, ..., U)`.
+        """Return the attentional vectors and the attention weights of one step or of all steps.
 
-        The queries may be those of one step, `(B, U)`, or of all steps at once, `(B, T, U)`.
+        Args:
+            query: `(B, U)` or `(B, T, U)`, the decoder's top state after the step.
+            keys: Of `prepare_keys`, `(B, S, U)`.
+            memory: `(B, S, L)`.
+            mask: `(B, S)`, True for real source steps.
+
+        Returns:
+            The attentional vectors `(B, U)` or `(B, T, U)`, and the weights `(B, S)` or `(B, T, S)`, which are 0
+            outside the mask and sum to 1.
         """
         one_step = query.shape.rank == 2
         queries = query[:, None] if one_step else query
@@ -83,6 +102,6 @@ class MultiplicativeAttention(keras.layers.Layer):
 
 
 def softmax_over(scores: Tensor, mask: Tensor) -> Tensor:
-    """Return the softmax over the last axis, 0 where the boolean mask (broadcast to the scores) is False."""
+    """Return the softmax of `(..., S)` over the last axis, 0 where the boolean mask, broadcast to it, is False."""
     lowest = tf.constant(scores.dtype.min, scores.dtype)
     return tf.nn.softmax(tf.where(mask, scores, lowest))

@@ -1,4 +1,4 @@
-"""The bridge between the encoder's final states and the decoder.
+"""Lead from the encoder's final states to the decoder's conditioning and initial states.
 
 Shapes: B batch, L latent_dim, U decoder_dim.
 """
@@ -18,7 +18,7 @@ Tensor: TypeAlias = tf.Tensor
 
 
 class Bridge(keras.layers.Layer):
-    """Hands the encoder's final states to the decoder: as its conditioning, its initial states, or both.
+    """Gives the encoder's final states to the decoder: as its conditioning, its initial states, or both.
 
     Counted from the top, decoder layer k starts from encoder layer k. A cell state that is not carried starts at zero.
     Cho et al. 2014 (section 2.2) and Bahdanau et al. 2015 (appendix A.2.2) use the tanh form.
@@ -44,7 +44,15 @@ class Bridge(keras.layers.Layer):
         self.built = True
 
     def call(self, finals: list[States]) -> tuple[Tensor | None, list[States]]:
-        """Return the conditioning `(B, conditioning_dim)`, or None, and each decoder layer's initial states."""
+        """Return what the decoder starts from.
+
+        Args:
+            finals: Each encoder layer's final states, from the bottom layer, `(B, L)` each.
+
+        Returns:
+            The conditioning `(B, conditioning_dim)`, None where the latent is not repeated; and each decoder layer's
+            initial states, `(B, U)` each.
+        """
         wiring = self.wiring
         num_carried = len(wiring.carried)
         conditioning = join_parts(list(finals[-1][:num_carried])) if wiring.repeats_latent else None

@@ -1,4 +1,4 @@
-"""From a wiring to Keras models that share their weights.
+"""Build the Keras models of a wiring, which share their weights.
 
 Shapes: B batch, S source steps, T target steps, F features, L latent_dim, U decoder_dim, V symbols or features.
 """
@@ -21,7 +21,7 @@ Tensor: TypeAlias = tf.Tensor
 
 
 class SequenceModel(keras.Model):
-    """The training model: a source and the true previous outputs become scores at every step.
+    """The whole network: from a source and the true previous outputs to scores at every step.
 
     Called with a dictionary of `source` (`(B, S)` int32 or `(B, S, F)`), `source_length` `(B,)` int32 and `previous`
     (`(B, T)` int32 or `(B, T, V)`, the start first), it returns a dictionary of `values` (logits, or features,
@@ -42,7 +42,7 @@ class SequenceModel(keras.Model):
         self.built = True
 
     def call(self, inputs: dict[str, Tensor], training: bool = False) -> dict[str, Tensor]:
-        """Score the steps of known targets."""
+        """Score every step of known targets; inputs and outputs as the class describes them."""
         memory, finals = self.encoder(inputs["source"], inputs["source_length"], training=training)
         conditioning, initial = self.bridge(finals)
         outputs = self.decoder(
@@ -54,7 +54,15 @@ class SequenceModel(keras.Model):
         return scores
 
     def begin(self, source: Tensor, source_length: Tensor) -> tuple[Tensor, Constants, State]:
-        """Encode sources for decoding: the latent `(B, L)`, what every step is given, and the initial state."""
+        """Encode sources for decoding.
+
+        Args:
+            source: `(B, S)` ids or `(B, S, F)` features.
+            source_length: `(B,)` real steps, at least 1.
+
+        Returns:
+            The latent `(B, L)`, the constants of every step, and the decoder's initial state.
+        """
         memory, finals = self.encoder(source, source_length)
         conditioning, initial = self.bridge(finals)
         constants = self.decoder.prepare(conditioning, memory, source_length)
@@ -85,11 +93,11 @@ class _Step(keras.layers.Layer):
 
 @dataclass(frozen=True)
 class Models:
-    """The Keras models of one wiring, on the same weights.
+    """The Keras models of one wiring, with shared weights.
 
     Args:
-        wiring: what they are made to.
-        network: all layers; called, it scores all steps, the previous outputs given.
+        wiring: What they are built from.
+        network: All layers; called with the previous outputs, it scores every step.
     """
 
     wiring: Wiring
@@ -97,10 +105,11 @@ class Models:
 
     @cached_property
     def encoder(self) -> keras.Model:
-        """The encoder, made when first asked for.
+        """The encoder, built when first used.
 
-        It takes a dictionary of `source` and `source_length` to one of `latent` `(B, L)`, what every step is given
-        (`gates`, with attention `memory`, `keys`, `mask`) and the decoder's initial states (`h_0`, `c_0`, ...).
+        From a dictionary of `source` (`(B, S)` or `(B, S, F)`) and `source_length` `(B,)` to one of `latent` `(B, L)`,
+        the constants of every step (`gates`; with attention `memory`, `keys`, `mask`) and the decoder's initial states
+        (`h_0`, `c_0`, ...), as `decoder.py` describes them.
         """
         wiring = self.wiring
         width = () if wiring.is_tokens else (wiring.spec.source_size,)
@@ -111,10 +120,10 @@ class Models:
 
     @cached_property
     def decoder(self) -> keras.Model:
-        """One step of the decoder, made when first asked for.
+        """One step of the decoder, built when first used.
 
-        It takes a dictionary of `previous` (`(B,)` or `(B, V)`) and of what the encoder returned but the latent to one
-        of `values` `(B, V)`, `stop` `(B,)` where learnt, and the new states.
+        From a dictionary of `previous` (`(B,)` or `(B, V)`) and of what the encoder returned except the latent to one
+        of `values` `(B, V)`, `stop` `(B,)` where it is learnt, and the new states.
         """
         wiring = self.wiring
         previous_width = () if wiring.is_tokens else (wiring.spec.target_size,)
@@ -134,7 +143,7 @@ def _name_dtype(wiring: Wiring) -> str:
 
 
 def build_models(wiring: Wiring) -> Models:
-    """Build the models of a wiring; the weights' initial values follow Keras' global seed."""
+    """Build the models of a wiring; the initial weights follow from Keras' global seed."""
     network = SequenceModel(wiring, name="sequence_model")
     network.build()
     return Models(wiring, network)

@@ -1,4 +1,4 @@
-"""The decoder: one layer for every corner of the cube, run over known inputs at once, in a step loop, or by the step.
+"""The decoder: one layer for every corner of the cube, run over all known inputs, in a loop, or step by step.
 
 Shapes: B batch, T target steps, S source steps, L latent_dim, U decoder_dim, G gates x U, V symbols or features.
 """
@@ -18,18 +18,20 @@ from lengthwise.models.wiring import Wiring
 
 Tensor: TypeAlias = tf.Tensor
 State = dict[str, Tensor]
-"""The decoder's memory between steps: `h_0`, `c_0`, ... by layer from below, and `attentional` with input feeding."""
+"""The decoder's state between steps: `h_0`, `c_0`, ... from the bottom layer, and `attentional` with input feeding,
+`(B, U)` each."""
 
 Constants = dict[str, Tensor]
-"""What is the same at every step: `gates` `(B, G)`; with attention `memory` `(B, S, L)`, `keys` and `mask` `(B, S)`."""
+"""What is the same at every step: `gates` `(B, G)`; with attention `memory` `(B, S, L)`, `keys` `(B, S, U)` and `mask`
+`(B, S)`."""
 
 
 class Outputs(NamedTuple):
-    """What comes out at a step `(B, ...)` or at every step `(B, T, ...)`.
+    """Outputs of one step, `(B, ...)`, or of every step, `(B, T, ...)`.
 
     Args:
-        values: logits of the symbols, or features, `(..., V)`.
-        stop: logits of the stop probability `(...)`; None where none is learnt.
+        values: Logits of the symbols, or features, `(..., V)`.
+        stop: Logits of the stop probability `(...)`; None where none is learnt.
     """
 
     values: Tensor
@@ -37,7 +39,7 @@ class Outputs(NamedTuple):
 
 
 class Decoder(keras.layers.Layer):
-    """Makes a target from the conditioning and the initial states, told what `wiring.feedback` says."""
+    """Makes a target from the conditioning and the initial states; `wiring.feedback` decides what each step is fed."""
 
     def __init__(self, wiring: Wiring, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -92,13 +94,13 @@ class Decoder(keras.layers.Layer):
     def prepare(
         self, conditioning: Tensor | None, memory: Tensor, source_length: Tensor, training: bool = False
     ) -> Constants:
-        """Project once what every step would project again.
+        """Project once what would otherwise be projected at every step.
 
         Args:
             conditioning: `(B, conditioning_dim)`; None where the latent is not repeated.
-            memory: the encoder's outputs `(B, S, L)`.
+            memory: The encoder's outputs `(B, S, L)`.
             source_length: `(B,)`.
-            training: whether units are dropped.
+            training: Whether units are dropped.
         """
         constants = {"gates": self._project_conditioning(conditioning, tf.shape(memory)[0], training)}
         if self.attention is not None:
@@ -127,34 +129,37 @@ class Decoder(keras.layers.Layer):
     # One step.
 
     def step(self, previous: Tensor, constants: Constants, state: State) -> tuple[Outputs, State]:
-        """Make one step outside of training.
+        """Make one step of decoding.
 
         Args:
-            previous: the last output, ids `(B,)` or features `(B, V)`; ignored without feedback.
-            constants: of `prepare`.
-            state: of `start`, or of the last step.
+            previous: The last output, ids `(B,)` or features `(B, V)`; ignored without feedback.
+            constants: Of `prepare`.
+            state: Of `start`, or of the last step.
+
+        Returns:
+            The step's outputs, `(B, V)` and `(B,)`, and the new state.
         """
         gates = constants["gates"] + self._project_feedback(previous, training=False)
-        top, new_state, _ = self._advance(gates, constants, state, training=False)
+        top, new_state, _ = self._run_step(gates, constants, state, training=False)
         return self._emit(top), new_state
 
     def attend(self, previous: Tensor, constants: Constants, state: State) -> Tensor:
-        """Return the attention's weights `(B, S)` at the step that `step` would make."""
+        """Return the attention weights `(B, S)` of the step that `step` would make."""
         gates = constants["gates"] + self._project_feedback(previous, training=False)
-        return self._advance(gates, constants, state, training=False)[2]
+        return self._run_step(gates, constants, state, training=False)[2]
 
     def _project_feedback(self, previous: Tensor, *, training: bool) -> Tensor:
-        """Return what the previous output gives to the gates, `(..., G)`; 0 without feedback."""
+        """Return the previous output's part of the gates, `(..., G)`; 0 without feedback."""
         if self.feedback_part is None:
             return 0.0
         return self.feedback_part.project(
             previous, self.recurrents[0], first_row=self.wiring.conditioning_dim, training=training
         )
 
-    def _advance(
+    def _run_step(
         self, gates: Tensor, constants: Constants, state: State, *, training: bool
     ) -> tuple[Tensor, State, Tensor | None]:
-        """Run all layers for one step: the head's input `(B, U)`, the new state, the attention's weights."""
+        """Run all layers for one step: the head's input `(B, U)`, the new state, the attention weights `(B, S)`."""
         wiring, first = self.wiring, self.recurrents[0]
         context_row = wiring.conditioning_dim + wiring.feedback_dim
         weights = None
@@ -179,7 +184,7 @@ class Decoder(keras.layers.Layer):
         return self._drop(top, training), new_state, weights
 
     def _emit(self, top: Tensor) -> Outputs:
-        # Scores in half precision would round probabilities away; the weights' own precision is enough.
+        # In half precision, scores would be rounded too coarsely for probabilities; the weights' precision is enough.
         values = tf.cast(self.head(top) if self.head is not None else top, self.variable_dtype)
         if self.stop_head is None:
             return Outputs(values, None)
@@ -202,14 +207,17 @@ class Decoder(keras.layers.Layer):
         """Make all steps of a target that is known.
 
         Args:
-            previous: the true previous outputs, the start first: ids `(B, T)` or features `(B, T, V)`. Without
+            previous: The true previous outputs, the start first: ids `(B, T)` or features `(B, T, V)`. Without
                 feedback, or with `own`, only its number of steps counts.
             conditioning: `(B, conditioning_dim)`; None where the latent is not repeated.
-            initial: each layer's initial states, `(B, U)` each.
-            memory: the encoder's outputs `(B, S, L)`.
+            initial: Each layer's initial states, `(B, U)` each.
+            memory: The encoder's outputs `(B, S, L)`.
             source_length: `(B,)`.
-            training: whether units are dropped and outputs sampled. Outside of training `scheduled` is told the truth,
-                so that validation losses of all rates compare.
+            training: Whether units are dropped and outputs sampled. Outside of training `scheduled` is fed the true
+                outputs, so that validation losses of different rates can be compared.
+
+        Returns:
+            Outputs of every step, `(B, T, V)` and `(B, T)`.
         """
         if not self.wiring.runs_in_parallel:
             constants = self.prepare(conditioning, memory, source_length, training)
@@ -232,8 +240,8 @@ class Decoder(keras.layers.Layer):
             top = first.run(gates, initial[0], training=training, num_steps=tf.shape(previous)[1])[0]
         else:
             row = self.wiring.conditioning_dim
-            told = self.feedback_part.feed(previous, first, first_row=row, constant=gates, training=training)
-            top = first.run(told, initial[0], training=training)[0]
+            inputs = self.feedback_part.feed(previous, first, first_row=row, constant=gates, training=training)
+            top = first.run(inputs, initial[0], training=training)[0]
         for recurrent, states in zip(self.recurrents[1:], initial[1:], strict=True):
             inputs = recurrent.leave_unprojected(self._drop(top, training))
             top = recurrent.run(inputs, states, training=training)[0]
@@ -254,33 +262,33 @@ class Decoder(keras.layers.Layer):
         return top
 
     def _loop(self, previous: Tensor, constants: Constants, state: State, training: bool) -> Tensor:
-        """Run step by step, since a step's input depends on the last one: the head's inputs `(B, T, U)`."""
+        """Run step by step, where a step's input depends on the one before it: the head's inputs `(B, T, U)`."""
         num_steps, batch = tf.shape(previous)[1], tf.shape(previous)[0]
-        told_gates = None
-        truth_only = self.wiring.feedback == "teacher" or (self.wiring.feedback == "scheduled" and not training)
-        if truth_only:
-            told_gates = tf.transpose(self._project_feedback(previous, training=training), (1, 0, 2))
-        own_only_once = self._toss((batch,)) if self.wiring.sampling_unit == "sequence" and training else None
-        first_told = previous[:, 0] if self.wiring.is_tokens else tf.cast(previous[:, 0], self.variable_dtype)
+        true_gates = None
+        feeds_truth = self.wiring.feedback == "teacher" or (self.wiring.feedback == "scheduled" and not training)
+        if feeds_truth:
+            true_gates = tf.transpose(self._project_feedback(previous, training=training), (1, 0, 2))
+        is_own_sequence = self._toss((batch,)) if self.wiring.sampling_unit == "sequence" and training else None
+        first_fed = previous[:, 0] if self.wiring.is_tokens else tf.cast(previous[:, 0], self.variable_dtype)
         tops = tf.TensorArray(self.compute_dtype, num_steps, element_shape=(None, self.wiring.decoder_dim))
 
         def body(index: Tensor, last: Tensor, state: State, tops: Any) -> tuple[Tensor, Tensor, State, Any]:
             gates = constants["gates"]
-            if told_gates is not None:
-                gates += told_gates[index]
+            if true_gates is not None:
+                gates += true_gates[index]
             elif self.feedback_part is not None:
-                told = self._choose(last, previous[:, index], own_only_once)
-                gates += self._project_feedback(told, training=training)
-            top, state, _ = self._advance(gates, constants, state, training=training)
-            if self.feedback_part is not None and told_gates is None:
+                fed = self._choose(last, previous[:, index], is_own_sequence)
+                gates += self._project_feedback(fed, training=training)
+            top, state, _ = self._run_step(gates, constants, state, training=training)
+            if self.feedback_part is not None and true_gates is None:
                 last = self._own_output(top)
             return index + 1, last, state, tops.write(index, top)
 
-        loop = tf.while_loop(lambda index, *_: index < num_steps, body, (tf.constant(0), first_told, state, tops))
+        loop = tf.while_loop(lambda index, *_: index < num_steps, body, (tf.constant(0), first_fed, state, tops))
         return tf.transpose(loop[3].stack(), (1, 0, 2))
 
     def _choose(self, own: Tensor, true: Tensor, is_own: Tensor | None) -> Tensor:
-        """Return what a step is told; `own` at the first step is the start, as `true` is."""
+        """Return what a step is fed, `(B,)` or `(B, V)`; at the first step `own` and `true` are both the start."""
         if self.wiring.feedback == "own":
             return own
         if is_own is None:

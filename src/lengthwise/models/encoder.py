@@ -1,4 +1,4 @@
-"""The encoder: a source becomes outputs at every step and final states.
+"""The encoder: from a source to outputs at every step and final states.
 
 Shapes: B batch, S source steps, F features, L latent_dim.
 """
@@ -18,7 +18,7 @@ Tensor: TypeAlias = tf.Tensor
 
 
 class Encoder(keras.layers.Layer):
-    """Reads a source, padded on the right, forwards or both ways.
+    """Reads a source, padded on the right, forward or in both directions.
 
     The final state is that of the last real step, whatever the padding.
     """
@@ -54,15 +54,15 @@ class Encoder(keras.layers.Layer):
         self.built = True
 
     def call(self, source: Tensor, source_length: Tensor, training: bool = False) -> tuple[Tensor, list[States]]:
-        """Encode.
+        """Encode sources.
 
         Args:
             source: `(B, S)` ids or `(B, S, F)` features.
             source_length: `(B,)` real steps, at least 1.
-            training: whether units are dropped.
+            training: Whether units are dropped.
 
         Returns:
-            outputs of the top layer `(B, S, L)`, in the source's order, and each layer's final states `(B, L)`.
+            Outputs of the top layer `(B, S, L)`, in the source's order, and each layer's final states `(B, L)`.
         """
         values = source
         if self.wiring.reverse_source:
@@ -105,5 +105,5 @@ class Encoder(keras.layers.Layer):
 
 
 def join_parts(parts: list[Tensor]) -> Tensor:
-    """Concatenate along the last axis."""
+    """Concatenate `(..., width)` tensors along the last axis."""
     return parts[0] if len(parts) == 1 else tf.concat(parts, axis=-1)

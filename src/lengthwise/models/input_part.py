@@ -1,4 +1,7 @@
-"""How previous outputs and sources enter a recurrent layer: one-hot, embedded, or as they are."""
+"""Bring sources and previous outputs into a recurrent layer: one-hot, embedded, or as they are.
+
+Shapes: B batch, S steps, F features, G gates x units.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,14 @@ Tensor: TypeAlias = tf.Tensor
 class InputPart(keras.layers.Layer):
     """Turns symbols `(...)` int32 or features `(..., F)` into projected gates `(..., G)` of a recurrent layer.
 
-    One-hot symbols are never written out: their projection is a row of the kernel. Dropout, in training, drops entries
-    of an embedding or of a feature vector, and whole one-hot symbols (their other entries are zero anyway).
+    One-hot symbols are never written out: their projection is a row of the kernel. Dropout drops entries of an
+    embedding or of a feature vector, and whole one-hot symbols, whose other entries are zero anyway.
 
     Args:
-        size: number of symbols or of features.
-        embedding_dim: width of an embedded symbol; None for one-hot symbols and for features.
-        is_tokens: whether symbols come in.
-        dropout: share of the entries dropped in training.
+        size: Number of symbols or of features.
+        embedding_dim: Width of an embedded symbol; None for one-hot symbols and for features.
+        is_tokens: Whether the input is symbols.
+        dropout: Share of the entries dropped in training.
     """
 
     def __init__(self, size: int, *, embedding_dim: int | None, is_tokens: bool, dropout: float, **kwargs: Any) -> None:
@@ -41,7 +44,7 @@ class InputPart(keras.layers.Layer):
         self.built = True
 
     def vectors(self, values: Tensor, training: bool) -> Tensor:
-        """Return the input as vectors `(..., width)`: what a standard layer is fed with."""
+        """Return the input as vectors `(..., width)`, as a standard layer is fed."""
         if self.is_one_hot:
             return self._drop(tf.one_hot(values, self.size, dtype=self.compute_dtype), training)
         if self.embedding is not None:
@@ -49,7 +52,7 @@ class InputPart(keras.layers.Layer):
         return self._drop(tf.cast(values, self.compute_dtype), training)
 
     def project(self, values: Tensor, recurrent: Recurrent, *, first_row: int, training: bool) -> Tensor:
-        """Return the input's share of the gates, `(..., G)`."""
+        """Return the input's part of the gates, `(..., G)`."""
         if self.is_one_hot:
             rows = recurrent.project_ids(values, first_row, self.size)
             if self.dropout is None or not training:
@@ -60,14 +63,14 @@ class InputPart(keras.layers.Layer):
     def feed(
         self, values: Tensor, recurrent: Recurrent, *, first_row: int, constant: Tensor | None, training: bool
     ) -> Tensor | Unprojected:
-        """Return all steps of the input as `Recurrent.run` takes them fastest.
+        """Return all steps of the input in the form that `Recurrent.run` handles fastest.
 
         Args:
             values: `(B, S)` symbols or `(B, S, F)` features.
-            recurrent: the layer that reads them.
-            first_row: their first row in its kernel.
-            constant: gates `(B, G)` of the rest of the input, bias included; None where there is no rest.
-            training: whether entries are dropped.
+            recurrent: The layer that reads them.
+            first_row: Their first row in its kernel.
+            constant: Gates `(B, G)` of the rest of the input, bias included; None where there is no rest.
+            training: Whether entries are dropped.
         """
         if not self.is_one_hot:
             return recurrent.leave_unprojected(self.vectors(values, training), first_row, constant)

@@ -1,4 +1,4 @@
-"""One recurrent layer: the weights of a standard Keras layer, and three ways to run them.
+"""A recurrent layer: the weights of a standard Keras layer, and three ways to run them.
 
 Shapes: B batch, S steps, D input width, U units, G gates x U.
 """
@@ -20,21 +20,21 @@ _KERAS_LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": kera
 
 
 def has_gpu() -> bool:
-    """Tell whether cuDNN's kernels, behind the standard layers, are faster than the loop of `recurrence`."""
+    """Return whether there is a GPU, where the standard layers use cuDNN and are faster than `recurrence`."""
     return bool(tf.config.list_physical_devices("GPU"))
 
 
 class Recurrent(keras.layers.Layer):
-    """A recurrent layer whose input may come in parts, each projected where it is cheapest.
+    """A recurrent layer whose input may come in parts, each projected where that costs least.
 
-    The concatenation of the parts times the kernel is the sum of each part times its rows of the kernel. So the part
-    that is the same at every step is projected once, and symbols by looking their rows up. Weights, names, initial
-    values and numbers are those of the Keras layer fed with the concatenation.
+    The concatenation of the parts times the kernel is the sum of each part times its rows of the kernel. So a part that
+    is the same at every step is projected once, and symbols are projected by looking up their rows. Weights, their
+    names and initial values, and the results are those of the Keras layer fed with the concatenation.
 
     Args:
         cell: `lstm`, `gru` (with `reset_after`) or `rnn`.
-        units: width of the state.
-        input_dim: width of all parts together; 0 for a layer that runs on its state alone.
+        units: Width of the state.
+        input_dim: Width of all parts together; 0 for a layer that has no input.
     """
 
     def __init__(self, cell: Literal["lstm", "gru", "rnn"], units: int, input_dim: int, **kwargs: Any) -> None:
@@ -61,7 +61,7 @@ class Recurrent(keras.layers.Layer):
         return (bias[0], bias[1]) if self.cell_kind == "gru" else (bias, None)
 
     def project(self, part: Tensor, first_row: int = 0) -> Tensor:
-        """Multiply a part `(..., width)` of the input with its rows of the kernel: `(..., G)`."""
+        """Multiply a part `(..., width)` of the input by its rows of the kernel: `(..., G)`."""
         return tf.matmul(part, self._read(self.layer.cell.kernel)[first_row : first_row + part.shape[-1]])
 
     def project_ids(self, ids: Tensor, first_row: int, size: int) -> Tensor:
@@ -74,7 +74,7 @@ class Recurrent(keras.layers.Layer):
         return (tf.zeros((batch, self.units), self.compute_dtype),) * count
 
     def add_bias(self, gates: Tensor) -> Tensor:
-        """Add the input's bias to projected parts."""
+        """Add the input's bias to projected parts `(..., G)`."""
         return gates + self._biases[0]
 
     def repeat_bias(self, batch: Tensor) -> Tensor:
@@ -82,12 +82,12 @@ class Recurrent(keras.layers.Layer):
         return tf.broadcast_to(self._biases[0], (batch, GATES[self.cell_kind] * self.units))
 
     def leave_unprojected(self, values: Tensor, first_row: int = 0, constant: Tensor | None = None) -> Unprojected:
-        """Return input for `run` that is projected step by step, faster than all steps at once.
+        """Return input for `run` that is projected step by step, which is faster than all steps at once.
 
         Args:
             values: `(B, S, width)`, the part of the input that changes.
-            first_row: the part's first row in the kernel.
-            constant: gates `(B, G)` of the rest of the input, bias included; None where there is no rest.
+            first_row: The part's first row in the kernel.
+            constant: Gates `(B, G)` of the rest of the input, bias included; None where there is no rest.
         """
         rows = self._read(self.layer.cell.kernel)[first_row : first_row + values.shape[-1]]
         return Unprojected(values, rows, self._biases[0] if constant is None else constant)
@@ -98,14 +98,14 @@ class Recurrent(keras.layers.Layer):
         """Run all steps.
 
         Args:
-            inputs: gates `(B, S, G)`, or `(B, G)` where the input is the same at every step, bias included; or input
-                not projected yet.
-            initial: states `(B, U)`.
-            training: whether gradients will be asked for; without them less is kept of each step.
+            inputs: Gates `(B, S, G)`, or `(B, G)` where the input is the same at every step, bias included; or input
+                that is not yet projected.
+            initial: States `(B, U)`.
+            training: Whether gradients will be computed; otherwise less is kept of each step.
             num_steps: S, a scalar, for an input that is the same at every step.
 
         Returns:
-            every state after every step, `(B, S, U)` each, h first.
+            Every state after every step, `(B, S, U)` each, h first.
         """
         _, recurrent_bias = self._biases
         kernel = self._read(self.layer.cell.recurrent_kernel)

@@ -1,6 +1,6 @@
-"""A model's wiring with nothing left to choose: every `auto` resolved, every width a number.
+"""Resolve a model's options to a wiring: no `auto` left, every width a number; and count its parameters.
 
-Needs no TensorFlow, so that presets can be listed, drawn and counted at once.
+Needs no TensorFlow, so that presets can be listed, drawn and counted without its start-up time.
 """
 
 from __future__ import annotations
@@ -13,19 +13,23 @@ from lengthwise.data.dataset import DataSpec
 from lengthwise.errors import ConfigError
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
-"""Gates of a cell: its kernels are so many times as wide as its state."""
+"""Number of gates of each cell; its kernels have that many columns per unit."""
 
 BUDGET_TOLERANCE = 0.02
+"""Largest relative difference from `parameter_budget`."""
+
 WIDEST = 65_536
+"""Largest width that is tried, in units; the upper bound of the option `latent_dim`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wiring:
-    """What `build_models` builds; the meaning of each field is that of the option of the same name.
+    """What `build_models` builds. A field that is not listed here means what the option of the same name means.
 
     Args:
-        has_head: whether a dense layer turns the decoder's state into the output.
-        bridge: what stands between the encoder's final and the decoder's initial state.
+        has_head: Whether a dense layer turns the decoder's state into the output.
+        spec: Kind and sizes of the data.
+        bridge: What turns the encoder's final state into the decoder's initial one; `identity`: nothing.
     """
 
     spec: DataSpec
@@ -51,7 +55,7 @@ class Wiring:
 
     @property
     def is_tokens(self) -> bool:
-        """Whether symbols, not real values, go in and come out."""
+        """Whether the data are symbols, not real values."""
         return self.spec.kind == "tokens"
 
     @property
@@ -66,7 +70,7 @@ class Wiring:
 
     @property
     def carried(self) -> tuple[Literal["h", "c"], ...]:
-        """Names of the encoder's final states that are handed over."""
+        """Names of the encoder's final states that the decoder gets."""
         return ("h", "c") if self.carry == "hc" else ("h",)
 
     @property
@@ -81,7 +85,7 @@ class Wiring:
 
     @property
     def conditioning_dim(self) -> int:
-        """Width of what is repeated at every step; 0 where nothing is."""
+        """Width of what is an input of every step, units; 0 where nothing is repeated."""
         return self.latent_dim * len(self.carried) if self.repeats_latent else 0
 
     @property
@@ -93,7 +97,7 @@ class Wiring:
 
     @property
     def context_dim(self) -> int:
-        """Width of what attention adds to a step's input: a context, or the last attentional vector."""
+        """Width of what attention adds to a step's input: the context, or the last attentional vector; else 0."""
         if self.attention == "additive":
             return self.latent_dim
         return self.decoder_dim if self.input_feeding else 0
@@ -115,15 +119,15 @@ class Wiring:
 
 
 def resolve_wiring(model: ModelOptions, latent_dim: int, spec: DataSpec) -> Wiring:
-    """Settle what the options leave to the data.
+    """Resolve what the options leave to the data.
 
     Args:
-        model: options that passed the gate.
-        latent_dim: size of the latent, units; with a parameter budget it is solved for instead.
-        spec: what the data demand.
+        model: Options that passed the gate.
+        latent_dim: Size of the latent in units; a parameter budget is solved for it instead.
+        spec: Kind and sizes of the data.
 
     Raises:
-        ConfigError: if the parameter budget cannot be met within 2 %.
+        ConfigError: If the parameter budget cannot be met within 2 %.
     """
     if model.parameter_budget is None:
         return _resolve_width(model, latent_dim, spec)
@@ -137,19 +141,19 @@ def _resolve_width(model: ModelOptions, latent_dim: int, spec: DataSpec) -> Wiri
         decoder_dim = latent_dim if has_head else spec.target_size
     bridge: Literal["identity", "linear", "tanh"]
     bridge = ("identity" if decoder_dim == latent_dim else "linear") if model.bridge == "auto" else model.bridge
-    settled: dict[str, Any] = {
+    resolved: dict[str, Any] = {
         "latent_dim": latent_dim,
         "decoder_dim": decoder_dim,
         "has_head": has_head,
         "bridge": bridge,
         "spec": spec,
     }
-    chosen = {field.name: getattr(model, field.name) for field in fields(Wiring) if field.name not in settled}
-    return Wiring(**chosen, **settled)
+    chosen = {field.name: getattr(model, field.name) for field in fields(Wiring) if field.name not in resolved}
+    return Wiring(**chosen, **resolved)
 
 
 def _solve_budget(model: ModelOptions, budget: int, spec: DataSpec) -> Wiring:
-    """Bisect the width whose parameter count, which grows with it, comes nearest to the budget."""
+    """Find the width whose parameter count is nearest to the budget, by bisection, since the count grows with it."""
     step = 2 if model.bidirectional else 1
 
     def count(width: int) -> int:
@@ -171,7 +175,7 @@ def _solve_budget(model: ModelOptions, budget: int, spec: DataSpec) -> Wiring:
 
 
 def count_parameters(wiring: Wiring) -> int:
-    """Return the number of trainable parameters, by arithmetic alone."""
+    """Return the number of trainable parameters, by arithmetic, without building the model."""
     return sum(count for _, count in list_parameters(wiring))
 
 
@@ -198,7 +202,10 @@ def _count_layer(wiring: Wiring, input_dim: int, units: int) -> int:
 def _count_embeddings(wiring: Wiring) -> int:
     if wiring.symbol_dim is None:
         return 0
-    return wiring.symbol_dim * (wiring.spec.source_size + (wiring.feedback != "none") * wiring.spec.target_size)
+    num_symbols = wiring.spec.source_size
+    if wiring.feedback != "none":
+        num_symbols += wiring.spec.target_size
+    return wiring.symbol_dim * num_symbols
 
 
 def _count_encoder(wiring: Wiring) -> int:

@@ -1,1 +1,1 @@
-"""Fitting: what is taught, losses, optimisers, callbacks, checkpoints."""
+"""Training: epochs and batches, losses, optimisers, validation, checkpoints."""

@@ -1,9 +1,12 @@
-"""Checkpoints: everything a fit needs to go on as if it had never stopped.
+"""Write and read checkpoints: everything a fit needs to resume with the same bits as if it had never stopped.
 
-A checkpoint is one directory, written aside, synced and renamed, with the hash of each of its files: a kill at any
-instant leaves it whole or not there. It holds every variable of the model (weights, seed generators) and of the
-optimiser, the best weights so far, and the counters of the callbacks; the data's order needs no state, since it is a
-function of (seed, epoch). Two are kept, so that a damaged one costs the time since the one before it.
+A checkpoint is one directory, written under a temporary name, synced and renamed, with the hash of each of its files:
+a kill at any instant leaves it whole or absent. It holds every variable of the model (weights, seed generators) and of
+the optimiser, the best weights so far, and the counters of the validation watch; the data's order needs no state, since
+it is a function of (seed, epoch). Two are kept, so that a damaged one costs the time since the one before it.
+
+Written by hand, since Keras' `BackupAndRestore` resumes with other bits: it stores neither the seed generators of
+dropout nor the counters of early stopping and of the learning rate's plateau, and its files are not written atomically.
 """
 
 from __future__ import annotations
@@ -32,16 +35,16 @@ _PREFIX = "epoch-"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingState:
-    """How far a fit has come, apart from its variables.
+    """State of a fit, except its variables.
 
     Args:
-        epoch: passes finished.
-        best_epoch: from 1, the pass with the best validation loss; 0 before any.
-        best_loss: its validation loss; infinite before any.
-        last_change: pass of the last improvement or fall of the learning rate, from which patience counts.
-        is_over: whether the fit has ended, by its number of epochs or early.
-        seconds: time spent fitting so far.
-        history: for each metric its value after each pass.
+        epoch: Number of epochs finished.
+        best_epoch: Epoch, from 1, with the lowest validation loss; 0 before the first.
+        best_loss: Its validation loss; infinite before the first.
+        last_change: Epoch of the last improvement or fall of the learning rate, from which patience counts.
+        is_over: Whether the fit has ended, after its last epoch or early.
+        seconds: Time spent fitting so far.
+        history: For each metric its value after each epoch.
     """
 
     epoch: int
@@ -55,21 +58,21 @@ class TrainingState:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """A state and the variables that belong to it: `model/N`, `optimizer/N` and `best/N` in Keras' order."""
+    """A state and its variables, named `model/N`, `optimizer/N` and `best/N` in Keras' order."""
 
     state: TrainingState
     arrays: Arrays
 
 
 class DamagedError(Exception):
-    """A checkpoint whose files are not those that were written."""
+    """A checkpoint whose files are not as they were written."""
 
 
 def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint below `directory`, and remove all but the last two.
 
     Raises:
-        OSError: it cannot be written; the text names the file, and earlier checkpoints are untouched.
+        OSError: It cannot be written; the message names the file, and earlier checkpoints are unchanged.
     """
     target = directory / f"{_PREFIX}{checkpoint.state.epoch:06d}"
     aside = directory / f".{target.name}.{os.getpid()}"
@@ -94,7 +97,7 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
 
 
 def list_checkpoints(directory: Path) -> list[Path]:
-    """Return the checkpoints below `directory`, the newest first; those that a kill cut short are not among them."""
+    """Return the checkpoints below `directory`, the newest first; without those that a kill interrupted."""
     return sorted(directory.glob(f"{_PREFIX}*"), reverse=True)
 
 
@@ -102,10 +105,10 @@ def load_newest(directory: Path) -> tuple[Checkpoint | None, list[str]]:
     """Load the newest whole checkpoint.
 
     Returns:
-        the checkpoint, None where none was ever written, and a line for each newer one that is damaged.
+        The checkpoint, None where none was written, and a message for each newer one that is damaged.
 
     Raises:
-        RunError: there are checkpoints, but none is whole.
+        RunError: There are checkpoints, but none is whole.
     """
     problems: list[str] = []
     for path in list_checkpoints(directory):
@@ -114,7 +117,7 @@ def load_newest(directory: Path) -> tuple[Checkpoint | None, list[str]]:
         except DamagedError as error:
             problems.append(str(error))
     if problems:
-        raise RunError(f"No whole checkpoint is left in {directory}: {'; '.join(problems)}. Start the run anew.")
+        raise RunError(f"No whole checkpoint is left in {directory}: {'; '.join(problems)}. Start the run again.")
     return None, problems
 
 
@@ -122,7 +125,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Read one checkpoint.
 
     Raises:
-        DamagedError: a file is missing, was changed, or cannot be read.
+        DamagedError: A file is missing, was changed, or cannot be read.
     """
     try:
         hashes = json.loads((path / HASHES_NAME).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""A pass over planned batches as one compiled loop, called in chunks of about half a second."""
+"""Run a pass over planned batches as one compiled loop, in chunks of about half a second."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ Step = Callable[[Tensor, Tensor], Tensor]
 """Handles one batch: from its rows `(B,)` int32 and the sampling rate, a scalar, to the mean loss so far, a scalar."""
 
 CHUNK_SECONDS = 0.5
-"""Time between two returns to Python, where signals and progress are seen to. It changes no number."""
+"""Time between two returns to Python, where signals are handled and progress is shown. It changes no number."""
 
 MOST_GROWTH = 8
-"""Most times as many batches as the chunk before had, so that one slow chunk does not set the size of the next."""
+"""Largest ratio of a chunk's batches to those of the chunk before, since one that was measured fast may be an
+exception."""
 
 
 class CompiledPass:
     """Runs batches one after another through a step, without a return to Python between them.
 
     Args:
-        step: traced once; the pass ends early at the first batch after which the loss is not finite.
+        step: Traced once; the pass ends early at the first batch after which the loss is not finite.
     """
 
     def __init__(self, step: Step) -> None:
@@ -51,9 +52,9 @@ class CompiledPass:
         """Run batches until the last, or until the loss is not finite.
 
         Args:
-            batches: rows of each.
-            rates: sampling rate of each, from 0 to 1.
-            on_progress: called after each chunk with the number of batches done.
+            batches: The rows of each batch.
+            rates: The sampling rate of each batch, from 0 to 1.
+            on_progress: Called after each chunk with the number of batches done.
 
         Returns:
             The number of batches done, and the mean loss after the last of them.

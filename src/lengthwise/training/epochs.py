@@ -1,4 +1,4 @@
-"""The epochs of a fit: training batches in the order of (seed, epoch), then the validation split."""
+"""Run the epochs of a fit: training batches in an order that follows from (seed, epoch), then the validation split."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ VALIDATION_BATCH_SIZE = 256
 
 
 class DivergedError(RuntimeError):
-    """The loss is no longer a finite number, so going on would only waste time."""
+    """The loss is no longer a finite number, so further training would be a waste of time."""
 
 
 class Epochs:
     """Compiles a model for its fit, and runs one epoch after another.
 
     Args:
-        models: as built; their network is compiled and changed by training.
+        models: As built; their network is compiled and changed by training.
         splits: `train` and `val`.
-        options: options of the run.
+        options: Options of the run.
     """
 
     def __init__(self, models: Models, splits: Mapping[str, Split], options: RunOptions) -> None:
@@ -47,7 +47,7 @@ class Epochs:
             loss=build_losses(wiring),
             weighted_metrics=_build_metrics(wiring),
         )
-        # A training step that finds its variables made is traced once, and not a second time without their making.
+        # So that the training step is traced only once: with the variables there, it need not create them.
         model.optimizer.build(model.trainable_variables)
         held = {name: HeldSplit(splits[name], wiring) for name in ("train", "val")}
 
@@ -67,8 +67,8 @@ class Epochs:
         """Train for one epoch and validate.
 
         Args:
-            epoch: number of the epoch, from 0; with the seed it decides the order of the data.
-            on_progress: called now and then with the number of batches trained on.
+            epoch: Number of the epoch, from 0; with the seed it decides the order of the data.
+            on_progress: Called about twice a second with the number of batches trained on.
 
         Returns:
             The epoch's metrics: `train/loss`, `val/loss`, `train/learning_rate`, `time/epoch_seconds`, ...
@@ -96,7 +96,7 @@ class Epochs:
         return metrics
 
     def plan(self, epoch: int) -> list[NDArray[np.int64]]:
-        """Return the rows of each training batch of an epoch, a function of (seed, epoch)."""
+        """Return the rows of each training batch of an epoch, which follow from (seed, epoch)."""
         training = self.options.training
         return plan_batches(
             self.train_split.source_length,

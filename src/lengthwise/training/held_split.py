@@ -1,4 +1,4 @@
-"""A split held as tensors, from which a graph gathers and pads its own training batches.
+"""Hold a split as tensors, from which a graph gathers and pads its own training batches.
 
 Shapes: N examples, B rows of a batch, S source steps, T target steps, V features.
 """
@@ -21,11 +21,11 @@ TensorBatch: TypeAlias = tuple[dict[str, Tensor], dict[str, Tensor], dict[str, T
 
 
 class HeldSequences(NamedTuple):
-    """Sequences of any length, laid end to end without padding.
+    """Sequences of any length, concatenated without padding.
 
     Args:
-        values: ids `(steps,)` or features `(steps, V)`, of all sequences.
-        start: `(N,)` int64, place of each sequence's first step.
+        values: Ids `(steps,)` or features `(steps, V)`, of all sequences.
+        start: `(N,)` int64, index of each sequence's first step in `values`.
         length: `(N,)` int32, steps of each sequence.
     """
 
@@ -34,12 +34,12 @@ class HeldSequences(NamedTuple):
     length: Tensor
 
     def take(self, rows: Tensor, num_steps: Tensor | int, *, is_reversed: bool = False) -> Tensor:
-        """Return some sequences, `(B, num_steps)` or `(B, num_steps, V)`, zeros behind their ends.
+        """Return some sequences, `(B, num_steps)` or `(B, num_steps, V)`, padded with zeros on the right.
 
         Args:
-            rows: `(B,)` int32, which.
-            num_steps: steps of the result; longer sequences are cut.
-            is_reversed: whether each sequence begins with its last step.
+            rows: `(B,)` int32, indices of the sequences.
+            num_steps: Steps of the result; longer sequences are cut.
+            is_reversed: Whether each sequence begins with its last step.
         """
         length = tf.gather(self.length, rows)[:, None]
         steps = tf.range(num_steps)
@@ -55,8 +55,8 @@ class HeldSplit:
     """The examples of a split as tensors, and the batches that a wiring trains on.
 
     Args:
-        split: the examples.
-        wiring: decides which steps are scored.
+        split: The examples.
+        wiring: Decides which steps are scored.
     """
 
     def __init__(self, split: Split, wiring: Wiring) -> None:

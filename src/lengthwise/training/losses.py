@@ -1,4 +1,4 @@
-"""Losses: means over the steps that count."""
+"""Build the losses of a model: means over the steps that count."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from lengthwise.models.wiring import Wiring
 
 
 def build_losses(wiring: Wiring) -> dict[str, keras.losses.Loss]:
-    """Return the loss of each of the model's outputs; their sum is what training minimises.
+    """Return the loss of each of the model's outputs; training minimises their sum.
 
-    Tokens: cross-entropy in nats a step. Features: squared error, a mean over features and steps, and where a stop
-    probability is learnt its binary cross-entropy in nats a step. Steps of weight 0 count in neither sum nor mean.
+    Tokens: cross-entropy of the logits `(B, T, V)` in nats per step. Features: squared error of `(B, T, V)`, a mean
+    over features and steps; where a stop probability is learnt, also the binary cross-entropy of its logits `(B, T, 1)`
+    in nats per step. Each is a mean over the steps whose sample weight, `(B, T)`, is 1.
     """
     mean = "mean_with_sample_weight"
     if wiring.is_tokens:

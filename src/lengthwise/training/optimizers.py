@@ -1,4 +1,4 @@
-"""Optimisers and the course of the learning rate."""
+"""Build optimisers and schedules of the learning rate."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ OPTIMIZERS = {
 
 
 def build_optimizer(options: TrainingOptions, num_batches: int) -> keras.optimizers.Optimizer:
-    """Build the optimiser of a run of `num_batches` batches in all.
+    """Build the optimiser of a run of `num_batches` batches in total.
 
-    `schedule=plateau` needs a rate that can be changed, so it starts constant and the trainer lowers it.
+    With `schedule=plateau` the rate starts constant, and the validation watch lowers it.
     """
     rate: float | keras.optimizers.schedules.LearningRateSchedule = options.learning_rate
     if options.schedule == "cosine":

@@ -1,4 +1,4 @@
-"""The progress of a fit: one line in a terminal, nothing in a file."""
+"""Show the progress of a fit: one line in a terminal, nothing in a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class ProgressLine:
     """A bar over all batches of all epochs, with the losses of the last epoch beside it.
 
     Attributes:
-        progress: the line itself, shown while it is entered as a context.
+        progress: The line itself, a context manager that shows it.
     """
 
     def __init__(self, console: Console, num_batches: int, epochs: int) -> None:

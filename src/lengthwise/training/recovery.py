@@ -1,4 +1,4 @@
-"""A fit as a checkpoint, and a checkpoint as a fit again."""
+"""Turn a fit into a checkpoint, and a checkpoint back into a fit."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from lengthwise.training.watch import ValidationWatch
 
 
 class CheckpointWriter:
-    """Writes a checkpoint after an epoch when the last one is old enough, and after the last epoch.
+    """Writes a checkpoint after an epoch if the last one is old enough, and after the last epoch.
 
     Args:
-        directory: where checkpoints go.
-        watch: keeps the best weights.
-        history: the metrics so far, as they grow.
-        epochs: most passes of the fit.
-        interval_seconds: least time between two checkpoints.
-        seconds_before: time spent fitting before this process.
+        directory: Where checkpoints go.
+        watch: Keeps the best weights.
+        history: The metrics so far, as they grow.
+        epochs: Limit of the fit's epochs.
+        interval_seconds: Shortest time between two checkpoints.
+        seconds_before: Time spent fitting before this process.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class CheckpointWriter:
         return self.seconds_before + time.monotonic() - self.started
 
     def on_epoch(self, epoch: int, model: keras.Model) -> None:
-        """Write, if it is time, after an epoch, counted from 1, of a compiled model."""
+        """Write a checkpoint of a compiled model after an epoch, counted from 1, if it is time."""
         is_over = self.watch.is_patience_over or epoch == self.epochs
         if not is_over and time.monotonic() - self.last_written < self.interval_seconds:
             return
@@ -76,10 +76,10 @@ def collect_arrays(model: keras.Model, watch: ValidationWatch) -> Arrays:
 
 
 def restore_fit(model: keras.Model, watch: ValidationWatch, checkpoint: Checkpoint) -> None:
-    """Give a compiled model, its optimiser, which is built, and its watch the values they had.
+    """Give a compiled model, its optimiser, which is built, and its watch the values of a checkpoint.
 
     Raises:
-        RunError: the checkpoint is of another model.
+        RunError: The checkpoint is of another model.
     """
     _assign(model.variables, _pick(checkpoint.arrays, "model"))
     _assign(model.optimizer.variables, _pick(checkpoint.arrays, "optimizer"))
@@ -99,6 +99,6 @@ def _pick(arrays: Arrays, group: str) -> list[NDArray[np.generic]]:
 
 def _assign(variables: list[Any], arrays: list[NDArray[np.generic]]) -> None:
     if [tuple(variable.shape) for variable in variables] != [array.shape for array in arrays]:
-        raise RunError("The checkpoint is of another model than the run's configuration builds. Start the run anew.")
+        raise RunError("The checkpoint is of another model than the run's configuration builds. Start the run again.")
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from scipy.special import lambertw
+
 from lengthwise.config.options import ModelOptions
 
 
@@ -11,9 +13,9 @@ def plan_sampling_rates(options: ModelOptions, *, epoch: int, num_batches: int) 
     """Return the sampling rate of each batch of an epoch (Bengio et al. 2015, section 2.4).
 
     Args:
-        options: options of the model; without scheduled feedback all rates are 0.
-        epoch: number of the epoch, from 0.
-        num_batches: batches of every epoch.
+        options: Options of the model; without scheduled feedback all rates are 0.
+        epoch: Number of the epoch, from 0.
+        num_batches: Batches of every epoch.
     """
     if options.feedback != "scheduled":
         return [0.0] * num_batches
@@ -23,10 +25,10 @@ def plan_sampling_rates(options: ModelOptions, *, epoch: int, num_batches: int) 
 
 
 def compute_sampling_rate(options: ModelOptions, progress: int) -> float:
-    """Return the probability of an own output after `progress` epochs or batches.
+    """Return the probability that a step is fed the model's own output after `progress` epochs or batches.
 
     `linear` grows evenly from 0 to the final rate at `sampling_ramp`; `inverse_sigmoid` follows
-    1 - k / (k + exp(progress / k)) with k such that 99 % of the way is made at `sampling_ramp`, times the final rate.
+    1 - k / (k + exp(progress / k)), times the final rate, with k such that 99 % of it is reached at `sampling_ramp`.
     """
     final = options.sampling_rate or 0.0
     if options.sampling_schedule == "constant" or options.sampling_ramp is None:
@@ -38,10 +40,8 @@ def compute_sampling_rate(options: ModelOptions, progress: int) -> float:
 
 
 def _solve_sigmoid(ramp: int) -> float:
-    """Bisect k with k / (k + exp(ramp / k)) = 0.01; the left side grows with k."""
-    low, high = 1e-3, float(ramp) + 1.0
-    for _ in range(80):
-        middle = (low + high) / 2
-        told_true = middle / (middle + math.exp(min(ramp / middle, 700.0)))
-        low, high = (middle, high) if told_true < 0.01 else (low, middle)
-    return low
+    """Find k with k / (k + exp(ramp / k)) = 0.01.
+
+    With u = ramp / k this is u * exp(u) = 99 * ramp, so that u is Lambert's W of 99 * ramp.
+    """
+    return ramp / float(lambertw(99 * ramp).real)

@@ -1,4 +1,4 @@
-"""Fitting a model to a dataset."""
+"""Fit a model to a dataset."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from lengthwise.training.watch import ValidationWatch
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingResult:
-    """What a fit came to.
+    """Result of a fit.
 
     Args:
-        epochs: passes made.
-        best_epoch: from 1, the pass whose weights the model has now.
-        best_loss: its validation loss.
-        seconds: duration of the fit, validation included.
-        history: for each metric its value after each pass.
+        epochs: Number of epochs made.
+        best_epoch: Epoch, from 1, whose weights the model has now.
+        best_loss: Its validation loss.
+        seconds: Duration of the fit, validation included.
+        history: For each metric its value after each epoch.
     """
 
     epochs: int
@@ -45,11 +45,11 @@ def prepare_backend(options: TrainingOptions, seed: int, cores: int | None = Non
 
     Args:
         options: `num_threads`, `precision`.
-        seed: of the run.
-        cores: what `num_threads=0` stands for; None: every core there is.
+        seed: Seed of the run.
+        cores: Number of threads that `num_threads=0` means; None: all cores.
 
     Raises:
-        RuntimeError: if TensorFlow has already started with another number of threads.
+        RuntimeError: TensorFlow has already started with another number of threads.
     """
     threads = options.num_threads or cores or 0
     if tf.config.threading.get_intra_op_parallelism_threads() != threads:
@@ -68,22 +68,22 @@ def train_model(
     checkpoints: Path,
     console: Console,
 ) -> TrainingResult:
-    """Fit the training model and leave it with the weights of its best epoch.
+    """Fit the network and leave it with the weights of its best epoch.
 
-    Where `checkpoints` holds any, the fit goes on from the newest whole one, and ends with the same bits as a fit that
-    never stopped.
+    If there are checkpoints, the fit resumes from the newest whole one, and ends with the same bits as one that was
+    never interrupted.
 
     Args:
-        models: as built; the weights they share are changed.
+        models: As built; training changes the weights they share.
         splits: `train` and `val`.
-        options: the run's.
-        on_epoch: called after each epoch with its number, from 1, and its metrics.
-        checkpoints: directory of the run's checkpoints.
-        console: takes progress, if it is a terminal, and what is to be said of checkpoints.
+        options: Options of the run.
+        on_epoch: Called after each epoch with its number, from 1, and its metrics.
+        checkpoints: Directory of the run's checkpoints.
+        console: Shows the progress, if it is a terminal, and messages about checkpoints.
 
     Raises:
-        DivergedError: when the loss is no longer finite.
-        RunError: there are checkpoints, but none is whole.
+        DivergedError: The loss is no longer finite.
+        RunError: There are checkpoints, but none is whole.
     """
     checkpoint = _load_checkpoint(checkpoints, console)
     fit = _Fit(models, splits, options, directory=checkpoints, checkpoint=checkpoint)
@@ -100,7 +100,7 @@ def train_model(
 
 
 class _Fit:
-    """A fit from its beginning or from a checkpoint: what runs epochs, what judges them, what keeps them."""
+    """A fit, from its beginning or from a checkpoint: what runs its epochs, judges them, and stores them."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class _Fit:
 def _load_checkpoint(directory: Path, console: Console) -> Checkpoint | None:
     checkpoint, problems = load_newest(directory)
     for problem in problems:
-        console.print(f"a checkpoint is damaged and was passed over: {problem}", soft_wrap=True)
+        console.print(f"a checkpoint is damaged and was skipped: {problem}", soft_wrap=True)
     if checkpoint is not None:
-        console.print(f"going on after epoch {checkpoint.state.epoch}")
+        console.print(f"resuming after epoch {checkpoint.state.epoch}")
     return checkpoint

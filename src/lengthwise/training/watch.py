@@ -1,4 +1,4 @@
-"""Early stopping, the best weights and the learning rate's falls, all decided by the validation loss."""
+"""Watch the validation loss: it decides the best weights, early stopping and the learning rate on a plateau."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from lengthwise.config.options import TrainingOptions
 
 
 class ValidationWatch:
-    """Keeps the weights of the best validation loss, lowers the rate on a plateau, says when nothing improves.
+    """Keeps the weights of the lowest validation loss, lowers the rate on a plateau, ends a fit that does not improve.
 
     Attributes:
-        best_epoch: from 1; 0 before the first.
-        best_loss: lowest validation loss so far.
-        best_weights: the model's weights after that epoch.
-        last_change: epoch of the last improvement or fall of the learning rate, from which patience counts.
-        is_patience_over: whether training should end early.
+        best_epoch: From 1; 0 before the first.
+        best_loss: Lowest validation loss so far.
+        best_weights: The model's weights after that epoch.
+        last_change: Epoch of the last improvement or fall of the learning rate, from which patience counts.
+        is_patience_over: Whether training should end early.
     """
 
     def __init__(self, options: TrainingOptions) -> None:
@@ -33,9 +33,9 @@ class ValidationWatch:
         """Compare an epoch with the best.
 
         Args:
-            epoch: number of the epoch, from 1.
-            loss: its validation loss.
-            model: the compiled model; its learning rate falls on a plateau.
+            epoch: Number of the epoch, from 1.
+            loss: Its validation loss.
+            model: The compiled model; its learning rate falls on a plateau.
         """
         if loss < self.best_loss:
             self.best_loss, self.best_epoch, self.last_change = loss, epoch, epoch

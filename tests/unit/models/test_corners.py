@@ -13,7 +13,7 @@ from helpers.corners import AXES, CONTROLS, cover_pairs, list_corners, name_corn
 from helpers.plain_keras import build_plain
 from helpers.small_data import SPECS, build_options, draw_split
 from lengthwise.models.bundle import build_models
-from lengthwise.models.targets import prepare_lesson
+from lengthwise.models.targets import prepare_batch
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 
 ALL_PAIRS = cover_pairs(AXES | CONTROLS)
@@ -34,14 +34,14 @@ def check_against_plain(corner: dict[str, Any]) -> None:
     changes = {key: value for key, value in corner.items() if key != "kind"}
     wiring = resolve_wiring(build_options(**changes), 8, SPECS[corner["kind"]])
     models = build_models(wiring)
-    lesson = prepare_lesson(draw_split(corner["kind"]), wiring)
+    batch = prepare_batch(draw_split(corner["kind"]), wiring)
     plain = build_plain(models)
     assert sum(int(np.prod(own.shape)) for own in models.network.trainable_variables) == count_parameters(wiring)
 
     rng = np.random.default_rng(0)
     with tf.GradientTape(persistent=True) as tape:
-        outputs = models.network(lesson.inputs, training=False)
-        expected = plain.forward(lesson.inputs)
+        outputs = models.network(batch.inputs, training=False)
+        expected = plain.forward(batch.inputs)
         weights = {name: rng.normal(size=value.shape) for name, value in expected.items()}
         loss = sum(tf.reduce_sum(outputs[name] * weights[name]) for name in expected)
         expected_loss = sum(tf.reduce_sum(expected[name] * weights[name]) for name in expected)

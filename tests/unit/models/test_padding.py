@@ -15,7 +15,7 @@ from lengthwise.config.options import GreedyOptions
 from lengthwise.data.batching import take_batch
 from lengthwise.decoding.inference import Inference
 from lengthwise.models.bundle import Models, build_models
-from lengthwise.models.targets import prepare_lesson
+from lengthwise.models.targets import prepare_batch
 from lengthwise.models.wiring import resolve_wiring
 from lengthwise.training.losses import build_losses
 
@@ -31,15 +31,15 @@ def build(corner: dict[str, Any]) -> Models:
 
 def check_row_alone(corner: dict[str, Any]) -> None:
     models, split = build(corner), draw_split(corner["kind"])
-    lesson = prepare_lesson(split, models.wiring)
-    together = models.network(lesson.inputs)
+    batch = prepare_batch(split, models.wiring)
+    together = models.network(batch.inputs)
     inference = Inference(models, GREEDY)
     decoded = inference.decode(split)
     for row in range(len(split)):
         alone = take_batch(split, np.array([row]))
-        lesson_alone = prepare_lesson(alone, models.wiring)
-        scores = models.network(lesson_alone.inputs)
-        steps = int(lesson_alone.weights["values"].sum())
+        batch_alone = prepare_batch(alone, models.wiring)
+        scores = models.network(batch_alone.inputs)
+        steps = int(batch_alone.weights["values"].sum())
         for name, value in scores.items():
             np.testing.assert_allclose(value[0, :steps], together[name][row, :steps], atol=1e-5)
         own = inference.decode(alone)
@@ -52,7 +52,7 @@ def check_row_alone(corner: dict[str, Any]) -> None:
 def check_target_padding(corner: dict[str, Any]) -> None:
     """Widen the targets by three steps of weight 0: losses and gradients stay as they are."""
     models = build(corner)
-    lesson = prepare_lesson(draw_split(corner["kind"]), models.wiring)
+    batch = prepare_batch(draw_split(corner["kind"]), models.wiring)
     if models.wiring.length == "fixed":
         return
 
@@ -67,9 +67,9 @@ def check_target_padding(corner: dict[str, Any]) -> None:
             total = sum(loss(targets[name], outputs[name], weights[name]) for name, loss in losses.items())
         return total, tape.gradient(total, [v.value for v in models.network.trainable_variables])
 
-    total, gradients = differentiate(*lesson)
-    wide_inputs = {**lesson.inputs, "previous": widen(lesson.inputs["previous"])}
-    wide = [{name: widen(array) for name, array in part.items()} for part in (lesson.targets, lesson.weights)]
+    total, gradients = differentiate(*batch)
+    wide_inputs = {**batch.inputs, "previous": widen(batch.inputs["previous"])}
+    wide = [{name: widen(array) for name, array in part.items()} for part in (batch.targets, batch.weights)]
     wide_total, wide_gradients = differentiate(wide_inputs, *wide)
     np.testing.assert_allclose(wide_total, total, rtol=1e-6)
     for gradient, other in zip(gradients, wide_gradients, strict=True):
@@ -103,13 +103,13 @@ def test_steps_equal_the_training_graph(corner: dict[str, Any]) -> None:
     models = build(corner)
     wiring = models.wiring
     if wiring.feedback == "own":
-        pytest.skip("a model that is told its own outputs has no teacher-forced graph")
-    lesson = prepare_lesson(draw_split(corner["kind"]), wiring)
-    expected = models.network(lesson.inputs)
-    context = models.encoder({"source": lesson.inputs["source"], "source_length": lesson.inputs["source_length"]})
+        pytest.skip("a model that is fed its own outputs has no teacher-forced graph")
+    batch = prepare_batch(draw_split(corner["kind"]), wiring)
+    expected = models.network(batch.inputs)
+    context = models.encoder({"source": batch.inputs["source"], "source_length": batch.inputs["source_length"]})
     context = {name: value for name, value in context.items() if name != "latent"}
     for step in range(expected["values"].shape[1]):
-        previous = tf.convert_to_tensor(lesson.inputs["previous"][:, step])
+        previous = tf.convert_to_tensor(batch.inputs["previous"][:, step])
         made = models.decoder({"previous": previous, **context})
         np.testing.assert_allclose(made["values"], expected["values"][:, step], atol=1e-5)
         if "stop" in expected:

@@ -1,4 +1,4 @@
-"""What the decoder is taught, written out by hand."""
+"""Training batches, against targets written out by hand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from helpers.small_data import SPECS, build_options
 from lengthwise.data.dataset import Split
-from lengthwise.models.targets import prepare_lesson, reverse_rows
+from lengthwise.models.targets import prepare_batch, reverse_rows
 from lengthwise.models.wiring import Wiring, resolve_wiring
 
 TOKENS = Split(
@@ -32,47 +32,47 @@ def wire(kind: str, **changes: object) -> Wiring:
 
 
 def test_tokens_with_a_stop_have_one_step_more() -> None:
-    lesson = prepare_lesson(TOKENS, wire("tokens", length="stop"))
-    assert lesson.targets["values"].tolist() == [[5, 6, 7, 2], [8, 2, 0, 0]]
-    assert lesson.inputs["previous"].tolist() == [[1, 5, 6, 7], [1, 8, 2, 0]]
-    assert lesson.weights["values"].tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
+    batch = prepare_batch(TOKENS, wire("tokens", length="stop"))
+    assert batch.targets["values"].tolist() == [[5, 6, 7, 2], [8, 2, 0, 0]]
+    assert batch.inputs["previous"].tolist() == [[1, 5, 6, 7], [1, 8, 2, 0]]
+    assert batch.weights["values"].tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
 
 
 def test_tokens_of_fixed_length_learn_their_padding() -> None:
-    lesson = prepare_lesson(TOKENS, wire("tokens", length="fixed"))
-    assert lesson.targets["values"].tolist() == [[5, 6, 7, 0, 0], [8, 0, 0, 0, 0]]
-    assert lesson.inputs["previous"].tolist() == [[1, 5, 6, 7, 0], [1, 8, 0, 0, 0]]
-    assert lesson.weights["values"].min() == 1
+    batch = prepare_batch(TOKENS, wire("tokens", length="fixed"))
+    assert batch.targets["values"].tolist() == [[5, 6, 7, 0, 0], [8, 0, 0, 0, 0]]
+    assert batch.inputs["previous"].tolist() == [[1, 5, 6, 7, 0], [1, 8, 0, 0, 0]]
+    assert batch.weights["values"].min() == 1
 
 
-def test_tokens_without_an_end_count_their_real_steps_alone() -> None:
-    lesson = prepare_lesson(TOKENS, wire("tokens", length="oracle"))
-    assert lesson.targets["values"].tolist() == [[5, 6, 7], [8, 0, 0]]
-    assert lesson.weights["values"].tolist() == [[1, 1, 1], [1, 0, 0]]
+def test_tokens_without_an_end_count_only_their_real_steps() -> None:
+    batch = prepare_batch(TOKENS, wire("tokens", length="oracle"))
+    assert batch.targets["values"].tolist() == [[5, 6, 7], [8, 0, 0]]
+    assert batch.weights["values"].tolist() == [[1, 1, 1], [1, 0, 0]]
 
 
 def test_features_with_a_stop_learn_its_probability() -> None:
-    lesson = prepare_lesson(FEATURES, wire("features", length="stop"))
-    assert lesson.targets["stop"][..., 0].tolist() == [[0, 1], [1, 0]]
-    assert lesson.weights["stop"].tolist() == [[1, 1], [1, 0]]
-    assert lesson.inputs["previous"][0].tolist() == [[0, 0, 0], [1, 2, 3]]
+    batch = prepare_batch(FEATURES, wire("features", length="stop"))
+    assert batch.targets["stop"][..., 0].tolist() == [[0, 1], [1, 0]]
+    assert batch.weights["stop"].tolist() == [[1, 1], [1, 0]]
+    assert batch.inputs["previous"][0].tolist() == [[0, 0, 0], [1, 2, 3]]
 
 
 def test_features_of_fixed_length_are_filled_with_zeros() -> None:
-    lesson = prepare_lesson(FEATURES, wire("features", length="fixed"))
-    assert lesson.targets["values"].shape == (2, 5, 3)
-    assert set(lesson.targets) == {"values"}
-    np.testing.assert_array_equal(lesson.targets["values"][:, 2:], 0)
+    batch = prepare_batch(FEATURES, wire("features", length="fixed"))
+    assert batch.targets["values"].shape == (2, 5, 3)
+    assert set(batch.targets) == {"values"}
+    np.testing.assert_array_equal(batch.targets["values"][:, 2:], 0)
 
 
 def test_a_reversed_target_begins_at_its_end() -> None:
-    lesson = prepare_lesson(TOKENS, wire("tokens", length="stop", reverse_target=True))
-    assert lesson.targets["values"].tolist() == [[7, 6, 5, 2], [8, 2, 0, 0]]
+    batch = prepare_batch(TOKENS, wire("tokens", length="stop", reverse_target=True))
+    assert batch.targets["values"].tolist() == [[7, 6, 5, 2], [8, 2, 0, 0]]
 
 
 def test_the_batch_itself_is_not_changed() -> None:
     before = TOKENS.target.copy()
-    prepare_lesson(TOKENS, wire("tokens", length="stop", reverse_target=True))
+    prepare_batch(TOKENS, wire("tokens", length="stop", reverse_target=True))
     np.testing.assert_array_equal(TOKENS.target, before)
 
 

@@ -79,7 +79,7 @@ def test_none_whole_is_an_error_and_none_at_all_a_start(tmp_path: Path) -> None:
         load_newest(tmp_path)
 
 
-def test_what_a_kill_left_aside_is_not_a_checkpoint(tmp_path: Path) -> None:
+def test_what_a_kill_left_unfinished_is_not_a_checkpoint(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, make(1))
     (tmp_path / "epoch-000001").rename(tmp_path / ".epoch-000001.77")
     assert load_newest(tmp_path) == (None, [])
@@ -99,7 +99,7 @@ def test_a_full_disk_names_the_checkpoint_and_leaves_the_last(tmp_path: Path, mo
 
 
 class Killed(BaseException):
-    """Stands for a kill: no code of ours catches it."""
+    """Stands for a kill: no code of Lengthwise catches it."""
 
 
 @pytest.fixture(scope="module")
@@ -111,12 +111,12 @@ def dataset() -> Dataset:
 def fit(
     dataset: Dataset, checkpoints: Path, changes: dict[str, Any], kill_at: tuple[int, ...] = ()
 ) -> tuple[Models, TrainingResult]:
-    """Fit until the end, dying in the report of some epochs and going on each time with everything built anew."""
+    """Fit until the end; at the end of some epochs be killed, build everything again and resume."""
     training = {"epochs": 6, "batch_size": 16, "checkpoint_seconds": 0.0, **changes.get("training", {})}
     options = build_run(training=training, **{**STATEFUL, **changes.get("model", {})})
     deaths = list(kill_at)
 
-    def report(epoch: int, _: dict[str, float]) -> None:
+    def on_epoch(epoch: int, _: dict[str, float]) -> None:
         if deaths and epoch == deaths[0]:
             deaths.pop(0)
             raise Killed
@@ -126,7 +126,7 @@ def fit(
         models = build_models(resolve_wiring(options.model, options.latent_dim, dataset.spec))
         try:
             result = train_model(
-                models, dataset.splits, options, on_epoch=report, checkpoints=checkpoints, console=Console(quiet=True)
+                models, dataset.splits, options, on_epoch=on_epoch, checkpoints=checkpoints, console=Console(quiet=True)
             )
         except Killed:
             continue

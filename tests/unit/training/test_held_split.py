@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from helpers.small_data import SPECS, build_options, draw_split
 from lengthwise.data.batching import take_batch
-from lengthwise.models.targets import prepare_lesson
+from lengthwise.models.targets import prepare_batch
 from lengthwise.models.wiring import resolve_wiring
 from lengthwise.training.held_split import HeldSplit
 
@@ -26,7 +26,7 @@ def test_a_batch_is_what_numpy_prepares(kind: str, length: str, reverse_target: 
     rng = np.random.default_rng(0)
     for size in (1, 5, 23):
         rows = rng.permutation(23)[:size]
-        expected = prepare_lesson(take_batch(split, rows), wiring)
+        expected = prepare_batch(take_batch(split, rows), wiring)
         found = take(tf.constant(rows.astype(np.int32)))
         for part, wanted in zip(found, expected, strict=True):
             assert part.keys() == wanted.keys()

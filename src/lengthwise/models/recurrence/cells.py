@@ -24,10 +24,10 @@ class StepGradients(NamedTuple):
     """Gradients with respect to what goes into one step.
 
     Args:
-        projected: of the projected input, `(batch, gates * units)`.
-        recurrent: of the recurrent product, `(batch, gates * units)`; the same tensor as `projected` in cells that
+        projected: Of the projected input, `(batch, gates * units)`.
+        recurrent: Of the recurrent product, `(batch, gates * units)`; the same tensor as `projected` in cells that
             only add the two.
-        states: of the states before the step, `(batch, units)` each, without what goes through the recurrent product;
+        states: Of the states before the step, `(batch, units)` each, without what goes through the recurrent product;
             None is zero.
     """
 
@@ -40,12 +40,12 @@ class Cell(NamedTuple):
     """A recurrent cell.
 
     Args:
-        num_gates: width of the gates, in units.
-        num_states: number of states; the first is the output.
-        num_activations: number of tensors `(batch, units)` that the backward pass needs of a step, beside the states
+        num_gates: Width of the gates, in units.
+        num_states: Number of states; the first is the output.
+        num_activations: Number of tensors `(batch, units)` that the backward pass needs of a step, beside the states
             before it.
-        forward: from (projected, recurrent, states before the step) to the states after it and those activations.
-        backward: from (gradients of the states after the step, states before it, activations) to the step's gradients.
+        forward: From (projected, recurrent, states before the step) to the states after it and those activations.
+        backward: From (gradients of the states after the step, states before it, activations) to the step's gradients.
     """
 
     num_gates: int

@@ -20,10 +20,10 @@ def run_forward(
     """Run all steps on every part.
 
     Args:
-        plan: of the loop.
-        parts: of the rows.
-        by_part: the inputs and the initial states, split: `(parts, rows, ...)`.
-        shared: number of steps, recurrent kernel and bias, and the kernel of values that the loop projects.
+        plan: Of the loop.
+        parts: Of the rows.
+        by_part: The inputs and the initial states, split: `(parts, rows, ...)`.
+        shared: Number of steps, recurrent kernel and bias, and the kernel of values that the loop projects.
 
     Returns:
         Every state after every step, `(batch, steps, units)` each, and the history, by part, as `trace_forward` has it.
@@ -43,8 +43,8 @@ def infer(plan: Plan, *tensors: tf.Tensor) -> list[tf.Tensor]:
     In a graph this is one call of a function that is traced once, however many graphs have it.
 
     Args:
-        plan: of a loop that keeps no activations.
-        tensors: the inputs, the initial states `(batch, units)` and what all rows share, as `trace_forward` has them.
+        plan: Of a loop that keeps no activations.
+        tensors: The inputs, the initial states `(batch, units)` and what all rows share, as `trace_forward` has them.
 
     Returns:
         Every state after every step, `(batch, steps, units)` each.

@@ -22,8 +22,8 @@ class Parts:
     """The rows of a batch, cut into parts that run side by side.
 
     Args:
-        batch: number of rows, a scalar.
-        units: width of a state.
+        batch: Number of rows, a scalar.
+        units: Width of a state.
     """
 
     def __init__(self, batch: tf.Tensor, units: int | tf.Tensor) -> None:
@@ -61,10 +61,10 @@ class Parts:
         """Run a traced function on every part: arguments split by part, then those that all parts share.
 
         Args:
-            function: a concrete function of tensors, first those of the part.
-            of_parts: results of `split`, `(parts, rows, ...)` each.
-            shared: given whole to every part.
-            training: whether the sums must not depend on the number of threads, in any bit.
+            function: A concrete function of tensors, first those of the part.
+            of_parts: Results of `split`, `(parts, rows, ...)` each.
+            shared: Given whole to every part.
+            training: Whether the sums must not depend on the number of threads, in any bit.
 
         Returns:
             The function's results, `(parts, ...)` each.

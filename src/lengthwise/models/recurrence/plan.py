@@ -14,12 +14,12 @@ class Plan(NamedTuple):
     """What a traced loop is specialised to. Widths are not part of it, so that models of all widths share one.
 
     Args:
-        cell_kind: the cell.
-        dtype: of all floating point tensors.
-        source: what the inputs are. `projected`: projected at every step, `(batch, steps, gates * units)`; `repeated`:
+        cell_kind: The cell.
+        dtype: Of all floating point tensors.
+        source: What the inputs are. `projected`: projected at every step, `(batch, steps, gates * units)`; `repeated`:
             the same at every step and projected, `(batch, gates * units)`; `values`: values that the loop projects,
             `(batch, steps, features)`, and a constant to be added at every step, `(batch, gates * units)`.
-        keeps_activations: whether the history holds what the backward pass needs.
+        keeps_activations: Whether the history holds what the backward pass needs.
     """
 
     cell_kind: CellKind

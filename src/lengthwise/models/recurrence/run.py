@@ -24,7 +24,7 @@ class Unprojected(NamedTuple):
     Args:
         values: `(batch, steps, features)`.
         kernel: `(features, gates * units)`.
-        constant: what is added at every step: the bias, and what else is projected already. `(gates * units,)` or
+        constant: What is added at every step: the bias, and what else is projected already. `(gates * units,)` or
             `(batch, gates * units)`.
     """
 
@@ -44,10 +44,10 @@ def step_cell(
 
     Args:
         cell_kind: `lstm`, `gru` (with `reset_after`) or `rnn`.
-        projected: the input times the kernel, plus the (input's) bias, `(batch, gates * units)`.
+        projected: The input times the kernel, plus the (input's) bias, `(batch, gates * units)`.
         states: `(batch, units)` each; the first is the output.
         recurrent_kernel: `(units, gates * units)`.
-        recurrent_bias: of a GRU, `(gates * units,)`; None is zero.
+        recurrent_bias: Of a GRU, `(gates * units,)`; None is zero.
 
     Returns:
         The states after the step, `(batch, units)` each.
@@ -73,12 +73,12 @@ def run_recurrence(
 
     Args:
         cell_kind: `lstm`, `gru` (with `reset_after`) or `rnn`.
-        inputs: the inputs times the kernel, plus the (input's) bias: `(batch, steps, gates * units)`, or
+        inputs: The inputs times the kernel, plus the (input's) bias: `(batch, steps, gates * units)`, or
             `(batch, gates * units)` where they are the same at every step; or inputs not projected yet.
         recurrent_kernel: `(units, gates * units)`.
-        recurrent_bias: of a GRU, `(gates * units,)`; None is zero.
+        recurrent_bias: Of a GRU, `(gates * units,)`; None is zero.
         initial_states: `(batch, units)` each; of an LSTM the output and the cell state.
-        num_steps: number of steps, a scalar, at least 0; given with inputs that are the same at every step, and with
+        num_steps: Number of steps, a scalar, at least 0; given with inputs that are the same at every step, and with
             no others.
 
     Returns:

@@ -37,9 +37,9 @@ def repeat(step: Callable[..., Any], num_steps: tf.Tensor, start: tuple[Any, ...
     """Make `num_steps` steps: several in each iteration, then those left over one by one.
 
     Args:
-        step: from the step's number, from 0, and the loop's values to the next values.
-        num_steps: a scalar.
-        start: the loop's values before the first step.
+        step: From the step's number, from 0, and the loop's values to the next values.
+        num_steps: A scalar.
+        start: The loop's values before the first step.
 
     Returns:
         The loop's values after the last step.
