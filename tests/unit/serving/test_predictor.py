@@ -11,7 +11,7 @@ from helpers.reference_loop import decode_sequence
 from helpers.small_models import LETTERS, NUMBERS, WORDS, draw_texts, write_model
 from lengthwise.config.compose import change_decoding
 from lengthwise.data.vocabulary import STOP, UNKNOWN
-from lengthwise.errors import ConfigError, LengthwiseError, RunError
+from lengthwise.errors import LengthwiseError
 from lengthwise.serving.artifact import load_artifact
 from lengthwise.serving.predictor import MOST_STEPS, Prediction, Predictor
 
@@ -148,15 +148,3 @@ def test_numbers_that_cannot_be_read_are_refused(numbers: Predictor, source: obj
 def test_a_single_text_instead_of_a_list_is_refused(letters: Predictor) -> None:
     with pytest.raises(LengthwiseError, match="Put it into a list"):
         letters.decode("abc")
-
-
-@pytest.mark.parametrize("name", ["model.weights.h5", "source_codec.json"])
-def test_a_damaged_model_is_named(tmp_path: Path, name: str) -> None:
-    written = write_model(tmp_path / "m", LETTERS, WORDS, "dataset=copy")
-    content = (written / name).read_bytes()
-    (written / name).write_bytes(content[: len(content) // 2])
-    with pytest.raises((RunError, ConfigError)):
-        load_artifact(written)
-    (written / name).unlink()
-    with pytest.raises(RunError, match="does not hold a whole model"):
-        load_artifact(written)
