@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from corners import AXES, CONTROLS, cover_pairs
+from helpers.corners import AXES, CONTROLS, cover_pairs
+from helpers.model_mutations import forge, mutate
+from helpers.small_data import SPECS, build_options
+from helpers.small_models import LETTERS, NUMBERS, WORDS, write_model
 from lengthwise.errors import RunError
 from lengthwise.models.bundle import build_models
 from lengthwise.models.wiring import resolve_wiring
 from lengthwise.serving.artifact import SPEC_NAME, WEIGHTS_NAME, Artifact, find_artifact, load_artifact
 from lengthwise.serving.checksums import CHECKSUMS_NAME
 from lengthwise.serving.weights import load_weights, write_weights
-from model_mutations import forge, mutate
-from small_data import SPECS, build_options
-from small_models import LETTERS, NUMBERS, WORDS, write_model
 
 NUM_MUTATIONS = 1_000
 
