@@ -113,14 +113,33 @@ SWEEP = "# @package _global_\nhydra: {mode: MULTIRUN}\n"
         (["hydra.launcher.retries=2"], "hydra.launcher.retries has no effect on a single run; got 2. Add -m"),
         (["hydra/launcher=local"], "hydra/launcher has no effect on a single run; got local."),
         (["hydra/sweeper=optuna"], "hydra/sweeper has no effect on a single run; got optuna."),
-        (["+hydra.sweeper.params.seed=1"], "hydra.sweeper.params.seed has no effect on a single run"),
+        (["hydra.sweeper.max_batch_size=2"], "hydra.sweeper.max_batch_size has no effect on a single run"),
         (["-m", "hydra.mode=RUN"], "hydra.mode cannot be RUN with --multirun"),
         (["--run", "hydra.mode=MULTIRUN"], "--run has no effect on a sweep"),
         (["--run", "--config-dir", "mine", "experiment=sweep"], "--run has no effect on a sweep"),
         (["--cfg", "job", "--package", "modle"], "--package must be a part of the configuration; got 'modle'."),
+        (["seed"], "seed needs a value; got seed. Write OPTION=VALUE"),
+        (["=1"], "an option must have a name; got =1."),
+        (["seed=1;rm"], "seed has a value that cannot be read; got seed=1;rm."),
+        (["model={}"], "model sets nothing; got model={}."),
+        (["model=[repeat,stateful]"], "model must be the name of a file in conf/model/; got a list of 2."),
+        (["model=repeat.yaml"], "model must be the name of a file in conf/model/; got 'repeat.yaml'."),
+        (["--=1"], "--=1 is not a flag."),
+        (["--multi", "seed=1,2"], "--multi is not a flag. Did you mean --multirun?"),
+        (["--cfg", "job", "--package", ""], "--package needs a value"),
+        (["--cfg", "job", "--package", "["], "--package must be a part of the configuration; got '['."),
+        (["--shell-completion", "install=nothing"], "--shell-completion needs install=SHELL"),
+        (["-m", "seed=range(5,1)"], "seed has no values to sweep over; got range(5,1)."),
+        (["-m", "seed=range(1,5,0)"], "seed must have a step other than 0; got range(1,5,0)."),
+        (["-m", "model=glob(x*)"], "model has no values to sweep over; got glob(x*)."),
+        (["-m", "seed=interval(0,1)"], "seed has an interval, which can only be searched; got interval(0,1)."),
+        (["-m", "hydra/sweeper=optuna", "seed=interval(9,1)"], "seed must begin below its end; got interval(9,1)."),
+        (["-m", "hydra.sweeper.max_batch_size=0", "seed=1,2"], "hydra.sweeper.max_batch_size must be at least 1"),
+        (["-m", "+hydra.sweeper.params.x=1", "seed=1,2"], "hydra.sweeper.params.x cannot be used"),
+        (["--config-dir", "mine", "experiment=named"], "nowhere/nowhere.yaml cannot be found."),
         (["--config-dir", "nowhere"], "--config-dir must be a directory; got 'nowhere'."),
         (["--config-path", "nowhere"], "--config-path must be a directory; got 'nowhere'."),
-        (["--config-name", "nowhere"], "--config-name names no primary configuration"),
+        (["--config-name", "nowhere"], "--config-name must be the name of a file in conf/; got 'nowhere'."),
     ],
 )
 def test_a_command_line_without_effect_is_refused(
@@ -132,6 +151,7 @@ def test_a_command_line_without_effect_is_refused(
 ) -> None:
     (tmp_path / "mine" / "experiment").mkdir(parents=True)
     (tmp_path / "mine" / "experiment" / "sweep.yaml").write_text(SWEEP)
+    (tmp_path / "mine" / "experiment" / "named.yaml").write_text("defaults: [/nowhere/nowhere]\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
     with pytest.raises(SystemExit) as ended:

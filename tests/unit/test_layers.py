@@ -52,7 +52,7 @@ LIBRARIES = {
         "config/overrides.py",
         "sweeps/",
     },
-    "omegaconf": {"config/parse.py", "config/loader.py"},
+    "omegaconf": {"config/parse.py", "config/overrides.py", "config/loader.py"},
     "psutil": {"tracking/runs/process.py"},
     "mlflow": {"tracking/mlflow/", "serving/mlflow_model.py"},
     "jinja2": {"studies/report/page.py"},

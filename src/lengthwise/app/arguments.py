@@ -28,6 +28,7 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """
     parser = get_args_parser()
     parser.exit_on_error = False
+    parser.allow_abbrev = False
     try:
         known, unknown = parser.parse_known_intermixed_args(list(arguments), _GivenOnce())
     except argparse.ArgumentError as error:
@@ -56,6 +57,10 @@ class _GivenOnce(argparse.Namespace):
 
 def _check_effects(known: argparse.Namespace) -> None:
     """Refuse flags that exclude each other, or have an effect only with another that is missing."""
+    for name, value in vars(known).items():
+        if value == "":
+            flag = f"--{name.replace('_', '-')}"
+            raise ConfigError(flag, "needs a value", received="''", remedy="Give it one, or drop it")
     tasks = ("help", "hydra_help", "cfg", "info", "shell_completion", "run", "multirun")
     given = [f"--{name.replace('_', '-')}" for name in tasks if getattr(known, name)]
     if len(given) > 1:

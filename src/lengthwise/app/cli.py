@@ -147,7 +147,7 @@ def _is_option(word: str, command: Command) -> bool:
 def _check_words(name: str, command: Command, words: Sequence[str]) -> None:
     if len(words) < command.num_required:
         missing = command.words[len(words)]
-        raise LengthwiseError(f"{missing.demand}. Usage: lengthwise {name} {command.usage}.")
+        raise LengthwiseError(f"{missing.demand}. Usage: `lengthwise {name} {command.usage}`.")
     if len(words) > len(command.words) and not command.repeats:
         names = [word.name for word in command.words]
         given = " ".join(words)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import os
 import shutil
 import sys
@@ -23,8 +22,14 @@ from lengthwise.app.arguments import describe_command, read_arguments
 from lengthwise.app.exit_status import EXIT_FAILED, is_disk_error, report_error
 from lengthwise.app.task import Task
 from lengthwise.config.hydra_errors import explain_error
-from lengthwise.config.loader import CheckedLoader, make_search_path
-from lengthwise.config.overrides import check_given_once, check_overrides, list_sweep_overrides, shorten
+from lengthwise.config.loader import CheckedLoader, has_option, make_search_path
+from lengthwise.config.overrides import (
+    check_given_once,
+    check_overrides,
+    check_sweep,
+    list_sweep_overrides,
+    shorten,
+)
 from lengthwise.config.paths import conf_dir
 from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.pipeline.launch import EXPERIMENT, JobFunction
@@ -52,11 +57,7 @@ def main(function: JobFunction = EXPERIMENT) -> None:
 def _run_command(task: Task) -> int:
     try:
         with task.contexts:
-            arguments = read_arguments(sys.argv[1:])
-            if not arguments.shell_completion:
-                check_overrides(arguments.overrides)
-                check_given_once(arguments.overrides)
-            _call_hydra(task, arguments)
+            _call_hydra(task, read_arguments(sys.argv[1:]))
     except (Exception, KeyboardInterrupt) as error:
         return report_error(error, when_interrupted="Interrupted.", when_disk_full=_WHEN_DISK_FULL)
     return EXIT_FAILED if any(sweep.num_failed for sweep in task.sweeps) else 0
@@ -65,15 +66,18 @@ def _run_command(task: Task) -> int:
 def _call_hydra(task: Task, arguments: argparse.Namespace) -> None:
     """Let Hydra compose and call; its own errors, which are about what the user wrote, become refusals."""
     overrides = list(arguments.overrides)
-    with _scratch_directory() as scratch, _open_hydra(arguments) as hydra:
-        try:
+    try:
+        if not arguments.shell_completion:
+            check_overrides(overrides)
+            check_given_once(overrides)
+        with _scratch_directory() as scratch, _open_hydra(arguments) as hydra:
             _dispatch(hydra, task, arguments, fixed=_fix_hydra(scratch))
-        except LengthwiseError:
+    except LengthwiseError:
+        raise
+    except Exception as error:
+        if task.is_own(error) or isinstance(error, BrokenPipeError) or is_disk_error(error):
             raise
-        except Exception as error:
-            if task.is_own(error) or isinstance(error, BrokenPipeError) or is_disk_error(error):
-                raise
-            raise explain_error(error, overrides) from error
+        raise explain_error(error, overrides) from error
 
 
 @contextlib.contextmanager
@@ -87,6 +91,10 @@ def _open_hydra(arguments: argparse.Namespace) -> Iterator[Hydra]:
             remedy = "Name a directory with groups such as model/"
             raise ConfigError(flag, "must be a directory", received=repr(directory), remedy=remedy)
     primary = Path(arguments.config_path or conf_dir())
+    name = arguments.config_name or "config"
+    if not Path(primary, name).with_suffix(".yaml").is_file():
+        rule = f"must be the name of a file in {arguments.config_path or 'conf'}/"
+        raise ConfigError("--config-name", rule, received=repr(name), remedy="Write the file, or name another")
     extra = None if arguments.config_dir is None else Path(arguments.config_dir)
     hydra = Hydra(task_name="train", config_loader=CheckedLoader(make_search_path(primary, extra=extra)))
     GlobalHydra.instance().initialize(hydra)
@@ -114,7 +122,7 @@ def _dispatch(hydra: Hydra, task: Task, arguments: argparse.Namespace, *, fixed:
     """Do what the flags say: complete, explain, show, or run."""
     name = arguments.config_name or "config"
     if arguments.shell_completion:
-        hydra.shell_completion(name, arguments.overrides)
+        _complete(hydra, name, arguments.overrides)
         return
     arguments.overrides = overrides = [*arguments.overrides, *fixed]
     if arguments.help:
@@ -127,41 +135,56 @@ def _dispatch(hydra: Hydra, task: Task, arguments: argparse.Namespace, *, fixed:
     elif arguments.cfg is not None:
         _show_configuration(hydra, arguments)
     else:
-        is_sweep = _choose_mode(hydra, arguments) == RunMode.MULTIRUN
-        perform = hydra.multirun if is_sweep else hydra.run
-        perform(name, task, [*overrides, f"hydra.mode={'MULTIRUN' if is_sweep else 'RUN'}"])
+        composed = hydra.compose_config(name, overrides, RunMode.MULTIRUN, validate_sweep_overrides=False)
+        if _is_sweep(composed.hydra.mode, arguments):
+            check_sweep(arguments.overrides, composed, hydra.config_loader)
+            hydra.multirun(name, task, [*overrides, "hydra.mode=MULTIRUN"])
+        else:
+            hydra.run(name, task, [*overrides, "hydra.mode=RUN"])
+
+
+def _complete(hydra: Hydra, name: str, overrides: list[str]) -> None:
+    """Install, remove or answer the completion of a shell."""
+    try:
+        hydra.shell_completion(name, overrides)
+    except ValueError as error:
+        rule = "needs install=SHELL, uninstall=SHELL or query=SHELL"
+        remedy = "Shells are bash, fish and zsh"
+        raise ConfigError("--shell-completion", rule, received=" ".join(overrides) or None, remedy=remedy) from error
 
 
 def _show_configuration(hydra: Hydra, arguments: argparse.Namespace) -> None:
-    """Print what was composed; Hydra's own message about a package that is not there is replaced."""
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            name = arguments.config_name or "config"
-            hydra.show_cfg(name, arguments.overrides, arguments.cfg, arguments.package, arguments.resolve)
-    except SystemExit as error:
+    """Print what was composed, or a part of it."""
+    name, package = arguments.config_name or "config", arguments.package
+    composed = hydra.compose_config(name, arguments.overrides, RunMode.RUN)
+    if package not in (None, "_global_") and not has_option(composed, package):
         rule, remedy = "must be a part of the configuration", "Name a section or an option, such as model"
-        raise ConfigError("--package", rule, received=repr(arguments.package), remedy=remedy) from error
+        raise ConfigError("--package", rule, received=repr(package), remedy=remedy)
+    hydra.show_cfg(name, arguments.overrides, arguments.cfg, package, arguments.resolve)
 
 
-def _choose_mode(hydra: Hydra, arguments: argparse.Namespace) -> RunMode:
-    """Return whether the command is a single run or a sweep; the overlay of a study may make it one.
+def _is_sweep(mode: RunMode | None, arguments: argparse.Namespace) -> bool:
+    """Tell a sweep from a single run.
+
+    Args:
+        mode: of the configuration; the overlay of a study may make a sweep of the command.
+        arguments: the command line.
 
     Raises:
         ConfigError: a flag or an override has no effect in that mode.
     """
-    mode = hydra.get_mode(arguments.config_name or "config", arguments.overrides)
     if arguments.multirun and mode == RunMode.RUN:
         raise ConfigError("hydra.mode", "cannot be RUN with --multirun", received=None, remedy="Drop one of them")
     if arguments.run and mode == RunMode.MULTIRUN:
         rule = "has no effect on a sweep, which the configuration asks for by hydra.mode=MULTIRUN"
         raise ConfigError("--run", rule, received=None, remedy="Drop it, or add hydra.mode=RUN")
     if arguments.multirun or mode == RunMode.MULTIRUN:
-        return RunMode.MULTIRUN
+        return True
     for line in list_sweep_overrides(arguments.overrides):
         name, _, value = line.lstrip("+").partition("=")
         remedy = "Add -m to run a sweep, or drop it"
         raise ConfigError(name, "has no effect on a single run", received=shorten(value), remedy=remedy)
-    return RunMode.RUN
+    return False
 
 
 @contextlib.contextmanager

@@ -143,9 +143,15 @@ def _find_sizes(options: RunOptions, *, features: bool, is_named: bool) -> DataS
 
 def show_runs(request: Request) -> int:
     """Print the runs, newest first."""
+    from lengthwise.config.fields import read_fields
+    from lengthwise.config.options import RunOptions
+    from lengthwise.config.values import check_value
     from lengthwise.tracking.runs.find import list_runs
 
     study = request.first
+    if study is not None:
+        (field,) = (field for field in read_fields(RunOptions) if field.name == "study")
+        check_value(field, study, name="study")
     output_dir = find_output_dir(request.compose())
     runs = list_runs(output_dir, study)
     if request.flags.json:

@@ -29,6 +29,8 @@ def decode_sources(request: Request) -> int:
     if flags.best is not None and (flags.file is not None or flags.probabilities):
         remedy = "Give the texts themselves, without --probabilities"
         raise ConfigError("--best", "works only with texts given on the command line", received=None, remedy=remedy)
+    if flags.best is not None and flags.best < 1:
+        raise ConfigError("--best", "must be at least 1", received=str(flags.best), remedy="Choose how many are shown")
     with _open_lines(flags.file) as lines:
         predictor = _load(request)
         if flags.best is not None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hydra.errors import MissingConfigException, OverrideParseException, SearchPathException
+from hydra.errors import MissingConfigException, OverrideParseException
 
 from lengthwise.config.documentation import describe_options, suggest
 from lengthwise.config.overrides import list_groups, shorten
@@ -30,9 +30,6 @@ def explain_error(error: Exception, overrides: Sequence[str]) -> ConfigError:
         return _explain_grammar(error)
     if isinstance(error, MissingConfigException):
         return _explain_choice(error)
-    if isinstance(error, SearchPathException):
-        remedy = "Name a directory with groups such as model/"
-        return ConfigError("--config-dir", "must be a directory", received=_quoted(str(error)), remedy=remedy)
     text = re.sub(r"^In '[^']*': ", "", str(error))
     for pattern, write in _MESSAGES:
         match = re.search(pattern, text, re.DOTALL)
@@ -54,10 +51,9 @@ def _explain_grammar(error: OverrideParseException) -> ConfigError:
 def _explain_choice(error: MissingConfigException) -> ConfigError:
     path = error.missing_cfg_file or ""
     group, _, name = path.rpartition("/")
-    if not group or error.options is None:
-        remedy = "Leave out --config-name and --config-path, or name a directory and a file in it"
-        rule = "names no primary configuration that can be found"
-        return ConfigError("--config-name", rule, received=repr(path) if path else None, remedy=remedy)
+    if error.options is None:
+        remedy = "Write the file, or take its name out of the defaults that name it"
+        return ConfigError(f"{path}.yaml", "cannot be found", received=None, remedy=remedy)
     choices = list(error.options)
     remedy = f"{suggest(name, choices)}A file of your own is found with --config-dir DIR, as DIR/{group}/NAME.yaml"
     rule = f"must be one of {', '.join(choices)}" if choices else "has no choices"
@@ -95,7 +91,8 @@ def _explain_searchpath(_match: re.Match[str]) -> ConfigError:
 
 def _explain_present(match: re.Match[str]) -> ConfigError:
     name = match.group(1).lstrip("+").partition("=")[0]
-    return ConfigError(name, "exists already", received=None, remedy=f"Drop the +: {name}=VALUE")
+    remedy = f"Drop the +: {name}=VALUE; in the defaults of a file write `override /{name}: NAME`"
+    return ConfigError(name, "exists already", received=None, remedy=remedy)
 
 
 def _explain_merge(match: re.Match[str]) -> ConfigError:
@@ -129,7 +126,11 @@ def _explain_other(error: Exception, overrides: Sequence[str]) -> ConfigError:
         where = f"{Path(str(mark.name)).name}, line {mark.line + 1}"
         problem = getattr(error, "problem", None)
         return ConfigError(where, "is not plain YAML", received=problem and str(problem), remedy="Correct the file")
-    named = [line for line in overrides if _mentions(text, line)] or list(overrides[-1:])
+    named = [line for line in overrides if _mentions(text, line)]
+    if "Unexpected type for root" in text:  # an option below one that is null
+        named = [line for line in overrides if line.partition("=")[0].count(".") > 1]
+    if len(overrides) == 1:
+        named = list(overrides)
     option = named[0].lstrip("~+").partition("=")[0] if named else "the configuration"
     detail = shorten(" ".join(text.split()).rstrip("."))
     remedy = "`python train.py --help` shows how options are written"
@@ -139,8 +140,3 @@ def _explain_other(error: Exception, overrides: Sequence[str]) -> ConfigError:
 def _mentions(text: str, line: str) -> bool:
     key, _, value = line.lstrip("~+").partition("=")
     return any(len(part) > 2 and part in text for part in (key, value))
-
-
-def _quoted(text: str) -> str | None:
-    match = re.search(r"'(.*)'", text)
-    return None if match is None else match.group(0)

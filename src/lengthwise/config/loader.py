@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -80,6 +81,21 @@ def compose_raw(overrides: Sequence[str]) -> DictConfig:
     """
     loader = CheckedLoader(make_search_path(conf_dir()))
     return loader.load_configuration("config", list(overrides), run_mode=RunMode.RUN, from_shell=False)
+
+
+def has_option(composed: DictConfig, name: str) -> bool:
+    """Tell whether a configuration has a section or an option.
+
+    Args:
+        composed: the configuration.
+        name: dotted name.
+    """
+    node: Any = composed
+    for part in name.split("."):
+        if not OmegaConf.is_dict(node) or part not in node:
+            return False
+        node = node[part]
+    return True
 
 
 class CheckedLoader(ConfigLoaderImpl):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from omegaconf import DictConfig
 
 from lengthwise.config.paths import conf_dir
 from lengthwise.config.values import show_value
@@ -15,7 +17,7 @@ from lengthwise.errors import ConfigError, printable
 HYDRA_OPTIONS = ("hydra.mode", "hydra.searchpath", "hydra.launcher", "hydra.sweeper", "hydra/launcher", "hydra/sweeper")
 """Hydra's own options that may be set; all others would take no effect here, or make Hydra write files."""
 
-_CHOICE = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*")
+_CHOICE = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*(?<!\.yaml)(?<!\.yml)")
 _LONGEST_DETAIL = 200
 
 
@@ -46,6 +48,11 @@ def check_overrides(overrides: Sequence[str]) -> None:
 
 def _check_key(override: Override) -> None:
     key, line = override.key_or_group, override.input_line or ""
+    if not key:
+        raise ConfigError("an option", "must have a name", received=shorten(line), remedy="Write OPTION=VALUE")
+    if override.value() == {}:
+        remedy = f"Name what to set, as in {key}.OPTION=VALUE"
+        raise ConfigError(key, "sets nothing", received=shorten(line), remedy=remedy)
     if override.is_delete():
         remedy = f"Give it another value: {key}=..."
         raise ConfigError(key, "cannot be removed: every option must have a value", received=repr(line), remedy=remedy)
@@ -87,6 +94,47 @@ def _list_options(name: str, value: object) -> Iterator[str]:
         yield name
 
 
+def check_sweep(overrides: Sequence[str], composed: DictConfig, loader: ConfigLoader) -> None:
+    """Refuse a sweep without jobs, or with values that Hydra's sweeper cannot go through.
+
+    Args:
+        overrides: as on the command line, already checked.
+        composed: the configuration of the sweep.
+        loader: finds the files that a pattern such as `model=glob(*)` matches.
+
+    Raises:
+        ConfigError: an option has no values, or an interval of them where values are not searched.
+        hydra.errors.OverrideParseException: an override of the study cannot be read.
+    """
+    sweeper = composed.hydra.sweeper
+    params = sweeper.get("params") or {}
+    lines = [*(f"{key}={value}" for key, value in params.items()), *overrides]
+    for override in OverridesParser.create(config_loader=loader).parse_overrides(lines):
+        if override.is_sweep_override():
+            _check_values(override, is_search="max_batch_size" not in sweeper)
+    size = sweeper.get("max_batch_size")
+    if size is not None and size < 1:
+        remedy = "Choose the number of jobs that are composed at once, or null for all"
+        raise ConfigError("hydra.sweeper.max_batch_size", "must be at least 1", received=str(size), remedy=remedy)
+
+
+def _check_values(override: Override, *, is_search: bool) -> None:
+    """Refuse an option to be swept that has no values."""
+    name, received = override.key_or_group, shorten((override.input_line or "").partition("=")[2])
+    value = override.value()
+    if override.is_interval_sweep():
+        if not is_search:
+            remedy = "List values, as in choice(0.1,0.2), or search with hydra/sweeper=optuna"
+            raise ConfigError(name, "has an interval, which can only be searched", received=received, remedy=remedy)
+        if isinstance(value, IntervalSweep) and not (value.start or 0) < (value.end or 0):
+            raise ConfigError(name, "must begin below its end", received=received, remedy="Exchange the two")
+        return
+    if isinstance(value, RangeSweep) and value.step == 0:
+        raise ConfigError(name, "must have a step other than 0", received=received, remedy="Choose another step")
+    if next(iter(override.sweep_string_iterator()), None) is None:
+        raise ConfigError(name, "has no values to sweep over", received=received, remedy="Choose others")
+
+
 def list_sweep_overrides(overrides: Sequence[str]) -> list[str]:
     """Return the overrides that have an effect only in a sweep: those of Hydra's launcher and sweeper.
 
@@ -113,11 +161,11 @@ def _check_place(override: Override) -> None:
 def _check_choice(override: Override) -> None:
     if override.is_sweep_override() or isinstance(override.value(), dict):
         return
-    value = override.value()
-    choices = value if isinstance(value, list) else [value]
+    value, is_study = override.value(), override.key_or_group == "experiment"
+    choices = value if isinstance(value, list) and is_study else [value]
     for choice in choices or [None]:
         if not isinstance(choice, str) or len(choice) > 200 or _CHOICE.fullmatch(choice) is None:
-            if choice is None and override.key_or_group == "experiment":
+            if choice is None and is_study:
                 continue
             raise ConfigError(
                 override.key_or_group,

@@ -75,7 +75,12 @@ def check_yaml_file(path: Path) -> None:
     with contextlib.suppress(OSError):
         if path.stat().st_size > 4 * MOST_CHARACTERS:  # a character has four bytes at most
             raise _refuse(str(path), _TOO_LONG, f"{path.stat().st_size:,} bytes")
-        check_yaml(path.read_text(encoding="utf-8", errors="replace"), name=str(path))
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            received = f"{error.object[error.start : error.start + 1]!r} at byte {error.start + 1}"
+            raise _refuse(str(path), "must be text in UTF-8", received) from error
+        check_yaml(text, name=str(path))
 
 
 def check_yaml(text: str, *, name: str) -> None:
