@@ -1,4 +1,4 @@
-"""Keeping TensorFlow's greetings off the terminal."""
+"""Keep TensorFlow's start-up log lines off the terminal."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 def silence_import() -> Iterator[None]:
     """Keep the standard error output closed while TensorFlow is imported for the first time.
 
-    It writes lines about processors and missing graphics cards there before its own log level takes effect. Errors of
-    the import still arrive, as exceptions.
+    TensorFlow writes lines about processors and missing graphics cards before its own log level takes effect. Errors of
+    the import are still raised.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "tensorflow" in sys.modules:

@@ -244,8 +244,7 @@ def test_a_thousand_malformed_overrides_give_one_message_each() -> None:
     [
         (
             ["model.dropot=0.1"],
-            "model.dropot is not an option. Did you mean model.dropout? "
-            "`lengthwise options model` lists those there are.",
+            "model.dropot is not an option. Did you mean model.dropout? `lengthwise options model` lists all.",
         ),
         (
             ["model=statefull"],

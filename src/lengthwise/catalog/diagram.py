@@ -1,4 +1,4 @@
-"""A wiring as a picture of text: the encoder, and three steps of the decoder with all that reaches them."""
+"""Draw a wiring as text: the encoder, and three steps of the decoder with all of their inputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ NUM_STEPS = 3
 
 _ENCODER_WIDTH, _CELL_WIDTH, _CELL_GAP = 22, 19, 5
 _LATENT_COLUMN, _MEMORY_COLUMN = 19, 16
+"""Where the lines of the latent and of the encoder's outputs leave the encoder."""
+
 _ARROWS = (2, 9, 16)
+"""Columns within a cell at which its inputs arrive, the first input in the first."""
+
 _OUTPUT_ROW, _HEAD_ROW, _VECTOR_ROW = 0, 2, 4
 
 
@@ -48,12 +52,13 @@ def draw_wiring(wiring: Wiring) -> list[str]:
     """Draw a wiring with characters.
 
     Args:
-        wiring: of the model.
+        wiring: The wiring of the model.
 
     Returns:
         Lines, of at most 118 characters.
     """
     canvas = _Canvas()
+    # Multiplicative attention stands between the cells and the output layer.
     cell_row = 6 if wiring.attention == "multiplicative" else 4
     bridge = _name_bridge(wiring)
     gap = max(len(bridge) + 4, 7)
@@ -82,21 +87,21 @@ def _name_bridge(wiring: Wiring) -> str:
 
 
 def _name_layers(layers: int, cell: str) -> str:
-    return CELL_NAMES[cell] if layers == 1 else f"{layers} x {CELL_NAMES[cell]}"
+    return cell if layers == 1 else f"{layers} x {cell}"
 
 
 def _draw_encoder(canvas: _Canvas, wiring: Wiring, row: int) -> None:
     size = wiring.symbol_dim or wiring.spec.source_size
-    both = " both ways" if wiring.bidirectional else ""
-    lines = ("encoder", f"{_name_layers(wiring.encoder_layers, wiring.cell)}{both}", f"{size} -> {wiring.latent_dim}")
+    cell = f"{'bi-' if wiring.bidirectional else ''}{CELL_NAMES[wiring.cell]}"
+    lines = ("encoder", _name_layers(wiring.encoder_layers, cell), f"{size} -> {wiring.latent_dim}")
     canvas.put_box(row, 0, _ENCODER_WIDTH, lines)
 
 
 def _draw_states(canvas: _Canvas, wiring: Wiring, row: int, columns: list[int], bridge: str) -> None:
-    """Draw the decoder's cells and what each hands to the next; the first starts from the encoder, or from zeros."""
+    """Draw the decoder's cells and the states between them; the first starts from the encoder, or from zeros."""
     lines = (
         "decoder",
-        _name_layers(wiring.decoder_layers, wiring.cell),
+        _name_layers(wiring.decoder_layers, CELL_NAMES[wiring.cell]),
         f"{wiring.decoder_input_dim or 'no input'} -> {wiring.decoder_dim}",
     )
     for column in columns:
@@ -129,7 +134,7 @@ def _draw_outputs(canvas: _Canvas, wiring: Wiring, cell_row: int, centre: int, s
 
 
 def _draw_inputs(canvas: _Canvas, wiring: Wiring, row: int, columns: list[int]) -> None:
-    """Draw what reaches each step from below: what it is told, and what comes from the encoder along a line."""
+    """Draw the inputs of each step from below: what it is fed, and what comes from the encoder along a line."""
     for arrow, names in zip(_ARROWS, _list_inputs(wiring), strict=False):
         for step, column in enumerate(columns):
             canvas.put(row, column + arrow, "▲")
@@ -143,7 +148,7 @@ def _draw_inputs(canvas: _Canvas, wiring: Wiring, row: int, columns: list[int]) 
 
 
 def _draw_line(canvas: _Canvas, top: int, row: int, start: int, ends: list[int], label: str) -> None:
-    """Draw a line from the encoder's bottom along `row` and up to the columns `ends`, right below what stands there."""
+    """Draw a line from the encoder's bottom along `row` and up to the columns `ends`, below their names."""
     canvas.put_column(start, top, row - 1)
     canvas.put(row, start, f"└{'─' * (ends[-1] - start - 1)}")
     for end in ends:
@@ -153,21 +158,21 @@ def _draw_line(canvas: _Canvas, top: int, row: int, start: int, ends: list[int],
 
 
 def _list_inputs(wiring: Wiring) -> list[tuple[str, ...]]:
-    """Return, for each input of a step, its name at each of the steps."""
-    told: list[tuple[str, ...]] = []
+    """Return the name of each input of a step, at each of the steps."""
+    inputs: list[tuple[str, ...]] = []
     if wiring.repeats_latent:
-        told.append(("│",) * NUM_STEPS)
+        inputs.append(("│",) * NUM_STEPS)
     if wiring.feedback != "none":
-        told.append(("start" if wiring.is_tokens else "0", *(f"y_{step}" for step in range(1, NUM_STEPS))))
+        inputs.append(("start" if wiring.is_tokens else "0", *(f"y_{step}" for step in range(1, NUM_STEPS))))
     if wiring.attention == "additive":
-        told.append(tuple(f"k_{step}" for step in range(1, NUM_STEPS + 1)))
+        inputs.append(tuple(f"k_{step}" for step in range(1, NUM_STEPS + 1)))
     elif wiring.input_feeding:
-        told.append(("v_0=0", *(f"v_{step}" for step in range(1, NUM_STEPS))))
-    return told
+        inputs.append(("v_0=0", *(f"v_{step}" for step in range(1, NUM_STEPS))))
+    return inputs
 
 
 def _explain(wiring: Wiring) -> list[str]:
-    """Say in words what the picture cannot show."""
+    """Describe in words what the picture cannot show."""
     lines = []
     if wiring.repeats_latent:
         states = "h and c" if wiring.carry == "hc" else "h" if wiring.cell == "lstm" else "the state"
@@ -175,20 +180,20 @@ def _explain(wiring: Wiring) -> list[str]:
     feedback = {
         "none": None,
         "teacher": "the true output in training, its own when decoding",
-        "scheduled": f"in training the true output or its own, a coin for each {wiring.sampling_unit}; then its own",
+        "scheduled": f"the true output or its own in training, by a coin for each {wiring.sampling_unit}; then its own",
         "own": "its own output, in training and when decoding",
     }[wiring.feedback]
-    lines.append(f"y      {feedback or 'the output; never told to a step'}")
+    lines.append(f"y      {feedback or 'the output; it is not fed back'}")
     if wiring.attention == "additive":
-        lines.append("k      the context: attention over the encoder's outputs, asked with the state before the step")
+        lines.append("k      the context: attention over the encoder's outputs, queried with the state before the step")
     if wiring.attention == "multiplicative":
-        lines.append("v      attention over the encoder's outputs, asked with the state after the step")
+        lines.append("v      attention over the encoder's outputs, queried with the state after the step")
     if wiring.learns_stop_probability:
         lines.append("q      the stop probability")
     ends = {
         "fixed": f"after {wiring.spec.timesteps} steps, always; padding is learnt",
         "stop": "with q_t > 0.5" if wiring.learns_stop_probability else "with y_t = the stop symbol",
-        "oracle": "nowhere: the length must be given",
+        "oracle": "none: the length must be given",
     }[wiring.length]
     lines.append(f"end    {ends}")
     if wiring.reverse_target:

@@ -1,7 +1,8 @@
-"""A wiring written out: what is computed step by step, with the sizes it has.
+"""Write a wiring as equations: what is computed at each step, with its sizes.
 
-Letters: x, h, c what the encoder reads, its state and its cell state at source step s of S; z the latent; g, m the
-decoder's state and cell state at target step t; y the output; k a context; v an attentional vector.
+Letters: x, h and c are the encoder's input, state and cell state at source step s of S; z is the latent; g and m are
+the decoder's state and cell state at target step t; y is the output, q the stop probability, k the context and v the
+attentional vector. Capitals are weight matrices.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ _CELLS = {
         "                c <- f * c + i * n,  h <- o * tanh(c)",
     ),
     "gru": (
-        "GRU(u; h):  r, k = sigmoid(W u + U h + b),  n = tanh(W' u + b' + r * (U' h + b''))",
-        "            h <- k * h + (1 - k) * n",
+        "GRU(u; h):  reset, update = sigmoid(W u + U h + b),  n = tanh(W' u + b' + reset * (U' h + b''))",
+        "            h <- update * h + (1 - update) * n",
     ),
     "rnn": ("RNN(u; h):  h <- tanh(W u + U h + b)",),
 }
+"""The cells as in Keras: u is the input, * multiplies element by element."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,11 @@ class Equation:
     """One line of the calculation.
 
     Args:
-        formula: what is computed.
-        size: of the result, such as `256`, or of what is mapped onto what, such as `93 -> 256`.
-        weights: shapes of the matrices in it, (from, to); for a recurrent layer that of the input, then that of the
-            state, without the gates.
-        note: what else must be known.
+        formula: What is computed.
+        size: Size of the result, such as `256`, or of input and result, such as `93 -> 256`.
+        weights: Shapes of its matrices, `(input, output)`. A recurrent layer has the matrix of its input, then that of
+            its state, each for one gate.
+        note: A remark.
     """
 
     formula: str
@@ -50,8 +52,8 @@ class Chapter:
     """The equations of a part.
 
     Args:
-        title: of the part.
-        equations: in the order of the calculation.
+        title: Title of the part.
+        equations: Its equations in the order of the calculation.
     """
 
     title: str
@@ -62,7 +64,7 @@ def write_equations(wiring: Wiring) -> tuple[Chapter, ...]:
     """Write a wiring as equations, part by part.
 
     Args:
-        wiring: of the model.
+        wiring: The wiring of the model.
     """
     return (
         Chapter(_title_encoder(wiring), tuple(_write_encoder(wiring))),
@@ -76,10 +78,10 @@ def write_equations(wiring: Wiring) -> tuple[Chapter, ...]:
 
 
 def format_equations(chapters: tuple[Chapter, ...]) -> list[str]:
-    """Lay equations out as lines, the sizes below each other.
+    """Lay out equations as lines, with the sizes in one column.
 
     Args:
-        chapters: of `write_equations`.
+        chapters: The result of `write_equations`.
     """
     sized = [each for chapter in chapters for each in chapter.equations if each.size or each.note]
     width = max((len(each.formula) for each in sized if each.size), default=0)
@@ -94,14 +96,14 @@ def format_equations(chapters: tuple[Chapter, ...]) -> list[str]:
 
 
 def _title_encoder(wiring: Wiring) -> str:
-    ways = "both ways" if wiring.bidirectional else "from its end" if wiring.reverse_source else "from its start"
-    if wiring.bidirectional and wiring.reverse_source:
-        ways = "turned round, both ways"
-    return f"Encoder: {_count(wiring.encoder_layers)} of {CELL_NAMES[wiring.cell]}, reads the source {ways}"
+    direction = "from its end" if wiring.reverse_source else "from its start"
+    if wiring.bidirectional:
+        direction = "reversed, in both directions" if wiring.reverse_source else "in both directions"
+    return f"Encoder: {_count(wiring.encoder_layers)} of {CELL_NAMES[wiring.cell]}, reads the source {direction}"
 
 
 def _title_decoder(wiring: Wiring) -> str:
-    order = ", makes the target from its end" if wiring.reverse_target else ""
+    order = ", produces the target from its end" if wiring.reverse_target else ""
     return f"Decoder, step t = 1, 2, ...: {_count(wiring.decoder_layers)} of {CELL_NAMES[wiring.cell]}{order}"
 
 
@@ -126,16 +128,16 @@ def _write_encoder(wiring: Wiring) -> list[Equation]:
     cell = CELL_NAMES[wiring.cell]
     for rank in range(1, wiring.encoder_layers + 1):
         layer = "" if wiring.encoder_layers == 1 else str(rank)
-        told = "x_s" if rank == 1 else f"h{rank - 1}_s"
+        fed = "x_s" if rank == 1 else f"h{rank - 1}_s"
         h, c = f"h{layer}", f"c{layer}"
         weights = ((width, units), (units, units))
         if directions == 1:
-            formula = f"{_states(wiring, h, c, 's')} = {cell}({told}; {_states(wiring, h, c, '(s-1)')})"
+            formula = f"{_states(wiring, h, c, 's')} = {cell}({fed}; {_states(wiring, h, c, '(s-1)')})"
             equations.append(Equation(formula, _map(width, units), weights, "starts from zeros"))
         else:
-            formula = f"{_states(wiring, h, c, 's')} = [{cell} forwards; {cell} backwards]({told})"
+            formula = f"{_states(wiring, h, c, 's')} = [{cell} forward; {cell} backward]({fed})"
             sizes = f"{width} -> {units} + {units}"
-            equations.append(Equation(formula, sizes, (*weights, *weights), "h_S: each one's last state"))
+            equations.append(Equation(formula, sizes, (*weights, *weights), "h_S: the last state of each"))
         width = size
     return equations
 
@@ -165,10 +167,10 @@ def _write_bridge(wiring: Wiring) -> list[Equation]:
 
 
 def _write_start(wiring: Wiring, rank: int) -> list[Equation]:
-    """Write how layer `rank`, from 1 below, starts: from the encoder layer that is as far from the top."""
+    """Write how decoder layer `rank`, from 1 at the bottom, starts: from the encoder layer as far from the top."""
     own = "" if wiring.decoder_layers == 1 else str(rank)
-    counterpart = wiring.encoder_layers - wiring.decoder_layers + rank
-    other = "" if wiring.encoder_layers == 1 else str(counterpart)
+    encoder_rank = wiring.encoder_layers - wiring.decoder_layers + rank
+    other = "" if wiring.encoder_layers == 1 else str(encoder_rank)
     equations = []
     for name, carried in zip("gm"[: len(wiring.state_names)], ("h", "c"), strict=False):
         state, final = f"{name}{own}_0", f"{carried}{other}_S"
@@ -197,28 +199,27 @@ def _write_step(wiring: Wiring) -> list[Equation]:
         inputs.append("k_t")
     elif wiring.input_feeding:
         inputs.append("v_(t-1)")
-    told = ""
+    fed = inputs[0] if inputs else ""
     if len(inputs) > 1:
         equations.append(Equation(f"u_t = [{'; '.join(inputs)}]", str(wiring.decoder_input_dim)))
-        told = "u_t"
-    elif inputs:
-        told = inputs[0]
-    equations += _write_layers(wiring, told)
+        fed = "u_t"
+    equations += _write_layers(wiring, fed)
     if wiring.attention == "multiplicative":
         equations += _write_multiplicative(wiring, f"g{top}_t")
     return equations
 
 
-def _write_layers(wiring: Wiring, told: str) -> list[Equation]:
+def _write_layers(wiring: Wiring, fed: str) -> list[Equation]:
+    """Write the decoder's layers, of which the first is fed `fed`; nothing where that is empty."""
     cell, units = CELL_NAMES[wiring.cell], wiring.decoder_dim
     equations = []
     for rank in range(1, wiring.decoder_layers + 1):
         layer = "" if wiring.decoder_layers == 1 else str(rank)
         width = wiring.decoder_input_dim if rank == 1 else units
         g, m = f"g{layer}", f"m{layer}"
-        seen = told if rank == 1 else f"g{rank - 1}_t"
-        formula = f"{_states(wiring, g, m, 't')} = {cell}({seen or 'no input'}; {_states(wiring, g, m, '(t-1)')})"
-        note = "" if seen else "the state alone makes the next"
+        source = fed if rank == 1 else f"g{rank - 1}_t"
+        formula = f"{_states(wiring, g, m, 't')} = {cell}({source or 'no input'}; {_states(wiring, g, m, '(t-1)')})"
+        note = "" if source else "computed from the state only"
         equations.append(Equation(formula, _map(width, units), ((width, units), (units, units)), note))
     return equations
 
@@ -255,7 +256,7 @@ def _write_output(wiring: Wiring) -> list[Equation]:
     if wiring.is_tokens:
         equations = [
             Equation(f"p_t = softmax(V {top} + b)", _map(units, size), weights),
-            Equation("y_t = the most probable symbol", note="or as decoding says"),
+            Equation("y_t = the most probable symbol", note="or the one that the decoding strategy chooses"),
         ]
     elif wiring.has_head:
         equations = [Equation(f"y_t = V {top} + b", _map(units, size), weights)]
@@ -264,7 +265,7 @@ def _write_output(wiring: Wiring) -> list[Equation]:
     if wiring.learns_stop_probability:
         equations.append(Equation(f"q_t = sigmoid(r . {top} + b)", _map(units, 1), ((units, 1),), "stop probability"))
     if wiring.dropout:
-        drops = f"In training a share of {wiring.dropout:g} of every layer's input, and of the output's, is dropped."
+        drops = f"Training drops a share of {wiring.dropout:g} of the input of every layer and of the output layer."
         equations.append(Equation(drops))
     return equations
 
@@ -279,7 +280,7 @@ def _write_feedback(wiring: Wiring) -> list[Equation]:
     first = "y_0 = the start symbol" if wiring.is_tokens else "y_0 = 0"
     own = "its own y_(t-1)"
     if wiring.feedback == "none":
-        return [Equation("None: no step is told what came out before, neither in training nor when decoding.")]
+        return [Equation("None: no step is fed a previous output, neither in training nor when decoding.")]
     coin = "for each step" if wiring.sampling_unit == "step" else "once for each sequence"
     training = {
         "teacher": "the true y_(t-1)",

@@ -1,4 +1,4 @@
-"""A model's wiring as a picture: the encoder over its source, the decoder over three steps, and all between them."""
+"""Draw a model's wiring as a figure: the encoder over its source, three steps of the decoder, and their connections."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class _Levels(NamedTuple):
     """Heights above the cells, which stand at 0.
 
     Args:
-        vector: of the attentional vector.
-        memory: of the line along which the encoder's outputs come.
-        head: of the output layer.
-        output: of the outputs.
+        vector: Height of the attentional vector.
+        memory: Height of the line along which the encoder's outputs come.
+        head: Height of the output layer.
+        output: Height of the outputs.
     """
 
     vector: float
@@ -45,11 +45,11 @@ class _Levels(NamedTuple):
 
 @styled
 def plot_wiring(wiring: Wiring, *, title: str | None = None) -> Figure:
-    """Draw a wiring: conditioning, initial state, feedback, attention, output and end, each in its colour.
+    """Draw a wiring: conditioning, initial state, feedback, attention, output and stop, each in its colour.
 
     Args:
-        wiring: of the model.
-        title: over the picture, such as the preset's name.
+        wiring: The wiring of the model.
+        title: Title of the figure, such as the preset's name.
     """
     levels = _place(wiring)
     bottom = _LATENT_LEVEL - 0.45 if wiring.repeats_latent else _INPUT_LEVEL - 0.55
@@ -83,7 +83,7 @@ def _place(wiring: Wiring) -> _Levels:
 def _draw_line(
     axes: Axes, points: Sequence[Point], color: str, *, style: Dashes = "-", arrow: bool = True, width: float = 1.6
 ) -> None:
-    """Draw a line through points, cut out of what it crosses but not of what it joins, with a head at its end."""
+    """Draw a line through points with an arrow head; a white margin separates it from lines that it crosses."""
     joined = [_move(points[0], points[1]), *points[1:-1], _move(points[-1], points[-2])]
     for places, shade, breadth, dashes in ((joined, "white", width + 2.4, "-"), (points, color, width, style)):
         axes.plot(*zip(*places, strict=True), color=shade, linewidth=breadth, linestyle=dashes, zorder=2)
@@ -99,7 +99,7 @@ def _move(point: Point, towards: Point, distance: float = 0.12) -> Point:
 
 
 def _draw_box(axes: Axes, centre: Point, texts: Sequence[str], color: str, *, layers: int = 1) -> None:
-    """Draw a recurrent cell, further layers as sheets behind it."""
+    """Draw a recurrent cell, with further layers as sheets behind it."""
     x, y = centre
     for sheet in range(min(layers, 4) - 1, -1, -1):
         shift = 0.075 * sheet
@@ -146,7 +146,7 @@ def _draw_start(axes: Axes, wiring: Wiring) -> None:
     first = _STEPS[0] - _HALF
     if wiring.starts_from_latent:
         _draw_line(axes, [(_SOURCE[-1] + _HALF, 0), (first, 0)], BLUE, width=2.4)
-        told = ", ".join(wiring.carried) if wiring.cell == "lstm" else "h"
+        carried = ", ".join(wiring.carried) if wiring.cell == "lstm" else "h"
         if wiring.bridge != "identity":
             middle = (_SOURCE[-1] + _STEPS[0]) / 2 + 0.2
             axes.text(
@@ -154,7 +154,7 @@ def _draw_start(axes: Axes, wiring: Wiring) -> None:
                 bbox={"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": BLUE},
             )  # fmt: skip
         before = 1.25 if wiring.bridge != "identity" else (_STEPS[0] - _SOURCE[-1]) / 2
-        axes.text(_SOURCE[-1] + before, 0.2, told, ha="center", va="center", fontsize=8, color=BLUE, zorder=5)
+        axes.text(_SOURCE[-1] + before, 0.2, carried, ha="center", va="center", fontsize=8, color=BLUE, zorder=5)
     else:
         _draw_line(axes, [(first - 0.55, 0), (first, 0)], "#888888")
         axes.text(first - 0.68, 0, "0", ha="center", va="center", fontsize=9, color="#666666")
@@ -177,7 +177,7 @@ def _draw_latent(axes: Axes, wiring: Wiring) -> None:
 
 
 def _find_slot(wiring: Wiring, kind: str) -> float:
-    """Return how far from a cell's middle an input reaches it."""
+    """Return how far from the middle of a cell an input arrives."""
     kinds = [
         name
         for name, is_there in (
@@ -217,17 +217,17 @@ def _draw_step(axes: Axes, wiring: Wiring, levels: _Levels, number: int, place: 
 
 
 def _draw_feedback(axes: Axes, wiring: Wiring, levels: _Levels, number: int, place: float) -> None:
-    """Draw what a step is told of the last: into its cell, and where that comes from."""
+    """Draw the previous output as an input of a step, and where it comes from."""
     slot = place + _find_slot(wiring, "feedback")
-    told = f"$y_{number - 1}$" if number > 1 else ("start" if wiring.is_tokens else "0")
+    fed = f"$y_{number - 1}$" if number > 1 else ("start" if wiring.is_tokens else "0")
     _draw_line(axes, [(slot, _INPUT_LEVEL + _NODE), (slot, -_HEIGHT)], ORANGE)
-    _draw_node(axes, (slot, _INPUT_LEVEL), told, ORANGE)
+    _draw_node(axes, (slot, _INPUT_LEVEL), fed, ORANGE)
     if number == 1:
         return
     before = _STEPS[number - 2]
     beside = before + 1.12
     path = [(before + _NODE, levels.output), (beside, levels.output)]
-    if wiring.learns_stop_probability:  # which stands beside the output, so that the way leads over it
+    if wiring.learns_stop_probability:  # which stands beside the output, so the line leads over it
         over = levels.output + 0.4
         path = [(before, levels.output + _NODE), (before, over), (beside, over)]
     style: Dashes = "-" if wiring.feedback == "own" else ":"
@@ -271,7 +271,7 @@ def _draw_attention(axes: Axes, wiring: Wiring, levels: _Levels) -> None:
 
 
 def _draw_end(axes: Axes, wiring: Wiring, levels: _Levels) -> None:
-    """Draw how the length comes about."""
+    """Draw how the length is decided."""
     place, level = _END + 0.55, levels.output
     axes.text(_END - 0.55, level, "…", ha="center", va="center", fontsize=12, color=INK)
     if wiring.length == "stop":
@@ -297,30 +297,30 @@ def _write_legend(wiring: Wiring) -> list[_Entry]:
     if wiring.repeats_latent:
         entries.append(_Entry(GREEN, "-", "the latent z is an input of every step"))
     own = "its own when decoding"
-    told = {
+    feedback = {
         "teacher": f"the previous output: the true one in training, {own} (dotted)",
         "scheduled": f"the previous output: in training the true one or its own by a coin, {own} (dotted)",
         "own": "the previous output: its own, in training and when decoding",
     }
     if wiring.feedback == "none":
-        entries.append(_Entry(FAINT, "-", "no step is told what came out before"))
+        entries.append(_Entry(FAINT, "-", "no step is fed a previous output"))
     else:
-        entries.append(_Entry(ORANGE, "-", told[wiring.feedback]))
+        entries.append(_Entry(ORANGE, "-", feedback[wiring.feedback]))
     if wiring.attention == "additive":
-        asked = "attention, asked with the state before the step (dotted), gives the context k"
-        entries.append(_Entry(PINK, "-", asked))
+        additive = "attention, queried with the state before the step (dotted), gives the context k"
+        entries.append(_Entry(PINK, "-", additive))
     if wiring.attention == "multiplicative":
         fed = ", which is also an input of the next step" if wiring.input_feeding else ""
-        entries.append(_Entry(PINK, "-", f"attention, asked with the state after the step, gives the vector v{fed}"))
+        entries.append(_Entry(PINK, "-", f"attention, queried with the state after the step, gives the vector v{fed}"))
     sign = "probability q" if wiring.learns_stop_probability else "symbol"
     ends = {
-        "fixed": "a fixed number of steps; what is behind the end is learnt as padding",
+        "fixed": "a fixed number of steps; what follows the end is learnt as padding",
         "stop": f"a learnt end: the stop {sign}",
         "oracle": "no end is learnt",
     }
     entries.append(_Entry(RED, "-", ends[wiring.length]))
     if wiring.reverse_target:
-        entries.append(_Entry(INK, "-", "$y_1$ is the target's last step: it is made from its end"))
+        entries.append(_Entry(INK, "-", "$y_1$ is the target's last step: it is produced from its end"))
     return entries
 
 

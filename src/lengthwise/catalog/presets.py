@@ -19,9 +19,9 @@ class Preset:
     """A file of conf/model/.
 
     Args:
-        name: its stem, and the option `model.name`.
-        about: what it has of its source.
-        options: the model's options, as `model=NAME` composes them.
+        name: Its stem, and the option `model.name`.
+        about: What it has of its source.
+        options: The model's options, as `model=NAME` composes them.
     """
 
     name: str
@@ -39,10 +39,10 @@ def read_preset(name: str) -> Preset:
     """Read one preset.
 
     Args:
-        name: stem of a file of conf/model/.
+        name: Stem of a file of conf/model/.
 
     Raises:
-        ConfigError: the file cannot be read, or an option is missing or refused; names the file.
+        ConfigError: The file cannot be read, or an option is missing or refused; names the file.
     """
     path = conf_dir() / "model" / f"{name}.yaml"
     values = read_yaml(path)

@@ -1,4 +1,4 @@
-"""The models that can be chosen, for people: a table of all, and one of them in full."""
+"""Show the presets: a table of all, and one model in full."""
 
 from __future__ import annotations
 
@@ -31,18 +31,17 @@ class Row:
     """One model of the table; the texts are as they are shown.
 
     Args:
-        preset: its name.
-        conditioning: option `model.conditioning`.
-        feedback: option `model.feedback`.
-        length: option `model.length`.
-        cell: cell of encoder and decoder; `bi-` where the encoder reads both ways.
-        layers: of encoder and decoder.
-        carried: final states handed over.
-        reversed: what is read or made from its end.
-        attention: option `model.attention`, and whether it feeds its vector to the next step.
-        parameters: trainable ones.
-        title: whose model it is.
-        source: where it is described.
+        preset: Name of the preset.
+        conditioning: The option `model.conditioning`.
+        feedback: The option `model.feedback`.
+        length: The option `model.length`.
+        cell: Cell of encoder and decoder; `bi-` where the encoder reads in both directions.
+        layers: Layers of encoder and decoder.
+        carried: Final states that the encoder passes on.
+        reversed: Whether the source is read, or the target produced, from its end.
+        attention: The option `model.attention`, and whether it feeds its vector to the next step.
+        parameters: Number of trainable parameters.
+        title: Whose model it is.
     """
 
     preset: str
@@ -56,30 +55,29 @@ class Row:
     attention: str
     parameters: str
     title: str
-    source: str
 
 
 def tabulate_presets(presets: Sequence[Preset], latent_dim: int, spec: DataSpec) -> list[Row]:
     """Write a row for each preset.
 
     Args:
-        presets: the presets, in the order of the rows.
-        latent_dim: size of the latent, units.
-        spec: sizes of the data.
+        presets: The presets, in the order of the rows.
+        latent_dim: Size of the latent, units.
+        spec: Sizes of the data.
 
     Raises:
-        ConfigError: a preset's parameter budget cannot be met.
+        ConfigError: A preset's parameter budget cannot be met.
     """
     return [_write_row(preset, resolve_wiring(_fit(preset.options, spec), latent_dim, spec)) for preset in presets]
 
 
 def _fit(options: ModelOptions, spec: DataSpec) -> ModelOptions:
-    """Leave out embeddings where there are no symbols, as one would who uses the preset there."""
+    """Leave out embeddings where there are no symbols: with them the preset would be refused."""
     return replace(options, embedding_dim=None) if spec.kind == "features" else options
 
 
 def _write_row(preset: Preset, wiring: Wiring) -> Row:
-    turned = [name for name in ("source", "target") if getattr(wiring, f"reverse_{name}")]
+    backward = [name for name in ("source", "target") if getattr(wiring, f"reverse_{name}")]
     return Row(
         preset=preset.name,
         conditioning=wiring.conditioning.replace("_", " "),
@@ -88,20 +86,19 @@ def _write_row(preset: Preset, wiring: Wiring) -> Row:
         cell=f"{'bi-' if wiring.bidirectional else ''}{CELL_NAMES[wiring.cell]}",
         layers=f"{wiring.encoder_layers}+{wiring.decoder_layers}",
         carried=", ".join(wiring.carried),
-        reversed=", ".join(turned) or "-",
+        reversed=", ".join(backward) or "-",
         attention=f"{wiring.attention.replace('none', '-')}{', fed' if wiring.input_feeding else ''}",
         parameters=f"{count_parameters(wiring):,}",
         title=preset.about.title,
-        source=preset.about.source,
     )
 
 
 def describe_sizes(latent_dim: int, spec: DataSpec) -> str:
-    """Say what the numbers of parameters hold for.
+    """Describe the sizes that the numbers of parameters are for.
 
     Args:
-        latent_dim: size of the latent, units.
-        spec: sizes of the data.
+        latent_dim: Size of the latent, units.
+        spec: Sizes of the data.
     """
     what = "symbols" if spec.kind == "tokens" else "features"
     return f"latent_dim={latent_dim}, {spec.source_size} source and {spec.target_size} target {what}"
@@ -111,13 +108,13 @@ def describe_model(options: ModelOptions, wiring: Wiring, preset: Preset, *, wid
     """Write one model in full: what it is, its diagram, its equations, its parameters part by part.
 
     Args:
-        options: of the model.
-        wiring: of the model.
-        preset: that the options began with; its notes are shown where nothing has been changed.
-        width: of a line of text, in characters.
+        options: The options of the model.
+        wiring: The wiring of the model.
+        preset: The preset of that name; what it says about itself is shown if no option differs from it.
+        width: Characters of a line of text.
 
     Returns:
-        Lines; the diagram's have up to 118 characters whatever the width.
+        Lines; those of the diagram have up to 118 characters, whatever the width.
     """
     lines = textwrap.wrap(f"{preset.name}: {preset.about.title}", width)
     notes = _list_notes(preset.about)
@@ -130,7 +127,7 @@ def describe_model(options: ModelOptions, wiring: Wiring, preset: Preset, *, wid
     lines.append("")
     lines += [describe_sizes(wiring.latent_dim, wiring.spec), "", *draw_wiring(wiring), ""]
     lines += [*format_equations(write_equations(wiring)), "", "Parameters"]
-    parts = [*list_parameters(wiring), ("together", count_parameters(wiring))]
+    parts = [*list_parameters(wiring), ("total", count_parameters(wiring))]
     return lines + [f"  {part:<18}{number:>14,}" for part, number in parts]
 
 
@@ -150,16 +147,16 @@ def print_presets(rows: Sequence[Row], latent_dim: int, spec: DataSpec) -> None:
     """Print the table for a terminal, the sources below it.
 
     Args:
-        rows: of `tabulate_presets`.
-        latent_dim: size of the latent, units.
-        spec: sizes of the data.
+        rows: The result of `tabulate_presets`.
+        latent_dim: Size of the latent, units.
+        spec: Sizes of the data.
     """
-    columns = [name for name in Row.__slots__ if name not in ("title", "source")]
+    columns = [name for name in Row.__slots__ if name != "title"]
     table = Table(box=box.SIMPLE)
     for column in columns:
         is_number = column == "parameters"
-        whole = is_number or column in ("preset", "feedback")
-        table.add_column(column, justify="right" if is_number else "left", no_wrap=whole, overflow="fold")
+        stays_whole = is_number or column in ("preset", "feedback")
+        table.add_column(column, justify="right" if is_number else "left", no_wrap=stays_whole, overflow="fold")
     for row in rows:
         table.add_row(*(getattr(row, column) for column in columns))
     console = Console()
@@ -168,7 +165,7 @@ def print_presets(rows: Sequence[Row], latent_dim: int, spec: DataSpec) -> None:
     console.print(table)
     print(f"Layers of encoder and decoder; parameters with {describe_sizes(latent_dim, spec)}.\n")
     for row in rows:
-        print(f"{row.preset:<29} {row.title}; {row.source}")
+        print(f"{row.preset:<29} {row.title}")
     print("\n`lengthwise models PRESET` shows one in full: its wiring, equations and parameters.")
 
 
@@ -176,7 +173,7 @@ def format_markdown(rows: Sequence[Row]) -> list[str]:
     """Write the table as Markdown.
 
     Args:
-        rows: of `tabulate_presets`.
+        rows: The result of `tabulate_presets`.
 
     Returns:
         Lines.

@@ -27,13 +27,13 @@ class PresetAbout:
     """What a preset of conf/model/ has of its source.
 
     Args:
-        title: authors, year and name of the model, in a few words.
-        source: where it is described.
-        taken: what of the source the preset has.
-        not_taken: what of the source it lacks.
-        widths: the source's widths, as options.
-        checked: what the wiring was compared with.
-        not_checked: what it could not be compared with.
+        title: Authors, year and name of the model, in a few words.
+        source: Where it is described.
+        taken: What of the source the preset has.
+        not_taken: What of the source it lacks.
+        widths: The source's widths, as options.
+        checked: What the wiring was compared with.
+        not_checked: What it could not be compared with.
     """
 
     title: str
@@ -50,12 +50,12 @@ class StudyAbout:
     """What a study of conf/experiment/ asks, and what to expect of it.
 
     Args:
-        question: what it asks.
-        command: the whole command, FILE for a file of the user's.
-        runs: how many runs there are, of what.
-        minutes: about how long it takes on two cores.
-        expected: the result that was published or is to be expected.
-        differences: what departs from the source.
+        question: What it asks.
+        command: The whole command, FILE for a file of the user's.
+        runs: How many runs there are, of what.
+        minutes: About how long it takes on two cores.
+        expected: The result that was published or is to be expected.
+        differences: What departs from the source.
     """
 
     question: str
@@ -73,13 +73,13 @@ def read_study_about(study: str) -> StudyAbout | None:
     """Read what the overlay of a study says about itself.
 
     Args:
-        study: its name, the stem of a file of conf/experiment/.
+        study: Its name, the stem of a file of conf/experiment/.
 
     Returns:
         None where there is no overlay of that name.
 
     Raises:
-        ConfigError: the overlay cannot be read, or its mapping `about` is not whole.
+        ConfigError: The overlay cannot be read, or its mapping `about` is not whole.
     """
     path = conf_dir() / "experiment" / f"{study}.yaml"
     return take_about(StudyAbout, read_yaml(path), path=path) if path.is_file() else None
@@ -89,9 +89,9 @@ def take_about(kind: type[About], values: dict[str, Any], *, path: Path) -> Abou
     """Take what a file says about itself out of its values.
 
     Args:
-        kind: what kind of file it is.
-        values: of the file; `about` is removed.
-        path: the file, for errors.
+        kind: What kind of file it is.
+        values: Of the file; `about` is removed.
+        path: The file, for errors.
 
     Raises:
         ConfigError: `about` is missing or not whole, holds a key that is unknown, or a value of the wrong type.

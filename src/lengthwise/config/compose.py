@@ -19,10 +19,10 @@ def compose_options(overrides: Sequence[str]) -> RunOptions:
     """Compose options outside the Hydra application, for commands that need to know where runs are.
 
     Args:
-        overrides: as on the command line, such as `output_dir=DIR`.
+        overrides: As on the command line, such as `output_dir=DIR`.
 
     Raises:
-        ConfigError: an override is refused.
+        ConfigError: An override is refused.
     """
     try:
         check_overrides(overrides)
@@ -35,17 +35,17 @@ def change_decoding(options: RunOptions, overrides: Sequence[str]) -> RunOptions
     """Return the options of a run with another decoding; all else stays as the run has stored it.
 
     Args:
-        options: of the run.
-        overrides: as on the command line, such as `decoding=beam` or `decoding.length=oracle`. A strategy that is
+        options: Of the run.
+        overrides: As on the command line, such as `decoding=beam` or `decoding.length=oracle`. A strategy that is
             chosen brings the values of its file in conf/decoding/; without one the run's own are changed.
 
     Raises:
-        ConfigError: an override is refused, or is not one of the decoding.
+        ConfigError: An override is refused, or is not one of the decoding.
     """
     for override in overrides:
         if re.match(r"\+*decoding[.=]", override) is None:
-            rule = "cannot be changed here: the run's weights, data and options are what they are"
-            remedy = "Change the decoding alone: decoding=NAME or decoding.OPTION=VALUE"
+            rule = "cannot be changed here: the run's weights, data and other options stay as they are"
+            remedy = "Change only the decoding: decoding=NAME or decoding.OPTION=VALUE"
             raise ConfigError(override.partition("=")[0], rule, received=None, remedy=remedy)
     stored = asdict(options.decoding)
     if not any(override.startswith("decoding=") for override in overrides):

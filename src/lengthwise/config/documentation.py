@@ -1,4 +1,4 @@
-"""Every option with its type, range and meaning, and the search for a name that was meant."""
+"""Describe every option with its type, range and meaning, and find the name that a misspelt one probably means."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class OptionDescription:
     """One option as the user knows it.
 
     Args:
-        name: dotted name, such as `model.feedback`.
-        type_text: what may be given, such as `a whole number or auto`.
-        range_text: range or shape in words, unit included; empty where there is none.
-        unit: unit of a number; empty where there is none.
-        meaning: what it does.
-        section: the choice it belongs to, such as `dataset=digits`; empty for the study's axes.
-        section_meaning: what that choice is.
+        name: Dotted name, such as `model.feedback`.
+        type_text: What may be given, such as `a whole number or auto`.
+        range_text: Range or shape in words, unit included; empty where there is none.
+        unit: Unit of a number; empty where there is none.
+        meaning: What it does.
+        section: The choice it belongs to, such as `dataset=digits`; empty for the study's axes.
+        section_meaning: What that choice is.
     """
 
     name: str
@@ -75,7 +75,7 @@ def find_options(word: str) -> list[OptionDescription]:
     """Find the options whose name, section or meaning holds a word; all for an empty one.
 
     Args:
-        word: part of a name or of a text, upper or lower case.
+        word: Part of a name or of a text, upper or lower case.
     """
     sought = word.lower()
     named = [o for o in describe_options() if sought in o.name.lower() or sought in o.section.lower()]
@@ -86,12 +86,12 @@ def find_nearest(name: str, candidates: Iterable[str]) -> str | None:
     """Find the name that was probably meant.
 
     Args:
-        name: what was written, dotted or not.
-        candidates: names that exist, dotted or not.
+        name: What was written, dotted or not.
+        candidates: Names that exist, dotted or not.
 
     Returns:
-        The candidate that ends in the same word (`epochs`: `training.epochs`), else the one spelt most alike, else
-        None.
+        The candidate that ends in the same word (`epochs`: `training.epochs`), else the one
+        with the most similar spelling, else None.
     """
     known = list(dict.fromkeys(candidates))
     leaf = name.rpartition(".")[2]
@@ -108,11 +108,11 @@ def suggest(name: str, candidates: Iterable[str]) -> str:
     """Write the remedy for a name that does not exist, as the beginning of a sentence's list of remedies.
 
     Args:
-        name: what was written.
-        candidates: names that exist.
+        name: What was written.
+        candidates: Names that exist.
 
     Returns:
-        `Did you mean X? `, or an empty text where nothing is alike.
+        `Did you mean X? `, or an empty text where no name is similar.
     """
     nearest = find_nearest(name, candidates)
     return f"Did you mean {nearest}? " if nearest is not None else ""

@@ -1,4 +1,4 @@
-"""What the types of `options.py` say about each field: its kind, range, choices and documentation."""
+"""Read from the types of `options.py` what each field allows: its kind, range, choices and documentation."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Field:
     """One field of an options class, read from its type and from the text under it.
 
     Args:
-        name: name of the field, without its section's.
-        meaning: its documentation as one line.
+        name: Name of the field, without its section's.
+        meaning: Its documentation as one line.
         kind: `int`, `float`, `bool` or `str`; None where only `words` or `sections` are allowed.
-        between: range of a number.
-        pattern: what a text must match.
-        path: mark of a text that names a file.
-        words: words allowed beside or in the place of `kind`.
-        nullable: whether null is allowed.
-        sections: the options classes of a nested section, of which the option `name` picks one; empty elsewhere.
+        between: Range of a number.
+        pattern: What a text must match.
+        path: Words for a text that names a file.
+        words: Words allowed beside or instead of `kind`.
+        nullable: Whether null is allowed.
+        sections: The options classes of a nested section, of which the option `name` picks one; empty elsewhere.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Field:
 
     @property
     def demand(self) -> str:
-        """What the field demands of a value, as the end of `must be ...`."""
+        """What a value must be, as the end of `must be ...`."""
         kind = KINDS[self.kind] if self.kind is not None else None
         if kind is not None and self.range_text:
             joint = " " if self.between is not None else ": "
@@ -75,7 +75,7 @@ def describe_range(between: Between) -> str:
     """Put a range in words.
 
     Args:
-        between: the range.
+        between: The range.
 
     Returns:
         Such as `from 1 to 65536 units` or `above 0 and below 1 share of the examples`.
@@ -93,7 +93,7 @@ def read_fields(section: type) -> tuple[Field, ...]:
     """Read the fields of an options class.
 
     Args:
-        section: a dataclass of `options.py`.
+        section: A dataclass of `options.py`.
 
     Returns:
         Its fields in order.
@@ -138,7 +138,7 @@ def find_variants(field: Field) -> dict[str, type]:
     """Return which class each value of a section's option `name` picks.
 
     Args:
-        field: a field with sections.
+        field: A field with sections.
 
     Returns:
         Class by name; empty for a section of one class whose name is free, such as a model preset's.

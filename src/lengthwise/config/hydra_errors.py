@@ -18,8 +18,8 @@ def explain_error(error: Exception, overrides: Sequence[str]) -> ConfigError:
     """Turn an error of Hydra's composition into a ConfigError.
 
     Args:
-        error: what Hydra, OmegaConf or the YAML reader raised before any job began.
-        overrides: the overrides of the command, to find which of them is meant.
+        error: What Hydra, OmegaConf or the YAML reader raised before any job began.
+        overrides: The overrides of the command, to find which of them is meant.
 
     Returns:
         One error that names the option, the rule, what was received and what to do.

@@ -59,8 +59,8 @@ def make_search_path(directory: Path, *, extra: Path | None = None) -> ConfigSea
     """Return where files are looked for.
 
     Args:
-        directory: of the primary configuration.
-        extra: a further directory of the user's; the files of `directory` come first.
+        directory: Of the primary configuration.
+        extra: A further directory of the user's; the files of `directory` come first.
     """
     version.setbase(_HYDRA_VERSION)
     search_path = create_config_search_path(str(directory.resolve()))
@@ -74,7 +74,7 @@ def compose_raw(overrides: Sequence[str]) -> DictConfig:
     """Compose the shipped configuration under some overrides, for a single run.
 
     Args:
-        overrides: as on the command line, already checked.
+        overrides: As on the command line, already checked.
 
     Returns:
         The composed configuration with Hydra's own part.
@@ -102,7 +102,7 @@ class CheckedLoader(ConfigLoaderImpl):
     """Composes as Hydra does, from files that pass the checks.
 
     Args:
-        search_path: of `make_search_path`.
+        search_path: Of `make_search_path`.
     """
 
     def __init__(self, search_path: ConfigSearchPath) -> None:
@@ -200,8 +200,8 @@ def _check_file(values: object, file: str) -> None:
     """Refuse what a file sets of Hydra beyond the parts that may be set, and any name of code.
 
     Args:
-        values: what the file holds, at its place in the configuration.
-        file: its path.
+        values: What the file holds, at its place in the configuration.
+        file: Its path.
     """
     if not isinstance(values, Mapping):
         return
@@ -240,9 +240,9 @@ def _check_plugin(composed: DictConfig, plugin: str, allowed: frozenset[str]) ->
     """Refuse a launcher or a sweeper of another class, and code among its options.
 
     Args:
-        composed: the whole configuration; references are replaced, since Hydra does so before it instantiates.
+        composed: The whole configuration; references are replaced, since Hydra does so before it instantiates.
         plugin: `launcher` or `sweeper`.
-        allowed: the classes.
+        allowed: The classes.
     """
     name = f"hydra.{plugin}"
     values = OmegaConf.to_container(composed.hydra, resolve=False)

@@ -1,7 +1,7 @@
 """Every option of Lengthwise: its name, type, unit, range and meaning.
 
-Values live in `conf/`, never here: no field has a default. The string under a field is its documentation; it is what
-`lengthwise options` prints and what a refusal quotes. Whether options make sense together is decided in `rules.py`.
+Values live in `conf/`, never here: no field has a default. The string under a field is its documentation, which
+`lengthwise options` prints. Whether options make sense together is decided in `rules.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CONFIG_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Range of a number, both ends included unless said to be open."""
+    """Range of a number; both ends are included unless marked open."""
 
     low: float
     high: float
@@ -58,11 +58,11 @@ class ModelOptions:
     """How the encoder's latent reaches the decoder: as the input of every step, as its initial state, or both."""
 
     feedback: Literal["none", "teacher", "scheduled", "own"]
-    """What the decoder is told of its previous output while training: nothing, the true one, a mix of the true one and
-    its own, or its own. When decoding, all but `none` are told their own."""
+    """What the decoder is fed as its previous output in training: nothing, the true output, a mix of the true output
+    and its own, or its own. When decoding, all but `none` feed back its own."""
 
     length: Literal["fixed", "stop", "oracle"]
-    """How the length comes about: always `timesteps` steps with padding learnt as a symbol; a learnt stop (a symbol for
+    """How the length is decided: always `timesteps` steps, with padding learnt as a symbol; a learnt stop (a symbol for
     tokens, a stop probability for features); or no end signal at all, so that the length must be given."""
 
     carry: Literal["h", "hc"]
@@ -81,7 +81,7 @@ class ModelOptions:
     """Width of the decoder; `auto`: that of the output where there is no head, else `latent_dim`."""
 
     bidirectional: bool
-    """Whether the encoder reads both ways, each with half of `latent_dim`."""
+    """Whether the encoder reads in both directions, each with half of `latent_dim`."""
 
     embedding_dim: Annotated[int, Between(1, 65_536, "units")] | None
     """Size of the symbols' embeddings; null feeds one-hot vectors, as both reference models do."""
@@ -95,14 +95,14 @@ class ModelOptions:
     where the widths agree, else linear."""
 
     dropout: Annotated[float, Between(0, 1, "share of the units", high_open=True)]
-    """Share of the units dropped in training: of each layer's input and of the head's."""
+    """Share of the units that training drops from each layer's input and from the head's input."""
 
     reverse_source: bool
     """Whether the encoder reads the source from its end (Sutskever et al. 2014, section 3.3)."""
 
     reverse_target: bool
-    """Whether the decoder makes the target from its end (Srivastava et al. 2015; Malhotra et al. 2016); decoded
-    sequences are turned round before they are scored or shown."""
+    """Whether the decoder produces the target from its end (Srivastava et al. 2015; Malhotra et al. 2016); decoded
+    sequences are reversed again before they are scored or shown."""
 
     attention: Literal["none", "additive", "multiplicative"]
     """Attention of the decoder over the encoder's outputs: none, additive before the step (Bahdanau et al. 2015), or
@@ -112,23 +112,23 @@ class ModelOptions:
     """Whether the attentional vector of a step is also the input of the next (Luong et al. 2015, section 3.3)."""
 
     sampling_rate: Annotated[float, Between(0, 1, "probability")] | None
-    """With `feedback=scheduled`: the final probability that a step is told the model's own output."""
+    """With `feedback=scheduled`: the final probability that a step is fed the model's own output."""
 
     sampling_unit: Literal["step", "sequence"] | None
-    """With `feedback=scheduled`: whether the coin is tossed for each step or once for each sequence."""
+    """With `feedback=scheduled`: whether the choice is drawn for each step, or once for each sequence."""
 
     sampling_schedule: Literal["constant", "linear", "inverse_sigmoid"] | None
     """With `feedback=scheduled`: how the probability grows to `sampling_rate` (Bengio et al. 2015, section 2.4)."""
 
     sampling_ramp: Annotated[int, Between(1, 100_000_000, "epochs or batches")] | None
-    """With `feedback=scheduled` and a schedule that grows: after how many `sampling_ramp_unit` the rate is reached."""
+    """With `feedback=scheduled` and a schedule that grows: how many epochs or batches it takes to reach the rate."""
 
     sampling_ramp_unit: Literal["epoch", "batch"] | None
-    """With `feedback=scheduled` and a schedule that grows: whether the rate moves by the epoch or by the batch."""
+    """With `feedback=scheduled` and a schedule that grows: whether the rate changes each epoch or each batch."""
 
     parameter_budget: Annotated[int, Between(1, 10_000_000_000, "parameters")] | None
-    """Number of trainable parameters to reach within 2 % by choosing the width of encoder and decoder, in the place of
-    `latent_dim`; null leaves the width as given."""
+    """Number of trainable parameters to reach within 2 % by choosing the width of encoder and decoder, instead of
+    `latent_dim`; null: the width is as given."""
 
 
 DIGITS_ROWS = 8
@@ -149,7 +149,7 @@ class DigitsOptions:
     """Share of the images held out for the test."""
 
     seed: Seed
-    """Seed of the split; apart from the run's seed, so that runs of several seeds see the same data."""
+    """Seed of the split; separate from the run's seed, so that runs with several seeds see the same data."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,7 +171,7 @@ class ScanOptions:
     """Name of the dataset."""
 
     split: Literal["simple", "length", "addprim_jump", "addprim_turn_left"]
-    """Which of the paper's splits: random, by output length, or a primitive seen (nearly) alone."""
+    """Which of the paper's splits: random, by output length, or with a primitive seen (almost) only by itself."""
 
     length_cut: Annotated[int, Between(1, 47, "actions")] | None
     """With `split=length`: the longest output trained on; null: 22, as in the paper (Newman et al. 2020 use more)."""
@@ -212,7 +212,7 @@ class SymbolTaskOptions:
     """Validation examples."""
 
     num_test: Count
-    """Examples of `test` and of `longer`, each."""
+    """Examples of `test`, and as many of `longer`."""
 
     seed: Seed
     """Seed of the sequences."""
@@ -238,7 +238,7 @@ class AdditionOptions:
     """Validation examples."""
 
     num_test: Count
-    """Examples of `test` and of `longer`, each."""
+    """Examples of `test`, and as many of `longer`."""
 
     seed: Seed
     """Seed of the sums."""
@@ -258,7 +258,7 @@ class PairsOptions:
     """What a symbol is: a character, or a word between spaces."""
 
     max_examples: Count | None
-    """Read only so many pairs from the top; null: all."""
+    """Pairs to read, from the top of the file; null: all."""
 
     validation_fraction: Fraction
     """Share of the pairs held out for validation."""
@@ -284,13 +284,13 @@ class SeriesOptions:
     """Steps from the start of a window to the start of the next."""
 
     scaling: Literal["minmax", "standard"]
-    """How a feature is scaled, by its training windows alone: to 0..1, or to mean 0 and deviation 1."""
+    """How a feature is scaled, fitted on the training windows only: to 0..1, or to mean 0 and deviation 1."""
 
     validation_fraction: Fraction
-    """Share of the windows, after those of training in time, held out for validation."""
+    """Share of the windows held out for validation; in time they follow those of training."""
 
     test_fraction: Fraction
-    """Share of the windows, the last in time, held out for the test."""
+    """Share of the windows held out for the test; they are the last in time."""
 
 
 DatasetOptions = (
@@ -306,20 +306,20 @@ class TrainingOptions:
     """Name of the preset, the stem of its file in conf/training/."""
 
     optimizer: Literal["adam", "adamw", "rmsprop", "sgd"]
-    """Optimiser, with Keras' defaults but for what is set here."""
+    """Optimiser, with Keras' defaults except for what is set here."""
 
     learning_rate: Annotated[float, Between(0, 10, "per step", low_open=True)]
-    """Learning rate, the highest where a schedule moves it."""
+    """Learning rate; with a schedule, its highest value."""
 
     schedule: Literal["constant", "cosine", "plateau"]
-    """Course of the learning rate: constant, down a half cosine to 0 at the last epoch, or divided by
-    `plateau_divisor` when validation loss stands still."""
+    """How the learning rate changes: not at all, along half a cosine down to 0 at the last epoch, or divided by
+    `plateau_divisor` when the validation loss stops improving."""
 
     plateau_divisor: Annotated[float, Between(1, 1_000, "times", low_open=True)] | None
     """With `schedule=plateau`: what the rate is divided by."""
 
     plateau_patience: Annotated[int, Between(1, 100_000, "epochs")] | None
-    """With `schedule=plateau`: epochs without a better validation loss before it is."""
+    """With `schedule=plateau`: epochs without a better validation loss before the rate is divided."""
 
     clip_norm: Annotated[float, Between(0, 1_000_000, "norm", low_open=True)] | None
     """Largest norm of all gradients together, to which they are scaled down (Pascanu et al. 2013); null: no limit."""
@@ -331,24 +331,24 @@ class TrainingOptions:
     """Passes over the training split."""
 
     batches_per_epoch: Annotated[int, Between(1, 100_000_000, "batches")] | None
-    """Batches of an epoch; null: the whole training split. Fewer: a part of it, another in each epoch."""
+    """Batches of an epoch; null: the whole training split. With fewer, each epoch uses another part of it."""
 
     max_examples: Count | None
-    """Use only so many training examples, from the front of the split; null: all."""
+    """Training examples to use, from the front of the split; null: all."""
 
     early_stopping_patience: Annotated[int, Between(1, 1_000_000, "epochs")] | None
     """Epochs without a better validation loss before training ends; null: never. The best weights are kept either
     way."""
 
     precision: Literal["float32", "float64", "mixed_bfloat16", "mixed_float16"]
-    """Numbers the model computes with; the mixed ones keep the weights in float32."""
+    """Floating-point precision of the computation; the mixed ones keep the weights in float32."""
 
     num_threads: Annotated[int, Between(0, 1_024, "threads")]
     """Threads of TensorFlow; 0: one for each core."""
 
     checkpoint_seconds: Annotated[float, Between(0, 86_400, "seconds")]
-    """Least time between two checkpoints, which are written after an epoch; 0: after each. What a killed run has lost
-    when it is resumed: so many seconds and a part of an epoch."""
+    """Shortest time between two checkpoints, which are written at the end of an epoch; 0: after every epoch. A killed
+    run loses at most this time and a part of an epoch when it is resumed."""
 
     score_train: bool
     """Whether the training split is decoded and scored too."""
@@ -360,14 +360,14 @@ DecodingBatch = Annotated[int, Between(1, 1_048_576, "examples")]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GreedyOptions:
-    """The most probable symbol at each step; on features, whatever the step makes."""
+    """The most probable symbol at each step; on features, the step's output."""
 
     name: Literal["greedy"]
     """Name of the strategy."""
 
     length: LengthRule
-    """Length rule: as the model was trained; the true length (stop forbidden until it, then cut; Lake and Baroni 2018);
-    or always `timesteps` steps, stop forbidden."""
+    """Length rule. `model`: as the model was trained. `oracle`: the true length; stopping earlier is forbidden, what
+    follows is cut (Lake and Baroni 2018). `max`: always `timesteps` steps; stopping is forbidden."""
 
     batch_size: DecodingBatch
     """Examples decoded together; changes speed and memory, not results."""
@@ -390,14 +390,14 @@ class SampleOptions:
     """What the scores are divided by: below 1 the probable symbols become more so, above 1 less."""
 
     top_k: Annotated[int, Between(1, 1_000_000, "symbols")] | None
-    """Draw among so many most probable symbols only; null: among all."""
+    """Draw only among this many most probable symbols; null: among all."""
 
     top_p: Annotated[float, Between(0, 1, "probability", low_open=True, high_open=True)] | None
-    """Draw among the fewest most probable symbols only that have this probability together (Holtzman et al. 2020),
+    """Draw only among the fewest most probable symbols that have this probability together (Holtzman et al. 2020),
     after `top_k` where both are given; null: among all."""
 
     seed: Seed
-    """Seed of the draws. A row's depend on it and on the row's number in the input alone, not on the batch."""
+    """Seed of the draws. Those of a row depend only on it and on the row's number in the input, not on the batch."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -414,7 +414,7 @@ class BeamOptions:
     """Examples decoded together, each with `width` hypotheses; changes speed and memory, not results."""
 
     width: Annotated[int, Between(1, 4_096, "hypotheses")]
-    """Unfinished sequences that are followed at a time; 1 is greedy decoding."""
+    """Unfinished sequences that are kept at each step; 1 is greedy decoding."""
 
     length_penalty: Annotated[float, Between(0, 100, "exponent")]
     """Exponent a of the length penalty of Wu et al. 2016, equation 14: sequences are ranked by log P / ((5 + n) / 6)^a
@@ -438,12 +438,12 @@ class MlflowOptions:
     than four writers: the address of an MLflow server."""
 
     timeout_seconds: Annotated[float, Between(0, 3_600, "seconds", low_open=True)]
-    """Longest that the end of a run waits for MLflow; what is missing then, `lengthwise sync` brings later."""
+    """Longest time that the end of a run waits for MLflow; `lengthwise sync` sends later what is missing then."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DirectoryOptions:
-    """Runs are kept in their directories alone."""
+    """Runs are kept in their directories only."""
 
     name: Literal["directory"]
     """Name of the kind of tracking."""
@@ -478,7 +478,7 @@ class RunOptions:
     resume: (
         Annotated[str, FilePath("a run: its id, its name or the beginning of one, its directory, or `latest`")] | None
     )
-    """Run to go on with, from its last checkpoint and with its own configuration; null: a new one."""
+    """Run to resume, from its last checkpoint and with its own configuration; null: a new run."""
 
     model: ModelOptions
     """The model: a preset of conf/model/."""
@@ -504,26 +504,26 @@ class LocalLauncherOptions:
     """How the jobs of a sweep share this machine."""
 
     num_workers: Annotated[int, Between(1, 1_024, "processes")] | Literal["auto"]
-    """Processes that run jobs side by side, the cores divided among them; `auto`: one for each core, no more than there
-    are jobs."""
+    """Processes that run jobs at the same time, the cores divided among them; `auto`: one for each core, but no more
+    than there are jobs."""
 
     max_jobs_per_worker: Annotated[int, Between(1, 1_000_000, "jobs")]
-    """Jobs after which a process is replaced by a fresh one, which returns what memory has been lost."""
+    """Jobs after which a process is replaced by a fresh one, which frees the memory that it has lost."""
 
     max_memory_mb: Annotated[float, Between(1, 100_000_000, "MB")] | None
-    """Memory of a process beyond which its next job is left to a fresh one; null: memory is not looked at."""
+    """Memory of a process above which it is replaced by a fresh one before its next job; null: no limit."""
 
     timeout_minutes: Annotated[float, Between(0, 1_000_000, "minutes", low_open=True)] | None
-    """Longest that a job may take before it is stopped and counted as failed; null: as long as it needs."""
+    """Longest time that a job may take before it is stopped and counted as failed; null: no limit."""
 
     retries: Annotated[int, Between(0, 100, "times")]
-    """How often a job is started again, from its last checkpoint, whose process died or ran out of time. One that
-    raised an exception is not: it would raise it again."""
+    """How often a job whose process died or ran out of time is started again, from its last checkpoint. A job that
+    raised an exception is not started again: it would raise it again."""
 
     finished: Finished
-    """What becomes of jobs that an earlier sweep of the study has finished with the same options, data and version of
-    this package. `skip`: they are not run again, and interrupted ones go on from their checkpoints. `repeat`: all are
-    run anew, in a new sweep."""
+    """What happens to jobs that an earlier sweep of the study finished with the same options, data and version of this
+    package. `skip`: they are not run again, and interrupted ones are resumed from their checkpoints. `repeat`: all are
+    run from scratch, in a new sweep."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -531,10 +531,10 @@ class RayLauncherOptions:
     """How the jobs of a sweep are given to a Ray cluster; extra `ray`."""
 
     address: Annotated[str, Pattern(r"\S+", "`auto`, or a cluster's address such as HOST:6379")]
-    """Cluster to use; `auto`: the one that this machine belongs to. None is started."""
+    """Cluster to use; `auto`: the one that this machine belongs to. No cluster is started."""
 
     num_workers: Annotated[int, Between(1, 100_000, "jobs")] | Literal["auto"]
-    """Jobs side by side; `auto`: as many as the cluster has cores for."""
+    """Jobs at the same time; `auto`: as many as the cluster has cores for."""
 
     cores: Annotated[int, Between(1, 1_024, "cores")]
     """Cores of each job."""
@@ -554,7 +554,7 @@ class SlurmLauncherOptions:
     """How the jobs of a sweep are given to Slurm, each as a job of its own; extra `slurm`."""
 
     cluster: Literal["slurm", "local"]
-    """Where jobs run; `local`: as processes of this machine, to try the rest out."""
+    """Where jobs run; `local`: as processes of this machine, to try the other options without Slurm."""
 
     folder: Annotated[str, FilePath("a directory that every host sees; relative: to the project's root")]
     """Where the jobs' descriptions and Slurm's own logs are kept."""
@@ -569,7 +569,7 @@ class SlurmLauncherOptions:
     """Memory of each job."""
 
     timeout_minutes: Annotated[float, Between(0, 1_000_000, "minutes", low_open=True)]
-    """Longest that a job may take before it is stopped and counted as failed."""
+    """Longest time that a job may take before it is stopped and counted as failed."""
 
     partition: Name | None
     """Slurm's partition; null: its default."""
@@ -595,8 +595,8 @@ class OptunaSweeperOptions:
     """How values are chosen: by a tree-structured Parzen estimator (Bergstra et al. 2011) or at random."""
 
     sampler_seed: Seed
-    """Seed of the choice. Which trials have ended when one is chosen plays a part too: with several workers two
-    searches of one seed differ."""
+    """Seed of the sampler. Its choice also depends on which trials have ended by then: with several workers, two
+    searches with the same seed differ."""
 
     pruner: Literal["none", "median", "hyperband"]
     """Which trials are stopped early, judged by `metric` after each epoch: none; those worse than the median of the
@@ -606,11 +606,11 @@ class OptunaSweeperOptions:
     """Epochs in which no trial is stopped early."""
 
     metric: Annotated[str, Pattern(r"[\w.-]+(/[\w.-]+)+", "a metric, such as val/loss")]
-    """Metric of the journal that the pruner looks at; smaller is better for a loss or an error, else greater."""
+    """Metric of the journal that the pruner looks at; lower is better for a loss or an error, else higher."""
 
     direction: Literal["auto", "minimize", "maximize"]
-    """Whether the result of a job, the validation score of its primary metric, should be small or great; `auto`: small
-    for features (an error), great for tokens (exact matches)."""
+    """Whether the result of a job, the validation score of its primary metric, should be low or high; `auto`: low for
+    features (an error), high for tokens (exact matches)."""
 
 
 PLUGIN_OPTIONS: Mapping[type, str] = {
@@ -619,4 +619,4 @@ PLUGIN_OPTIONS: Mapping[type, str] = {
     SlurmLauncherOptions: "hydra/launcher=slurm",
     OptunaSweeperOptions: "hydra/sweeper=optuna",
 }
-"""The options of Hydra's plugins that are ours, and the choice that each belongs to."""
+"""The options of Lengthwise's Hydra plugins, and the choice that each belongs to."""

@@ -31,12 +31,12 @@ def check_overrides(overrides: Sequence[str]) -> None:
     """Refuse overrides that Hydra would accept but that must not or cannot take effect here.
 
     Args:
-        overrides: as on the command line, such as `model=repeat`.
+        overrides: As on the command line, such as `model=repeat`.
 
     Raises:
-        ConfigError: an override removes an option, names code to run, leaves the configuration's directory, or sets a
+        ConfigError: An override removes an option, names code to run, leaves the configuration's directory, or sets a
             part of Hydra that this program fixes.
-        hydra.errors.OverrideParseException: an override cannot be read.
+        hydra.errors.OverrideParseException: An override cannot be read.
     """
     groups = list_groups()
     for override in OverridesParser.create().parse_overrides(list(overrides)):
@@ -69,11 +69,11 @@ def check_given_once(overrides: Sequence[str]) -> None:
     """Refuse a command line that sets an option twice: only the last value would take effect.
 
     Args:
-        overrides: as on the command line.
+        overrides: As on the command line.
 
     Raises:
-        ConfigError: an option is set twice.
-        hydra.errors.OverrideParseException: an override cannot be read.
+        ConfigError: An option is set twice.
+        hydra.errors.OverrideParseException: An override cannot be read.
     """
     given: dict[str, str] = {}
     for override in OverridesParser.create().parse_overrides(list(overrides)):
@@ -139,7 +139,7 @@ def list_sweep_overrides(overrides: Sequence[str]) -> list[str]:
     """Return the overrides that have an effect only in a sweep: those of Hydra's launcher and sweeper.
 
     Args:
-        overrides: as on the command line, already checked.
+        overrides: As on the command line, already checked.
     """
     return [line for line in overrides if re.match(r"\+*hydra[./](launcher|sweeper)\b", line)]
 
@@ -153,7 +153,7 @@ def _names_code(value: object) -> bool:
 def _check_place(override: Override) -> None:
     group = override.key_or_group
     if override.package is not None and not group.startswith("hydra/"):
-        rule = f"cannot be placed elsewhere: the options of {group} are read from there alone"
+        rule = f"cannot be placed elsewhere: the options of {group} are read only from there"
         line = shorten(override.input_line or "")
         raise ConfigError(f"{group}@{override.package}", rule, received=line, remedy=f"Write {group}=NAME")
 
@@ -183,7 +183,7 @@ def shorten(text: str) -> str:
     """Write a text so that it can stand in a message: not too long, control characters as escapes.
 
     Args:
-        text: any, such as an override.
+        text: Any, such as an override.
     """
     shown = printable(text)
     return shown if len(shown) <= _LONGEST_DETAIL else f"{shown[:_LONGEST_DETAIL]}..."

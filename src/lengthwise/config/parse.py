@@ -1,4 +1,4 @@
-"""The one gate: whatever Hydra composed, or a run has stored, becomes typed options here or is refused."""
+"""The one gate: what Hydra composed or a run stored becomes typed options here, or is refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lengthwise.errors import ConfigError
 
 Scalar = str | int | float | bool | None
 RawConfig = DictConfig
-"""What Hydra composes; named here so that nobody else imports OmegaConf."""
+"""The type that Hydra composes, named here so that no other module needs OmegaConf."""
 
 Options = TypeVar("Options")
 
@@ -29,37 +29,37 @@ def parse_config(raw: DictConfig) -> RunOptions:
     """Turn what Hydra composed into the options of one run.
 
     Args:
-        raw: the composed configuration; Hydra's own part, where it is still there, is left aside.
+        raw: The composed configuration; Hydra's own part, if it has one, is ignored.
 
     Returns:
         The options, checked one by one and together.
 
     Raises:
-        ConfigError: an option is unknown, missing, of the wrong type, out of range, or means nothing beside another.
+        ConfigError: An option is unknown, missing, of the wrong type, out of range, or has no meaning beside another.
     """
     return _read_options(_resolve(drop_hydra(raw), prefix=""))
 
 
 def drop_hydra(raw: DictConfig) -> DictConfig:
-    """Return a copy without Hydra's own part, ten times as large as ours.
+    """Return a copy without Hydra's own part, which is ten times as large as the options.
 
     Args:
-        raw: the composed configuration.
+        raw: The composed configuration.
     """
     own = OmegaConf.masked_copy(raw, [str(key) for key in raw if key != "hydra"])
-    OmegaConf.set_struct(own, True)  # as Hydra's: a key that is not there cannot be set without a +
+    OmegaConf.set_struct(own, True)  # as in Hydra: a key that does not exist cannot be set without a +
     return own
 
 
 def parse_plugin(kind: type[Options], raw: DictConfig | dict[str, Any]) -> Options:
-    """Turn the options of a launcher or a sweeper of ours into their class.
+    """Turn the options of one of Lengthwise's launchers or sweepers into their class.
 
     Args:
-        kind: the class, one of `PLUGIN_OPTIONS`.
-        raw: the options by name.
+        kind: The class, one of `PLUGIN_OPTIONS`.
+        raw: The options by name.
 
     Raises:
-        ConfigError: as for `parse_config`.
+        ConfigError: As for `parse_config`.
     """
     prefix = PLUGIN_OPTIONS[kind].replace("/", ".").partition("=")[0]
     return read_section(kind, _resolve(OmegaConf.create(raw), prefix=prefix), prefix=prefix)
@@ -72,12 +72,12 @@ def parse_stored(text: str) -> RunOptions:
         text: YAML as `dump_options` wrote it.
 
     Raises:
-        ConfigError: the text is no YAML, or an option is refused as by `parse_config`.
+        ConfigError: The text is not YAML, or an option is refused as by `parse_config`.
     """
     check_yaml(text, name="the stored configuration")
     try:
         raw = OmegaConf.create(text)
-    except Exception as error:  # OmegaConf lets every kind of YAML error through
+    except Exception as error:  # YAML's errors are of many types
         raise ConfigError(
             "the stored configuration",
             "must be YAML",
@@ -120,11 +120,11 @@ def refuse_resolvers(value: object, *, name: str) -> None:
     """Refuse values that would call a resolver, which reads the environment or computes.
 
     Args:
-        value: plain values, references not replaced.
-        name: dotted name of the value.
+        value: Plain values, references not replaced.
+        name: Dotted name of the value.
 
     Raises:
-        ConfigError: a text holds a resolver.
+        ConfigError: A text holds a resolver.
     """
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -142,14 +142,14 @@ def refuse_resolvers(value: object, *, name: str) -> None:
 
 
 def replace_decoding(options: RunOptions, raw: DictConfig) -> RunOptions:
-    """Return options with another decoding, past the same gate.
+    """Return options with another decoding, checked as by `parse_config`.
 
     Args:
-        options: of a run.
-        raw: a composed configuration, of which the section `decoding` alone is read.
+        options: Of a run.
+        raw: A composed configuration, of which only the section `decoding` is read.
 
     Raises:
-        ConfigError: as for `parse_config`.
+        ConfigError: As for `parse_config`.
     """
     chosen = _resolve(OmegaConf.masked_copy(raw, ["decoding"]), prefix="")
     return _read_options(dataclasses.asdict(options) | chosen)
@@ -159,7 +159,7 @@ def dump_options(options: RunOptions) -> str:
     """Write options as the YAML that a run stores.
 
     Args:
-        options: the options.
+        options: The options.
 
     Returns:
         Text that `parse_stored` reads back to equal options.
@@ -168,7 +168,7 @@ def dump_options(options: RunOptions) -> str:
 
 
 def _protect(value: Any) -> Any:
-    """Return the values with `${` escaped: past the gate it is text, not a reference."""
+    """Return the values with `${` escaped: once parsed it is text, not a reference."""
     if isinstance(value, dict):
         return {key: _protect(inner) for key, inner in value.items()}
     return value.replace("${", "\\${") if isinstance(value, str) else value
@@ -178,7 +178,7 @@ def flatten_options(options: RunOptions) -> dict[str, Scalar]:
     """Flatten options to the parameters of a run.
 
     Args:
-        options: the options.
+        options: The options.
 
     Returns:
         Value by dotted name, in the order of `options.py`.

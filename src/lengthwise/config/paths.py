@@ -1,4 +1,4 @@
-"""Where the project and its configuration files are."""
+"""Find the project, its configuration files and the directory of its runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def find_output_dir(options: RunOptions) -> Path:
     """Return the directory that the runs of some options are in, absolute.
 
     Args:
-        options: of a run or a command, of which `output_dir` is read.
+        options: Of a run or a command, of which `output_dir` is read.
     """
     return project_root() / options.output_dir
 
@@ -42,7 +42,7 @@ def conf_dir() -> Path:
         `lengthwise/conf` of an installed package, else the checkout's `conf/`.
 
     Raises:
-        LengthwiseError: there is neither, so the installation is incomplete.
+        LengthwiseError: There is neither, so the installation is incomplete.
     """
     shipped = _PACKAGE / "conf"
     if (shipped / "config.yaml").is_file():

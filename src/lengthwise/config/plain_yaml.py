@@ -31,13 +31,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read a file of plain values.
 
     Args:
-        path: the file.
+        path: The file.
 
     Returns:
         Its values by key.
 
     Raises:
-        ConfigError: it cannot be read, is no mapping, holds a key twice, or is refused by `check_yaml`.
+        ConfigError: It cannot be read, is no mapping, holds a key twice, or is refused by `check_yaml`.
     """
     check_yaml_file(path)
     name = f"{path.parent.name}/{path.name}"
@@ -67,10 +67,10 @@ def check_yaml_file(path: Path) -> None:
     """Refuse a file as `check_yaml` does, without reading one that is too long.
 
     Args:
-        path: the file; one that cannot be read is left to whoever reads it.
+        path: The file; one that cannot be read is left to whoever reads it.
 
     Raises:
-        ConfigError: as for `check_yaml`.
+        ConfigError: As for `check_yaml`.
     """
     with contextlib.suppress(OSError):
         if path.stat().st_size > 4 * MOST_CHARACTERS:  # a character has four bytes at most
@@ -87,11 +87,11 @@ def check_yaml(text: str, *, name: str) -> None:
     """Refuse YAML that would take too long to read, in time proportional to its length.
 
     Args:
-        text: the YAML; what is no YAML at all is left to whoever reads it.
-        name: of the file, for the refusal.
+        text: The YAML; what is no YAML at all is left to whoever reads it.
+        name: Of the file, for the refusal.
 
     Raises:
-        ConfigError: the text is too long, nested too deeply, or holds too many references or values, those of each
+        ConfigError: The text is too long, nested too deeply, or holds too many references or values, those of each
             alias counted again.
     """
     if len(text) > MOST_CHARACTERS:
@@ -107,11 +107,11 @@ def check_references(value: object, *, name: str) -> None:
     """Refuse values with too many references to other values, which may themselves hold references.
 
     Args:
-        value: a text, or plain values that hold texts.
-        name: of the file or option, for the refusal.
+        value: A text, or plain values that hold texts.
+        name: Of the file or option, for the refusal.
 
     Raises:
-        ConfigError: there are too many.
+        ConfigError: There are too many.
     """
     if sum(len(_REFERENCE.findall(text)) for text in _list_texts(value)) > MOST_REFERENCES:
         raise _refuse(name, f"must not hold more than {MOST_REFERENCES} references such as ${{latent_dim}}", None)

@@ -1,4 +1,4 @@
-"""Which options make sense together: a combination that means nothing, or of which a part has no effect, is refused."""
+"""Rules between options: a combination without meaning, or with an option that has no effect, is refused."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ PLATEAU = ("plateau_divisor", "plateau_patience")
 
 
 def check_rules(options: RunOptions) -> None:
-    """Refuse options that are fine one by one but not together.
+    """Refuse options that are valid one by one but not together.
 
     Args:
-        options: the options of one run.
+        options: The options of one run.
 
     Raises:
-        ConfigError: the first rule of `RULES` that does not hold.
+        ConfigError: The first rule of `RULES` that does not hold.
     """
     for rule in RULES:
         for refusal in rule(options):
@@ -41,10 +41,10 @@ def check_rules(options: RunOptions) -> None:
 
 
 def reads_features(options: RunOptions) -> bool:
-    """Tell whether the data are real-valued steps, not symbols.
+    """Return whether the data are real-valued steps, not symbols.
 
     Args:
-        options: the options of one run.
+        options: The options of one run.
     """
     return isinstance(options.dataset, DigitsOptions | SeriesOptions)
 
@@ -71,7 +71,7 @@ def _check_sampling(options: RunOptions) -> Refusals:
         return
     yield from _require("model", model, SAMPLING, because="model.feedback=scheduled")
     if model.sampling_schedule == "constant":
-        yield from _forbid("model", model, RAMP, without="a model.sampling_schedule that grows")
+        yield from _forbid("model", model, RAMP, without="model.sampling_schedule=linear or inverse_sigmoid")
     else:
         yield from _require("model", model, RAMP, because=f"model.sampling_schedule={model.sampling_schedule}")
 
@@ -87,14 +87,14 @@ def _check_schedule(options: RunOptions) -> Refusals:
 def _check_cell(options: RunOptions) -> Refusals:
     model = options.model
     if model.carry == "hc" and model.cell != "lstm":
-        rule = f"means nothing with model.cell={model.cell}, which has no cell state"
+        rule = f"has no meaning with model.cell={model.cell}, which has no cell state"
         yield ConfigError("model.carry", rule, received="'hc'", remedy="Set model.carry=h, or model.cell=lstm")
 
 
 def _check_layers(options: RunOptions) -> Refusals:
     model = options.model
     if model.conditioning != "repeat" and model.decoder_layers > model.encoder_layers:
-        rule = f"must be at most model.encoder_layers={model.encoder_layers} where each starts from the encoder's state"
+        rule = f"must be at most model.encoder_layers={model.encoder_layers} since each starts from the encoder's"
         remedy = "Give the encoder as many layers, or set model.conditioning=repeat"
         yield ConfigError("model.decoder_layers", rule, received=str(model.decoder_layers), remedy=remedy)
 
@@ -109,7 +109,7 @@ def _check_bidirectional(options: RunOptions) -> Refusals:
 def _check_embedding(options: RunOptions) -> Refusals:
     size = options.model.embedding_dim
     if size is not None and reads_features(options):
-        rule = f"means nothing with dataset={options.dataset.name}, whose steps are numbers, not symbols"
+        rule = f"has no meaning with dataset={options.dataset.name}, whose steps are numbers, not symbols"
         remedy = "Set model.embedding_dim=null, or choose a dataset of symbols"
         yield ConfigError("model.embedding_dim", rule, received=str(size), remedy=remedy)
 
@@ -117,10 +117,10 @@ def _check_embedding(options: RunOptions) -> Refusals:
 def _check_head(options: RunOptions) -> Refusals:
     model = options.model
     if model.head == "none" and not reads_features(options):
-        rule = f"is needed with dataset={options.dataset.name}: states between -1 and 1 are no scores of symbols"
+        rule = f"is needed with dataset={options.dataset.name}: states between -1 and 1 cannot be scores of symbols"
         yield ConfigError("model.head", rule, received="'none'", remedy="Set model.head=auto or model.head=dense")
     if _lacks_head(options, model) and model.decoder_dim != "auto":
-        rule = "cannot be chosen without a head: the decoder's state is the output and has its width"
+        rule = "cannot be chosen without a head: the decoder's state is the output, so its width is that of the output"
         remedy = "Set model.head=dense, or model.decoder_dim=auto"
         yield ConfigError("model.decoder_dim", rule, received=str(model.decoder_dim), remedy=remedy)
 
@@ -132,7 +132,7 @@ def _lacks_head(options: RunOptions, model: ModelOptions) -> bool:
 def _check_attention(options: RunOptions) -> Refusals:
     model = options.model
     if model.input_feeding and model.attention != "multiplicative":
-        rule = f"means nothing with model.attention={model.attention}: it feeds the vector that multiplicative makes"
+        rule = f"has no effect with model.attention={model.attention}: only multiplicative has a vector to feed"
         remedy = "Set model.attention=multiplicative, or model.input_feeding=false"
         yield ConfigError("model.input_feeding", rule, received="true", remedy=remedy)
 
@@ -140,7 +140,7 @@ def _check_attention(options: RunOptions) -> Refusals:
 def _check_budget(options: RunOptions) -> Refusals:
     model = options.model
     if model.parameter_budget is not None and model.decoder_dim != "auto":
-        rule = "cannot be kept while model.parameter_budget chooses the widths"
+        rule = "cannot be set while model.parameter_budget chooses the widths"
         remedy = "Set model.decoder_dim=auto, or model.parameter_budget=null"
         yield ConfigError("model.decoder_dim", rule, received=str(model.decoder_dim), remedy=remedy)
 
@@ -219,7 +219,7 @@ def refuse_no_window() -> ConfigError:
 
 def _check_decoding(options: RunOptions) -> Refusals:
     if options.decoding.name != "greedy" and reads_features(options):
-        rule = f"must be greedy with dataset={options.dataset.name}: a step of features is one value, no distribution"
+        rule = f"must be greedy with dataset={options.dataset.name}: a step of features is a value, not a distribution"
         remedy = "Set decoding=greedy, or choose a dataset of symbols"
         yield ConfigError("decoding", rule, received=repr(options.decoding.name), remedy=remedy)
 

@@ -1,4 +1,4 @@
-"""Stored configurations of older layouts, brought forward one version at a time."""
+"""Upgrade stored configurations of older layouts, one version at a time."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from lengthwise.errors import ConfigError
 Values = dict[str, Any]
 
 UPGRADES: dict[int, Callable[[Values], Values]] = {}
-"""From a version to the function that brings its layout to the next."""
+"""Version -> the function that upgrades its layout to the next version."""
 
 
 def upgrade_config(values: Values) -> Values:
-    """Bring a stored configuration to the layout of today.
+    """Upgrade a stored configuration to the current layout.
 
     Args:
-        values: plain values with `config_version`.
+        values: Plain values with `config_version`.
 
     Returns:
-        The same run in today's layout.
+        The same run in the current layout.
 
     Raises:
-        ConfigError: the version is missing, unknown or newer than this package.
+        ConfigError: The version is missing, unknown or newer than this package.
     """
     version = values.get("config_version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:

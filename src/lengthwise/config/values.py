@@ -1,4 +1,4 @@
-"""From plain values to the typed options: whatever a field does not allow is refused, with its reason."""
+"""Turn plain values into typed options; a value that a field does not allow is refused with the reason."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def read_section(section: type[Section], values: object, *, prefix: str) -> Sect
     """Turn a mapping into an options class.
 
     Args:
-        section: the dataclass to make.
-        values: option by name; every field and nothing else.
-        prefix: dotted name of the section, empty for the root.
+        section: The dataclass to make.
+        values: Option by name; every field and nothing else.
+        prefix: Dotted name of the section, empty for the root.
 
     Returns:
         The section, every nested one included.
 
     Raises:
-        ConfigError: an option is unknown, missing, of the wrong type or out of range.
+        ConfigError: An option is unknown, missing, of the wrong type or out of range.
     """
     if not isinstance(values, Mapping):
         raise ConfigError(
@@ -52,7 +52,7 @@ def _refuse_unknown(section: type, values: Mapping[Any, object], *, prefix: str)
         name, value = _join(prefix, str(key)), values[key]
         if name in known:
             continue
-        while isinstance(value, Mapping) and value:  # name what was written, not the section it would have made
+        while isinstance(value, Mapping) and value:  # name the option that was written, not a section
             inner, value = next(iter(value.items()))
             name = f"{name}.{inner}"
         raise refuse_unknown(name, among=known, received=show_value(value))
@@ -62,9 +62,9 @@ def refuse_unknown(name: str, *, among: list[str], received: str | None) -> Conf
     """Build the refusal of an option that does not exist.
 
     Args:
-        name: dotted name as it was written.
-        among: the names that the section has.
-        received: the value as text.
+        name: Dotted name as it was written.
+        among: The names that the section has.
+        received: The value as text.
     """
     owners = list(dict.fromkeys(o.section for o in describe_options() if o.name == name))
     if owners:
@@ -75,7 +75,7 @@ def refuse_unknown(name: str, *, among: list[str], received: str | None) -> Conf
     hint = suggest(name, among) or suggest(name, everywhere)
     section = name.rpartition(".")[0]
     listing = f"`lengthwise options {section}`" if section else "`lengthwise options`"
-    return ConfigError(name, "is not an option", received=received, remedy=f"{hint}{listing} lists those there are")
+    return ConfigError(name, "is not an option", received=received, remedy=f"{hint}{listing} lists all")
 
 
 def _refuse_missing(fields: Sequence[Field], values: Mapping[Any, object], *, prefix: str) -> None:
@@ -130,15 +130,15 @@ def check_value(field: Field, value: object, *, name: str) -> object:
     """Check one value against its field.
 
     Args:
-        field: what is allowed.
-        value: what was given.
-        name: dotted name for the refusal.
+        field: What is allowed.
+        value: What was given.
+        name: Dotted name for the refusal.
 
     Returns:
         The value; a whole number as a float where the field is a number.
 
     Raises:
-        ConfigError: the value is of another type, out of range, or of the wrong shape.
+        ConfigError: The value is of another type, out of range, or of the wrong shape.
     """
     if value is None and field.nullable:
         return None
@@ -172,11 +172,11 @@ def _check_range(field: Field, value: Any, *, name: str) -> int | float:
 
 
 def _check_text(field: Field, value: str, *, name: str) -> str:
-    # Control characters, surrogates, line and paragraph separators: YAML would not give them back as they were.
+    # Control characters, surrogates, line and paragraph separators: YAML would not read them back unchanged.
     if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in value):
         raise ConfigError(
             name,
-            "must not hold control characters or bytes that are no text",
+            "must not hold control characters, or bytes that are not text",
             received=show_value(value),
             remedy="Take them out",
         )
@@ -201,7 +201,7 @@ def format_value(value: str | int | float | bool | None) -> str:
     """Write the value of an option as on the command line.
 
     Args:
-        value: of an option.
+        value: Of an option.
 
     >>> format_value(None), format_value(True), format_value(0.5), format_value("repeat")
     ('null', 'true', '0.5', 'repeat')
@@ -212,10 +212,10 @@ def format_value(value: str | int | float | bool | None) -> str:
 
 
 def show_value(value: object) -> str:
-    """Write a value as the user would have written it, on one line and not too long.
+    """Write a value as the user would write it, on one line and not too long.
 
     Args:
-        value: any plain value.
+        value: Any plain value.
     """
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]

@@ -74,7 +74,7 @@ def test_the_first_reference_model_is_written_out() -> None:
         "  y_t = g_t                               3        no layer: the state is the output",
         "",
         "Feedback",
-        "  None: no step is told what came out before, neither in training nor when decoding.",
+        "  None: no step is fed a previous output, neither in training nor when decoding.",
         "",
         "Length",
         "  Always 5 steps; padding is learnt as zeros.",

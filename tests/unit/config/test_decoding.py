@@ -48,9 +48,9 @@ def test_what_is_no_decoding_is_refused(override: str, words: str) -> None:
 
 @pytest.mark.parametrize("name", ["sample", "beam"])
 def test_features_are_decoded_greedily(name: str) -> None:
-    with pytest.raises(ConfigError, match="no distribution"):
+    with pytest.raises(ConfigError, match="not a distribution"):
         compose_options(["dataset=digits", f"decoding={name}"])
-    with pytest.raises(ConfigError, match="no distribution"):
+    with pytest.raises(ConfigError, match="not a distribution"):
         change_decoding(compose_options(["dataset=digits"]), [f"decoding={name}"])
 
 

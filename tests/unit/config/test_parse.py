@@ -95,7 +95,7 @@ def test_value_taken(plain: dict[str, Any], name: str, value: Any, expected: Any
         ("study", "x" * 101, "..."),
         ("study", 2024, "got 2024. To give a number as a text, quote it twice: \"study='2024'\""),
         ("output_dir", "a\0b", "control characters"),
-        ("output_dir", "\udcff", "bytes that are no text"),
+        ("output_dir", "\udcff", "bytes that are not text"),
         ("output_dir", "", "a directory"),
         ("output_dir", "${oc.env:HOME}", "not to the environment"),
         ("output_dir", "a/${nothing}", "does not exist"),
