@@ -15,6 +15,19 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def count_noun(count: int, noun: str) -> str:
+    """Return a count with its noun, which takes an s for any count but 1.
+
+    Args:
+        count: How many.
+        noun: In the singular.
+
+    >>> count_noun(1, "epoch"), count_noun(2000, "epoch")
+    ('1 epoch', '2,000 epochs')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 class LengthwiseError(Exception):
     """A request that cannot be met, or data that cannot be used."""
 
@@ -52,6 +65,10 @@ class DataError(LengthwiseError):
 
 class RunError(LengthwiseError):
     """A stored run that cannot be found or read; the message names the run and the remedy."""
+
+
+class IncompleteRunError(LengthwiseError):
+    """A run that has finished with its scores, while other results could not be written; ends with exit status 1."""
 
 
 class Terminated(SystemExit):

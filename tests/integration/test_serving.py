@@ -70,14 +70,16 @@ from lengthwise.app import hydra_app
 from lengthwise.pipeline import stages
 from lengthwise.serving.artifact import Artifact
 from lengthwise.serving.predictor import Predictor
-save = stages._save_model
-def save_and_decode(run, models, options, dataset):
-    save(run, models, options, dataset)
-    source, target = dataset.source_codec, dataset.target_codec
-    fitted = Predictor(Artifact(options=options, models=models, source_codec=source, target_codec=target))
+write = stages.write_outputs
+def write_and_decode(run, result, console):
+    missing = write(run, result, console)
+    source, target = result.dataset.source_codec, result.dataset.target_codec
+    models = result.inference.models
+    fitted = Predictor(Artifact(options=result.options, models=models, source_codec=source, target_codec=target))
     made = fitted.decode(json.load(open("texts.json")))
     json.dump([prediction.value for prediction in made], open("wanted.json", "w"))
-stages._save_model = save_and_decode
+    return missing
+stages.write_outputs = write_and_decode
 sys.argv[1:] = {arguments!r}
 hydra_app.main()
 """

@@ -100,7 +100,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "evaluate": Command(
         run=use.evaluate_run,
-        meaning="Score a run's weights under another decoding=NAME, into the same run.",
+        meaning="Score a run's weights under another decoding=NAME, into it; without one, write what it lacks.",
         words=(RUN,),
         options=(*PLACES, "decoding"),
         num_required=1,

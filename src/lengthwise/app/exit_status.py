@@ -7,10 +7,10 @@ import os
 import sys
 import traceback
 
-from lengthwise.errors import LengthwiseError
+from lengthwise.errors import IncompleteRunError, LengthwiseError
 
 EXIT_FAILED = 1
-"""An error of the program, a disk that is full, or a sweep in which jobs failed."""
+"""An error of the program, a full disk, a run whose results are not all written, or a sweep in which jobs failed."""
 
 EXIT_REFUSED = 2
 """A mistake in what was asked for."""
@@ -36,6 +36,15 @@ def print_message(message: str, status: int) -> int:
     return status
 
 
+def find_status(error: LengthwiseError) -> int:
+    """Return the exit status of an error whose message is for the user.
+
+    Args:
+        error: Any.
+    """
+    return EXIT_FAILED if isinstance(error, IncompleteRunError) else EXIT_REFUSED
+
+
 def is_disk_error(error: BaseException) -> bool:
     """Tell whether a disk is full or takes no writing.
 
@@ -57,7 +66,7 @@ def report_error(error: BaseException, *, when_interrupted: str, when_disk_full:
         The exit status.
     """
     if isinstance(error, LengthwiseError):
-        return print_message(str(error), EXIT_REFUSED)
+        return print_message(str(error), find_status(error))
     if isinstance(error, KeyboardInterrupt):
         return print_message(when_interrupted, EXIT_INTERRUPTED)
     if isinstance(error, BrokenPipeError):  # the reader of the output has gone, as in `--help | head`

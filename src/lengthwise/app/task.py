@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
-from lengthwise.app.exit_status import EXIT_REFUSED, print_message
+from lengthwise.app.exit_status import find_status, print_message
 from lengthwise.app.sweep_report import preload_report, write_sweep_report
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import RawConfig, parse_config
@@ -54,7 +54,7 @@ class Task:
                 return self.function.run(options, launch)
         except LengthwiseError as error:
             # Past Hydra, which would print lines of its own around any other exception.
-            raise SystemExit(print_message(str(error), EXIT_REFUSED)) from error
+            raise SystemExit(print_message(str(error), find_status(error))) from error
 
     def _describe_launch(self) -> Launch:
         running = HydraConfig.get()

@@ -102,28 +102,24 @@ def _print_best(predictor: Predictor, texts: Sequence[str], num_best: int, *, as
 
 
 def evaluate_run(request: Request) -> int:
-    """Score a run's weights under another decoding, into the same run."""
+    """Score a run's weights under another decoding, or write what the run lacks, into the same run."""
     from rich.console import Console
 
     from lengthwise.config.compose import compose_options
-    from lengthwise.pipeline.reevaluation import reevaluate_run
+    from lengthwise.pipeline.reevaluation import reevaluate_run, write_missing
     from lengthwise.serving.loading import check_model, split_overrides
     from lengthwise.tracking.runs.find import find_run
 
     places, changes = split_overrides(request.overrides)
-    if not changes:
-        rule = "must be another than the run's own, by which it is scored already"
-        remedy = "Add decoding=NAME or decoding.OPTION=VALUE, such as decoding.length=oracle"
-        raise ConfigError("decoding", rule, received=None, remedy=remedy)
     options = compose_options(places)
     run = find_run(find_output_dir(options), request.words[0])
     is_tracked_elsewhere = any(word.startswith("tracking") for word in places)
-    reevaluate_run(
-        check_model(run),
-        changes,
-        console=Console(highlight=False),
-        tracking=options.tracking if is_tracked_elsewhere else None,
-    )
+    tracking = options.tracking if is_tracked_elsewhere else None
+    console = Console(highlight=False)
+    if changes:
+        reevaluate_run(check_model(run), changes, console=console, tracking=tracking)
+    else:
+        write_missing(run.directory, console=console, tracking=tracking)
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +13,7 @@ from lengthwise.config.parse import dump_options, flatten_options, parse_stored
 from lengthwise.config.paths import find_output_dir
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
-from lengthwise.errors import RunError, printable
+from lengthwise.errors import IncompleteRunError, RunError, count_noun, printable
 from lengthwise.evaluation.assessment import PRIMARY_METRICS
 from lengthwise.evaluation.metrics import describe_metric
 from lengthwise.models.wiring import count_parameters, resolve_wiring
@@ -40,6 +41,8 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
         ConfigError: The options do not fit the data.
         DataError: The data cannot be used.
         DivergedError: The loss is no longer finite.
+        IncompleteRunError: The run has finished with its scores, but other results could not be written. Not raised for
+            the jobs of a sweep, whose scores count all the same.
     """
     console = Console(record=True, highlight=False)
     stored = _find_stored(options, launch)
@@ -56,7 +59,7 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
             config_text=dump_options(options),
         )
     else:
-        _check_data(stored, dataset)
+        check_data(stored, dataset)
         opened = resume_run(stored, options.tracking)
     with opened as run:
         try:
@@ -65,12 +68,20 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
                 from lengthwise.pipeline.stages import train_and_evaluate
 
             score = train_and_evaluate(run, options, dataset=dataset, wiring=wiring, launch=launch, console=console)
-        except BaseException:
-            with contextlib.suppress(OSError):  # the first error is the one to raise
+        finally:
+            with contextlib.suppress(OSError):  # a log that cannot be written must not change how the run ends
                 run.write_text(LOG_NAME, console.export_text())
-            raise
-        run.write_text(LOG_NAME, console.export_text())
-        return score
+    if run.missing and launch.job_number is None:
+        raise IncompleteRunError(describe_missing(run.name, run.missing))
+    return score
+
+
+def describe_missing(name: str, parts: Sequence[str]) -> str:
+    """Say which parts of a finished run's results are missing, and how to make them."""
+    return (
+        f"{name} has finished and has its scores, but these could not be written: {', '.join(parts)}. To write them: "
+        f"lengthwise evaluate {name}"
+    )
 
 
 def _find_stored(options: RunOptions, launch: Launch) -> Path | None:
@@ -89,11 +100,16 @@ def _find_stored(options: RunOptions, launch: Launch) -> Path | None:
     return found.directory
 
 
-def _check_data(directory: Path, dataset: Dataset) -> None:
+def check_data(directory: Path, dataset: Dataset) -> None:
+    """Check that the data are still those of a stored run.
+
+    Raises:
+        RunError: They have changed.
+    """
     known = read_manifest(directory).record.dataset
     if known is not None and known.sha256 != dataset.content_hash:
         raise RunError(
-            f"The data have changed since {directory.name} started (their hash differs). "
+            f"The data have changed since {directory.name} started (their hash differs), so results would not compare. "
             "Restore them, or start a new run."
         )
 
@@ -103,8 +119,9 @@ def describe_start(console: Console, options: RunOptions, dataset: Dataset, num_
     sizes = ", ".join(f"{len(split):,} {name}" for name, split in dataset.splits.items())
     console.print(
         f"[bold]{options.model.name}[/bold] on [bold]{dataset.name}[/bold] ({sizes}), "
-        f"latent_dim {options.latent_dim}, {dataset.spec.timesteps} timesteps, {num_parameters:,} parameters, "
-        f"seed {options.seed}"
+        f"latent_dim {options.latent_dim}, {count_noun(dataset.spec.timesteps, 'timestep')}, "
+        f"{count_noun(num_parameters, 'parameter')}, seed {options.seed}",
+        soft_wrap=True,
     )
     for skipped in dataset.skipped:
         console.print(f"  {printable(skipped.reason)}: {skipped.count:,}", markup=False, soft_wrap=True)

@@ -1,20 +1,26 @@
-"""Write a run's samples and figures, and print its table of scores."""
+"""Write the parts of a run's results beside its scores: model, samples and figures, each of which may fail by itself.
+
+The scores are written before any of these. A part that fails is named, and the others are written all the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import tempfile
+import traceback
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table
 
 from lengthwise.catalog.figure import plot_wiring
-from lengthwise.data.dataset import Dataset
+from lengthwise.config.options import MlflowOptions
 from lengthwise.data.scaler import Scaler
 from lengthwise.data.vocabulary import Vocabulary
-from lengthwise.decoding.predictions import Predictions
-from lengthwise.evaluation.assessment import EXPOSURE_METRICS, PRIMARY_METRICS, Assessment
+from lengthwise.errors import printable
 from lengthwise.evaluation.figures.curves import (
     Curve,
     plot_attention,
@@ -23,79 +29,156 @@ from lengthwise.evaluation.figures.curves import (
     plot_score_by_length,
 )
 from lengthwise.evaluation.figures.sequences import plot_latents, plot_reconstructions
-from lengthwise.evaluation.metrics import describe_metric
 from lengthwise.evaluation.samples import select_samples, tabulate_samples
-from lengthwise.models.wiring import Wiring
+from lengthwise.pipeline.results import RunResult
 from lengthwise.plotting import save_figure
-from lengthwise.tracking.runs.run import Run
-from lengthwise.training.trainer import TrainingResult
+from lengthwise.serving.artifact import ARTIFACT_NAME, Artifact, save_artifact
+from lengthwise.serving.mlflow_model import write_mlflow_model
+from lengthwise.serving.predictor import Predictor
+from lengthwise.tracking.runs.layout import MODEL_DIRECTORY, TRACEBACK_NAME
+from lengthwise.tracking.runs.run_files import RunFiles
 
 NUM_WORST, NUM_RANDOM = 20, 20
 NUM_RECONSTRUCTIONS = 10
 
+Part = Callable[[RunFiles, RunResult], None]
 
-def save_assessments(
-    run: Run,
-    dataset: Dataset,
-    predictions: Mapping[str, Predictions],
-    assessments: Mapping[str, Assessment],
-    *,
-    seed: int,
-) -> None:
-    """Write, for each scored split, its samples (worst first, then some at random) and its scores by target length."""
-    for name, assessment in assessments.items():
-        chosen = select_samples(assessment.scores, num_worst=NUM_WORST, num_random=NUM_RANDOM, seed=seed)
+
+def write_outputs(
+    files: RunFiles, result: RunResult, console: Console, *, names: Collection[str] | None = None
+) -> list[str]:
+    """Write the parts of a run's results, one after the other; one that fails does not stop the others.
+
+    Args:
+        files: The run's files.
+        result: The results.
+        console: Shows which parts could not be written, and why.
+        names: Parts to write; None: all.
+
+    Returns:
+        The names of the parts that could not be written.
+    """
+    tracebacks = {}
+    for name, write in PARTS.items():
+        if names is not None and name not in names:
+            continue
+        try:
+            write(files, result)
+        except Exception as error:
+            tracebacks[name] = f"{name}\n{''.join(traceback.format_exception(error))}"
+            reason = printable(f"{type(error).__name__}: {error}")
+            console.print(f"not written: {name} ({reason})", style="red", markup=False, soft_wrap=True)
+    if tracebacks:
+        with contextlib.suppress(OSError):  # the console has the reasons
+            files.write_text(TRACEBACK_NAME, "\n".join(tracebacks.values()))
+    return list(tracebacks)
+
+
+def write_model(files: RunFiles, result: RunResult) -> None:
+    """Write the trained model, without MLflow's description."""
+    with _replace_model(files) as written:
+        _save_artifact(written / "data" / ARTIFACT_NAME, result)
+
+
+def write_mlflow_format(files: RunFiles, result: RunResult) -> None:
+    """Write the trained model again, in MLflow's format; only where runs are mirrored into MLflow."""
+    if not isinstance(result.options.tracking, MlflowOptions):
+        return
+    dataset = result.dataset
+    artifact = Artifact(
+        options=result.options,
+        models=result.inference.models,
+        source_codec=dataset.source_codec,
+        target_codec=dataset.target_codec,
+    )
+    split = dataset.splits["val"]
+    source = split.source[0, : split.source_length[0]]
+    codec = dataset.source_codec
+    example = codec.decode(source.tolist()) if isinstance(codec, Vocabulary) else codec.decode(source)
+    with _replace_model(files) as written:
+        data = written.with_name(ARTIFACT_NAME)
+        _save_artifact(data, result)
+        write_mlflow_model(written, data, Predictor(artifact), example)
+
+
+def _save_artifact(directory: Path, result: RunResult) -> None:
+    save_artifact(directory, models=result.inference.models, options=result.options, dataset=result.dataset)
+
+
+@contextlib.contextmanager
+def _replace_model(files: RunFiles) -> Iterator[Path]:
+    """Yield a directory to be made that then takes the place of the model, so that a model is whole or not there."""
+    target = files.path(MODEL_DIRECTORY)
+    with tempfile.TemporaryDirectory(dir=files.directory, prefix=".model-") as aside:
+        written = Path(aside) / "new"
+        yield written
+        if target.exists():
+            target.rename(Path(aside) / "old")
+        written.rename(target)
+
+
+def write_samples(files: RunFiles, result: RunResult) -> None:
+    """Write samples of each scored split (worst first, then some at random), and its scores by target length."""
+    for name, assessment in result.assessments.items():
+        chosen = select_samples(assessment.scores, num_worst=NUM_WORST, num_random=NUM_RANDOM, seed=result.options.seed)
         samples = tabulate_samples(
-            predictions[name], split=dataset.splits[name], scores=assessment.scores, dataset=dataset, chosen=chosen
+            result.predictions[name],
+            split=result.dataset.splits[name],
+            scores=assessment.scores,
+            dataset=result.dataset,
+            chosen=chosen,
         )
         for kind, table in (("samples", samples), ("by_length", assessment.by_length.to_table())):
-            run.write_json(f"samples/{name}_{kind}.json", table.to_json_table())
-            run.write_text(f"samples/{name}_{kind}.md", table.to_markdown())
+            files.write_json(f"samples/{name}_{kind}.json", table.to_json_table())
+            files.write_text(f"samples/{name}_{kind}.md", table.to_markdown())
 
 
-def save_wiring(run: Run, wiring: Wiring, name: str) -> None:
-    """Draw the model's wiring into `figures/wiring.png`, titled with its name."""
-    save_figure(plot_wiring(wiring, title=name), run.path("figures", "wiring.png"))
+def draw_wiring(files: RunFiles, result: RunResult) -> None:
+    """Draw the model's wiring, titled with the name of its preset."""
+    figure = plot_wiring(result.inference.models.wiring, title=result.options.model.name)
+    save_figure(figure, files.path("figures", "wiring.png"))
 
 
-def save_figures(
-    run: Run,
-    dataset: Dataset,
-    training: TrainingResult,
-    predictions: Mapping[str, Predictions],
-    assessments: Mapping[str, Assessment],
-    *,
-    latents: NDArray[np.float32],
-) -> None:
-    """Draw the run's figures into `figures/`: learning curves, latents, scores by length, outcomes."""
+def draw_learning_curves(files: RunFiles, result: RunResult) -> None:
+    """Draw loss and metrics of training and validation over the epochs."""
     curves = {
         name: Curve(list(range(1, len(values) + 1)), values)
-        for name, values in training.history.items()
+        for name, values in result.training.history.items()
         if name.startswith(("train/", "val/")) and name != "train/learning_rate"
     }
-    save_figure(
-        plot_learning_curves(curves, best_epoch=training.best_epoch), run.path("figures", "learning_curves.png")
-    )
-    val = dataset.splits["val"]
-    latent_figure = plot_latents(latents, labels=val.labels, lengths=val.source_length)
-    save_figure(latent_figure, run.path("figures", "latents.png"))
-    primary = PRIMARY_METRICS[dataset.spec.kind]
-    for name, assessment in assessments.items():
+    figure = plot_learning_curves(curves, best_epoch=result.training.best_epoch)
+    save_figure(figure, files.path("figures", "learning_curves.png"))
+
+
+def draw_latents(files: RunFiles, result: RunResult) -> None:
+    """Draw the latents of the validation split in two dimensions."""
+    split = result.dataset.splits["val"]
+    figure = plot_latents(result.inference.encode(split), labels=split.labels, lengths=split.source_length)
+    save_figure(figure, files.path("figures", "latents.png"))
+
+
+def draw_scores_by_length(files: RunFiles, result: RunResult) -> None:
+    """Draw the primary metric by target length, for each split with several lengths."""
+    for name, assessment in result.assessments.items():
         if len(assessment.by_length.bins) > 1:
-            figure = plot_score_by_length({name: assessment.by_length}, primary)
-            save_figure(figure, run.path("figures", f"{name}_by_length.png"))
-    if dataset.spec.kind == "tokens":
-        shares = {name: assessment.outcomes for name, assessment in assessments.items()}
-        save_figure(plot_outcomes(shares), run.path("figures", "outcomes.png"))
-    else:
-        _save_reconstructions(run, dataset, predictions["test"])
+            figure = plot_score_by_length({name: assessment.by_length}, result.primary_metric)
+            save_figure(figure, files.path("figures", f"{name}_by_length.png"))
 
 
-def _save_reconstructions(run: Run, dataset: Dataset, predictions: Predictions) -> None:
-    split = dataset.splits["test"]
+def draw_outcomes(files: RunFiles, result: RunResult) -> None:
+    """Draw the shares of outcomes of each split; of tokens only."""
+    if result.dataset.spec.kind == "tokens":
+        shares = {name: assessment.outcomes for name, assessment in result.assessments.items()}
+        save_figure(plot_outcomes(shares), files.path("figures", "outcomes.png"))
+
+
+def draw_reconstructions(files: RunFiles, result: RunResult) -> None:
+    """Draw test sequences beside their reconstructions, one of each class where there are classes; of features only."""
+    if result.dataset.spec.kind != "features":
+        return
+    split, predictions = result.dataset.splits["test"], result.predictions["test"]
     shown = np.unique(np.linspace(0, len(split) - 1, NUM_RECONSTRUCTIONS).astype(np.int64))
     if split.labels is not None:
-        # One of each class, up to the number shown.
         shown = np.unique(split.labels, return_index=True)[1][:NUM_RECONSTRUCTIONS]
     figure = plot_reconstructions(
         split.target[shown].astype(np.float64),
@@ -104,26 +187,26 @@ def _save_reconstructions(run: Run, dataset: Dataset, predictions: Predictions) 
         reconstruction_length=predictions.length[shown],
         titles=None if split.labels is None else [str(label) for label in split.labels[shown]],
     )
-    save_figure(figure, run.path("figures", "reconstructions.png"))
+    save_figure(figure, files.path("figures", "reconstructions.png"))
 
 
-def save_attention(
-    run: Run, dataset: Dataset, predictions: Predictions, attention: Mapping[int, NDArray[np.float32]]
-) -> None:
-    """Draw the attention weights of some examples of the test split into `figures/`.
-
-    Args:
-        run: The open run that takes the figures.
-        dataset: The data; its codecs name the symbols.
-        predictions: Decoded sequences of the test split.
-        attention: By example index, weights `(steps, source steps)`; the last row may belong to the stop symbol.
-    """
-    split = dataset.splits["test"]
-    for number, (index, weights) in enumerate(attention.items(), start=1):
+def draw_attention(files: RunFiles, result: RunResult) -> None:
+    """Draw the attention weights of a short, a medium and a long test example with a prediction that is not empty."""
+    if result.inference.models.wiring.attention == "none":
+        return
+    dataset, split, predictions = result.dataset, result.dataset.splits["test"], result.predictions["test"]
+    with_steps = np.flatnonzero(predictions.length > 0)
+    if not len(with_steps):
+        return
+    order = with_steps[np.argsort(split.source_length[with_steps], kind="stable")]
+    chosen = np.unique(order[[(len(order) - 1) * share // 4 for share in (1, 2, 3)]])
+    attention = result.inference.attend(split, predictions, chosen)
+    for number, (index, weights) in enumerate(zip(chosen.tolist(), attention, strict=True), start=1):
         source = _name_steps(dataset.source_codec, split.source[index, : split.source_length[index]])
-        made = _name_steps(dataset.target_codec, predictions.values[index, : predictions.length[index]])
-        figure = plot_attention(weights, source=source, target=[*made, "end"][: len(weights)])
-        save_figure(figure, run.path("figures", f"attention_{number}.png"))
+        decoded = _name_steps(dataset.target_codec, predictions.values[index, : predictions.length[index]])
+        # The last row may belong to the stop symbol.
+        figure = plot_attention(weights, source=source, target=[*decoded, "end"][: len(weights)])
+        save_figure(figure, files.path("figures", f"attention_{number}.png"))
 
 
 def _name_steps(codec: Vocabulary | Scaler, values: NDArray[np.generic]) -> list[str]:
@@ -132,35 +215,18 @@ def _name_steps(codec: Vocabulary | Scaler, values: NDArray[np.generic]) -> list
     return [str(step) for step in range(1, len(values) + 1)]
 
 
-def print_results(console: Console, run: Run, training: TrainingResult, assessments: Mapping[str, Assessment]) -> None:
-    """Print the table of scores, and where the run and its figures are."""
-    kind = next(iter(assessments.values())).scores.kind
-    primary = PRIMARY_METRICS[kind]
-    label = describe_metric(primary).label
-    console.print(
-        f"\n{training.epochs} epochs in {training.seconds:.1f} s; the best, epoch {training.best_epoch}, was kept "
-        f"(validation loss {training.best_loss:.4f})\n"
-    )
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("decoded freely, without padding")
-    for split in assessments:
-        table.add_column(split, justify="right")
-    for name in next(iter(assessments.values())).scores.summary:
-        table.add_row(
-            describe_metric(name).label, *(f"{found.scores.summary[name]:.4f}" for found in assessments.values())
-        )
-    exposed = EXPOSURE_METRICS[kind]
-    teacher_forced = [f"{found.exposure.teacher_forced[exposed]:.4f}" for found in assessments.values()]
-    table.add_row(f"{describe_metric(exposed).label}, teacher-forced", *teacher_forced, style="dim")
-    best = [_find_best_baseline(found, primary) for found in assessments.values()]
-    table.add_row(f"{label}, best baseline ({best[0][0]})", *(f"{score:.4f}" for _, score in best), style="dim")
-    console.print(table)
-    console.print(f"\nrun      {run.directory}", soft_wrap=True)
-    console.print(f"figures  {run.directory / 'figures'}", soft_wrap=True)
-    console.print("browse   lengthwise ui")
-
-
-def _find_best_baseline(assessment: Assessment, primary: str) -> tuple[str, float]:
-    sign = 1 if describe_metric(primary).higher_is_better else -1
-    name, scores = max(assessment.baselines.items(), key=lambda item: sign * item[1][primary])
-    return name.replace("_", " "), scores[primary]
+PARTS: Mapping[str, Part] = MappingProxyType(
+    {
+        "model": write_model,
+        "samples": write_samples,
+        "learning_curves": draw_learning_curves,
+        "scores_by_length": draw_scores_by_length,
+        "outcomes": draw_outcomes,
+        "reconstructions": draw_reconstructions,
+        "latents": draw_latents,
+        "attention": draw_attention,
+        "wiring": draw_wiring,
+        "mlflow_model": write_mlflow_format,
+    }
+)
+"""Name of each part -> what writes it, in the order of writing: the model first, which the others can be made from."""

@@ -1,10 +1,11 @@
-"""Score a finished run again under another decoding, and add the scores to the run."""
+"""Evaluate a finished run again: under another decoding, or to write results that are missing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -15,12 +16,20 @@ from lengthwise.config.parse import parse_stored
 from lengthwise.config.values import format_value
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
-from lengthwise.errors import RunError
+from lengthwise.errors import ConfigError, IncompleteRunError, RunError
 from lengthwise.files import dump_json
+from lengthwise.models.wiring import resolve_wiring
+from lengthwise.pipeline.experiment import check_data, describe_missing
 from lengthwise.silence import silence_import
 from lengthwise.tracking.amend import add_to_run
-from lengthwise.tracking.runs.layout import CONFIG_NAME
-from lengthwise.tracking.runs.manifest import read_manifest
+from lengthwise.tracking.runs.journal import read_journal
+from lengthwise.tracking.runs.layout import CHECKPOINTS_DIRECTORY, CONFIG_NAME, JOURNAL_NAME, MODEL_DIRECTORY
+from lengthwise.tracking.runs.manifest import Manifest, read_manifest
+from lengthwise.tracking.runs.run_files import RunFiles
+
+if TYPE_CHECKING:
+    from lengthwise.models.bundle import Models
+    from lengthwise.training.trainer import TrainingResult
 
 
 def reevaluate_run(
@@ -44,12 +53,7 @@ def reevaluate_run(
     stored = parse_stored((directory / CONFIG_NAME).read_text(encoding="utf-8"))
     options = change_decoding(stored, overrides)
     dataset = load_dataset(options.dataset, options.timesteps)
-    record = read_manifest(directory).record.dataset
-    if record is not None and record.sha256 != dataset.content_hash:
-        raise RunError(
-            f"The data of {directory.name} have changed since it was trained, so that scores would not compare. "
-            "Restore them, or train again."
-        )
+    check_data(directory, dataset)
     label = label_decoding(options)
     summaries = _score(directory, options, dataset, console)
     metrics = {
@@ -60,6 +64,91 @@ def reevaluate_run(
     add_to_run(directory, tracking or options.tracking, metrics=metrics, files={f"evaluations/{label}.json": text})
     _print_scores(console, label, summaries)
     return metrics
+
+
+def write_missing(directory: Path, *, console: Console, tracking: TrackingOptions | None = None) -> None:
+    """Write the parts of a finished run's results that could not be written at its end.
+
+    Args:
+        directory: Directory of the run.
+        console: Shows progress and results.
+        tracking: Where the run is mirrored; None: where the run's own options say.
+
+    Raises:
+        ConfigError: Nothing is missing.
+        RunError: The run has not finished, its data have changed, or neither its model nor its last checkpoint is left.
+        IncompleteRunError: Some parts could not be written this time either.
+    """
+    manifest = read_manifest(directory)
+    if manifest.status != "FINISHED":
+        raise RunError(
+            f"{manifest.name} has not finished ({manifest.status}). Resume it: python train.py resume={manifest.name}"
+        )
+    if not manifest.missing:
+        rule = "must be another than the run's own, by which it is scored already"
+        remedy = "Add decoding=NAME or decoding.OPTION=VALUE, such as decoding.length=oracle"
+        raise ConfigError("decoding", rule, received=None, remedy=remedy)
+    options = parse_stored((directory / CONFIG_NAME).read_text(encoding="utf-8"))
+    dataset = load_dataset(options.dataset, options.timesteps)
+    check_data(directory, dataset)
+    with silence_import():  # TensorFlow takes seconds: all user errors have been raised by this point
+        from lengthwise.decoding.inference import Inference
+        from lengthwise.pipeline.outputs import write_outputs
+        from lengthwise.pipeline.stages import evaluate_model
+
+    models = _load_models(directory, options, dataset, console)
+    training = _read_training(directory, manifest)
+    result = evaluate_model(Inference(models, options.decoding), options, dataset, training)
+    missing = write_outputs(RunFiles(directory), result, console, names=manifest.missing)
+    add_to_run(directory, tracking or options.tracking, figures={}, files={}, missing=missing)
+    written = [name for name in manifest.missing if name not in missing]
+    if written:
+        console.print(f"written: {', '.join(written)}", soft_wrap=True)
+    if missing:
+        raise IncompleteRunError(describe_missing(manifest.name, missing))
+
+
+def _load_models(directory: Path, options: RunOptions, dataset: Dataset, console: Console) -> Models:
+    """Load the trained model, or take it from the run's last checkpoint where the model itself is missing."""
+    from lengthwise.models.bundle import build_models
+    from lengthwise.serving.artifact import find_artifact, load_artifact
+    from lengthwise.training.checkpoint import load_newest
+    from lengthwise.training.trainer import prepare_backend, train_model
+
+    prepare_backend(options.training, options.seed)
+    if (directory / MODEL_DIRECTORY).is_dir():
+        return load_artifact(find_artifact(directory)).models
+    checkpoint, _ = load_newest(directory / CHECKPOINTS_DIRECTORY)
+    if checkpoint is None or not checkpoint.state.is_over:
+        raise RunError(f"{directory.name} has neither its model nor its last checkpoint any more. Train it again.")
+    models = build_models(resolve_wiring(options.model, options.latent_dim, dataset.spec))
+    train_model(
+        models,
+        dataset.splits,
+        options,
+        on_epoch=lambda _epoch, _metrics: None,
+        checkpoints=directory / CHECKPOINTS_DIRECTORY,
+        console=console,
+    )
+    return models
+
+
+def _read_training(directory: Path, manifest: Manifest) -> TrainingResult:
+    """Read the result of the fit from the journal and the scores of a run."""
+    from lengthwise.training.trainer import TrainingResult
+
+    entries, _ = read_journal(directory / JOURNAL_NAME)
+    history: dict[str, dict[int, float]] = {}
+    for entry in entries:
+        if entry.key not in manifest.summary:
+            history.setdefault(entry.key, {})[entry.step] = entry.value
+    return TrainingResult(
+        epochs=len(history["train/loss"]),
+        best_epoch=int(manifest.summary["best/epoch"]),
+        best_loss=manifest.summary["best/val_loss"],
+        seconds=manifest.summary["time/fit_seconds"],
+        history={name: [values[step] for step in sorted(values)] for name, values in history.items()},
+    )
 
 
 def label_decoding(options: RunOptions) -> str:

@@ -75,6 +75,11 @@ class Run(RunFiles):
         """The metrics given to `set_summary` so far."""
         return self._manifest.summary
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The parts of the results given to `set_missing`."""
+        return self._manifest.missing
+
     def log(self, values: Mapping[str, float], *, step: int) -> None:
         """Append values of metrics to the journal; once this returns, a kill of the process does not lose them.
 
