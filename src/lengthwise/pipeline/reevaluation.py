@@ -100,7 +100,7 @@ def write_missing(directory: Path, *, console: Console, tracking: TrackingOption
     training = _read_training(directory, manifest)
     result = evaluate_model(Inference(models, options.decoding), options, dataset, training)
     missing = write_outputs(RunFiles(directory), result, console, names=manifest.missing)
-    add_to_run(directory, tracking or options.tracking, figures={}, files={}, missing=missing)
+    add_to_run(directory, tracking or options.tracking, metrics={}, files={}, missing=missing)
     written = [name for name in manifest.missing if name not in missing]
     if written:
         console.print(f"written: {', '.join(written)}", soft_wrap=True)
