@@ -131,7 +131,7 @@ def test_scores_survive_when_everything_else_fails_and_the_rest_is_made_up_for(
     manifest = read_manifest(directory)
     assert (manifest.status, manifest.missing) == ("FINISHED", ())
     assert read_scores(directory) == read_scores(trained.directory)
-    assert list_files(directory) - {"traceback.txt", ".afterwards.lock"} == trained.files
+    assert list_files(directory) - {"traceback.txt", ".amend.lock"} == trained.files
     for name in ("samples/test_samples.json", "figures/learning_curves.png", "figures/attention_1.png"):
         assert (directory / name).read_bytes() == (trained.directory / name).read_bytes()
 
