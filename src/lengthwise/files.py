@@ -1,15 +1,19 @@
-"""Writing files that are whole or not there, and values as JSON."""
+"""Writing files that are whole or not there, reading files without following links, and values as JSON."""
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import re
 import secrets
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from lengthwise.errors import RunError
 
 # Control characters beyond those that JSON escapes by itself, and halves of characters, which have no UTF-8.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -48,24 +52,29 @@ def as_json(value: Any) -> Any:
     return value
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file aside, sync it and rename it, so that a kill at any instant leaves the old or the new one.
+def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write a file aside and rename it, so that a kill at any instant leaves the old or the new one.
+
+    A link at `path` is replaced by the file; nothing is written through it.
 
     Args:
-        path: the file; its directory must exist.
-        content: all its bytes.
+        path: The file; its directory must exist.
+        content: All its bytes.
+        durable: Whether it is synced to the disk, so that a loss of power leaves the old or the new one too.
 
     Raises:
-        OSError: it cannot be written; names `path`. Nothing is left under its name that was not there before.
+        OSError: It cannot be written; names `path`. Nothing is left under its name that was not there before.
     """
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with aside.open("xb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         aside.replace(path)
-        sync(path.parent)
+        if durable:
+            sync(path.parent)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
@@ -73,10 +82,13 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def sync(path: Path) -> None:
-    """Bring what was written to a file, or a directory's entries, to the disk.
+    """Sync to the disk what was written to a file, or the entries of a directory.
+
+    Args:
+        path: The file or directory.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: It cannot be written.
     """
     if path.is_dir() and os.name != "posix":
         return  # directories cannot be opened there
@@ -85,3 +97,100 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
+    """Open a file that is neither a link nor a device, and return its descriptor.
+
+    Args:
+        path: The file; only its last part is looked at.
+        flags: As `os.open` takes them.
+
+    Raises:
+        RunError: It is a link, a device, a pipe or a directory.
+        OSError: It cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise _refusal(path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _refusal(path)
+    return descriptor
+
+
+def read_regular(path: Path, *, max_bytes: int) -> bytes:
+    """Read a file that is neither a link nor a device.
+
+    Args:
+        path: The file; only its last part is looked at.
+        max_bytes: Longest content that is read.
+
+    Raises:
+        RunError: It is a link, a device, a pipe or a directory, or it is longer.
+        OSError: It cannot be read.
+    """
+    with open_stream(path) as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise RunError(f"{path} has more than {max_bytes:,} bytes, which no run writes. Move the run's directory away.")
+    return content
+
+
+def open_stream(path: Path) -> BinaryIO:
+    """Open a file for reading that is neither a link nor a device.
+
+    Args:
+        path: The file; only its last part is looked at.
+
+    Raises:
+        RunError: It is a link, a device, a pipe or a directory.
+        OSError: It cannot be opened.
+    """
+    return os.fdopen(open_regular(path), "rb")
+
+
+def list_files(directory: Path) -> list[Path]:
+    """Return the regular files below a directory, sorted; no link is followed, at any depth.
+
+    Args:
+        directory: The directory, which may itself be a link.
+    """
+    return sorted(path for path, is_regular in _walk(directory) if is_regular)
+
+
+def refuse_links(directory: Path) -> None:
+    """Refuse a directory that contains anything but regular files and directories, at any depth.
+
+    Args:
+        directory: The directory, which may itself be a link.
+
+    Raises:
+        RunError: There is a link, a device, a pipe or a socket; names it.
+    """
+    for path, is_regular in _walk(directory):
+        if not is_regular:
+            raise _refusal(path)
+
+
+def _walk(directory: Path) -> Iterator[tuple[Path, bool]]:
+    """Yield everything below a directory except directories, and whether it is a regular file."""
+    left = [directory]
+    while left:
+        current = left.pop()
+        with os.scandir(current) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(current / entry.name)
+                else:
+                    yield current / entry.name, entry.is_file(follow_symlinks=False)
+
+
+def _refusal(path: Path) -> RunError:
+    return RunError(
+        f"{path} is not a regular file. Links and devices are never followed. "
+        "Put the file itself in its place, or remove it."
+    )

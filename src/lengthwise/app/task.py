@@ -15,6 +15,7 @@ from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import RawConfig, parse_config
 from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.pipeline.launch import EXPERIMENT, JobFunction, Launch
+from lengthwise.tracking.session import names_tracking
 
 if TYPE_CHECKING:
     from lengthwise.sweeps.sweep import Sweep
@@ -101,7 +102,8 @@ def check_resume(options: RunOptions, launch: Launch) -> None:
         ConfigError: another option is given, or the command is a sweep.
     """
     others = [line for line in launch.overrides if line.partition("=")[0] not in ("resume", "output_dir")]
+    others = [line for line in others if not names_tracking([line])]
     if options.resume is not None and (others or launch.job_number is not None):
-        rule = "continues with the run's own configuration, so nothing else can be set"
+        rule = "continues with the run's own configuration, so only output_dir and tracking can be set"
         remedy = "Drop the rest. To resume a sweep, give its own command again"
         raise ConfigError("resume", rule, received=" ".join(others) or "a sweep", remedy=remedy)

@@ -109,17 +109,17 @@ def evaluate_run(request: Request) -> int:
     from lengthwise.pipeline.reevaluation import reevaluate_run, write_missing
     from lengthwise.serving.loading import check_model, split_overrides
     from lengthwise.tracking.runs.find import find_run
+    from lengthwise.tracking.session import names_tracking
 
     places, changes = split_overrides(request.overrides)
     options = compose_options(places)
-    run = find_run(find_output_dir(options), request.words[0])
-    is_tracked_elsewhere = any(word.startswith("tracking") for word in places)
-    tracking = options.tracking if is_tracked_elsewhere else None
-    console = Console(highlight=False)
+    run = find_run(find_output_dir(options), request.words[0], latest_among=("FINISHED",))
+    console, is_named = Console(highlight=False), names_tracking(places)
     if changes:
-        reevaluate_run(check_model(run), changes, console=console, tracking=tracking)
+        directory = check_model(run)
+        reevaluate_run(directory, changes, console=console, tracking=options.tracking, is_named=is_named)
     else:
-        write_missing(run.directory, console=console, tracking=tracking)
+        write_missing(run.directory, console=console, tracking=options.tracking, is_named=is_named)
     return 0
 
 
@@ -166,7 +166,7 @@ def register_run(request: Request) -> int:
 
     run, name = request.words
     options = compose_options(split_overrides(request.overrides)[0])
-    directory = check_model(find_run(find_output_dir(options), run))
+    directory = check_model(find_run(find_output_dir(options), run, latest_among=("FINISHED",)))
     if not isinstance(options.tracking, MlflowOptions):
         raise ConfigError("tracking", "must be mlflow to register", received="'directory'", remedy="Leave it out")
     alias = request.flags.alias

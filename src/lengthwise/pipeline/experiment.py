@@ -23,8 +23,9 @@ from lengthwise.tracking.runs.find import find_run
 from lengthwise.tracking.runs.heartbeat import reap
 from lengthwise.tracking.runs.layout import CONFIG_NAME, LOG_NAME
 from lengthwise.tracking.runs.manifest import read_manifest
+from lengthwise.tracking.runs.run_files import RunFiles
 from lengthwise.tracking.runs.run_record import DatasetRecord, PrimaryMetric, RunRecord
-from lengthwise.tracking.session import resume_run, start_run
+from lengthwise.tracking.session import choose_tracking, names_tracking, resume_run, start_run
 
 
 def run_experiment(options: RunOptions, launch: Launch) -> float | None:
@@ -47,7 +48,7 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
     console = Console(record=True, highlight=False)
     stored = _find_stored(options, launch)
     if stored is not None:
-        options = parse_stored((stored / CONFIG_NAME).read_text(encoding="utf-8"))
+        chosen, options = options, parse_stored(RunFiles(stored).read_text(CONFIG_NAME))
     dataset = load_dataset(options.dataset, options.timesteps)
     wiring = resolve_wiring(options.model, options.latent_dim, dataset.spec)
     describe_start(console, options, dataset, count_parameters(wiring))
@@ -60,7 +61,9 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
         )
     else:
         check_data(stored, dataset)
-        opened = resume_run(stored, options.tracking)
+        is_named = launch.resume is not None or names_tracking(launch.overrides)
+        tracking = choose_tracking(stored, chosen.tracking, stored=options.tracking, is_named=is_named)
+        opened = resume_run(stored, tracking)
     with opened as run:
         try:
             # TensorFlow takes seconds to import: only now, when all user errors have been raised.
@@ -91,7 +94,7 @@ def _find_stored(options: RunOptions, launch: Launch) -> Path | None:
         return None
     output_dir = find_output_dir(options)
     reap(output_dir)
-    found = find_run(output_dir, reference)
+    found = find_run(output_dir, reference, latest_among=("FINISHED", "FAILED", "KILLED"))
     manifest = found.manifest
     if manifest.record.kind == "sweep":
         raise RunError(f"{manifest.name} is a sweep. Give its own command again: it runs what is missing.")
@@ -107,7 +110,7 @@ def check_data(directory: Path, dataset: Dataset) -> None:
         RunError: They have changed.
     """
     known = read_manifest(directory).record.dataset
-    if known is not None and known.sha256 != dataset.content_hash:
+    if known is None or known.sha256 != dataset.content_hash:
         raise RunError(
             f"The data have changed since {directory.name} started (their hash differs), so results would not compare. "
             "Restore them, or start a new run."

@@ -17,7 +17,7 @@ from lengthwise.config.values import format_value
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import ConfigError, IncompleteRunError, RunError
-from lengthwise.files import dump_json
+from lengthwise.files import dump_json, refuse_links
 from lengthwise.models.wiring import resolve_wiring
 from lengthwise.pipeline.experiment import check_data, describe_missing
 from lengthwise.silence import silence_import
@@ -26,6 +26,7 @@ from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.layout import CHECKPOINTS_DIRECTORY, CONFIG_NAME, JOURNAL_NAME, MODEL_DIRECTORY
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest
 from lengthwise.tracking.runs.run_files import RunFiles
+from lengthwise.tracking.session import choose_tracking
 
 if TYPE_CHECKING:
     from lengthwise.models.bundle import Models
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def reevaluate_run(
-    directory: Path, overrides: Sequence[str], *, console: Console, tracking: TrackingOptions | None = None
+    directory: Path, overrides: Sequence[str], *, console: Console, tracking: TrackingOptions, is_named: bool = True
 ) -> dict[str, float]:
     """Decode the splits of a run again, score them, and add the scores to the run under names of their own.
 
@@ -41,7 +42,8 @@ def reevaluate_run(
         directory: Directory of a run that holds a trained model.
         overrides: Overrides of the decoding, such as `decoding=beam` or `decoding.length=oracle`.
         console: Shows progress and results.
-        tracking: Where the run is mirrored; None: where the run's own options say.
+        tracking: Where the run is mirrored, as the user says.
+        is_named: Whether the user names it; otherwise it is the project's default, and as in `choose_tracking`.
 
     Returns:
         The added scores by name, `split/LABEL/metric`, where LABEL is that of `label_decoding`.
@@ -50,7 +52,9 @@ def reevaluate_run(
         ConfigError: An override is refused.
         RunError: The data have changed since the run was trained.
     """
-    stored = parse_stored((directory / CONFIG_NAME).read_text(encoding="utf-8"))
+    refuse_links(directory)
+    stored = parse_stored(RunFiles(directory).read_text(CONFIG_NAME))
+    tracking = choose_tracking(directory, tracking, stored=stored.tracking, is_named=is_named)
     options = change_decoding(stored, overrides)
     dataset = load_dataset(options.dataset, options.timesteps)
     check_data(directory, dataset)
@@ -61,18 +65,19 @@ def reevaluate_run(
     }
     content = {"decoding": asdict(options.decoding), "scores": summaries}
     text = dump_json(content, indent=1)
-    add_to_run(directory, tracking or options.tracking, metrics=metrics, files={f"evaluations/{label}.json": text})
+    add_to_run(directory, tracking, metrics=metrics, files={f"evaluations/{label}.json": text})
     _print_scores(console, label, summaries)
     return metrics
 
 
-def write_missing(directory: Path, *, console: Console, tracking: TrackingOptions | None = None) -> None:
+def write_missing(directory: Path, *, console: Console, tracking: TrackingOptions, is_named: bool = True) -> None:
     """Write the parts of a finished run's results that could not be written at its end.
 
     Args:
         directory: Directory of the run.
         console: Shows progress and results.
-        tracking: Where the run is mirrored; None: where the run's own options say.
+        tracking: Where the run is mirrored, as the user says.
+        is_named: Whether the user names it; otherwise it is the project's default, and as in `choose_tracking`.
 
     Raises:
         ConfigError: Nothing is missing.
@@ -88,7 +93,9 @@ def write_missing(directory: Path, *, console: Console, tracking: TrackingOption
         rule = "must be another than the run's own, by which it is scored already"
         remedy = "Add decoding=NAME or decoding.OPTION=VALUE, such as decoding.length=oracle"
         raise ConfigError("decoding", rule, received=None, remedy=remedy)
-    options = parse_stored((directory / CONFIG_NAME).read_text(encoding="utf-8"))
+    refuse_links(directory)
+    options = parse_stored(RunFiles(directory).read_text(CONFIG_NAME))
+    tracking = choose_tracking(directory, tracking, stored=options.tracking, is_named=is_named)
     dataset = load_dataset(options.dataset, options.timesteps)
     check_data(directory, dataset)
     with silence_import():  # TensorFlow takes seconds: all user errors have been raised by this point
@@ -100,7 +107,7 @@ def write_missing(directory: Path, *, console: Console, tracking: TrackingOption
     training = _read_training(directory, manifest)
     result = evaluate_model(Inference(models, options.decoding), options, dataset, training)
     missing = write_outputs(RunFiles(directory), result, console, names=manifest.missing)
-    add_to_run(directory, tracking or options.tracking, metrics={}, files={}, missing=missing)
+    add_to_run(directory, tracking, metrics={}, files={}, missing=missing)
     written = [name for name in manifest.missing if name not in missing]
     if written:
         console.print(f"written: {', '.join(written)}", soft_wrap=True)

@@ -84,7 +84,7 @@ def find_model(run: str, overrides: Sequence[str]) -> Path:
         return fetch_model(run, options.tracking)
     if (Path(run) / "MLmodel").is_file():
         return Path(run)
-    return check_model(find_run(find_output_dir(options), run))
+    return check_model(find_run(find_output_dir(options), run, latest_among=("FINISHED",)))
 
 
 def check_model(run: StoredRun) -> Path:
@@ -96,7 +96,10 @@ def check_model(run: StoredRun) -> Path:
     manifest = run.manifest
     if manifest.record.kind == "sweep":
         raise RunError(f"{manifest.name} is a sweep. Name one of its runs, or best:{manifest.record.study}.")
-    if not (run.directory / MODEL_DIRECTORY).is_dir():
+    model = run.directory / MODEL_DIRECTORY
+    if model.is_symlink():
+        raise RunError(f"{model} is a link, and links in a run are not followed. Name the run it leads to.")
+    if not model.is_dir():
         raise RunError(
             f"{manifest.name} ({manifest.status}) holds no trained model. Train it again, or name another run."
         )

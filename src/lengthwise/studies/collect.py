@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -14,8 +15,9 @@ from lengthwise.evaluation.tables import Table
 from lengthwise.studies.study import LearningCurve, Study, StudyRun, build_study
 from lengthwise.tracking.runs.find import StoredRun, list_runs
 from lengthwise.tracking.runs.journal import read_journal
-from lengthwise.tracking.runs.layout import JOURNAL_NAME, MANIFEST_NAME
+from lengthwise.tracking.runs.layout import JOURNAL_NAME
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest
+from lengthwise.tracking.runs.run_files import RunFiles
 
 
 class Collection(NamedTuple):
@@ -56,10 +58,10 @@ def collect_sweep(directory: Path) -> Collection:
         LengthwiseError: It has no runs, or they cannot be compared.
     """
     sweep = read_manifest(directory)
-    with (directory / "sweep.csv").open(newline="", encoding="utf-8") as file:
-        names = [row["run"] for row in csv.DictReader(file) if row.get("run")]
-    runs = [directory.parent / name for name in dict.fromkeys(names)]
-    found = [StoredRun(run, read_manifest(run)) for run in runs if (run / MANIFEST_NAME).is_file()]
+    rows = csv.DictReader(io.StringIO(RunFiles(directory).read_text("sweep.csv"), newline=""))
+    names = [row["run"] for row in rows if row.get("run")]
+    known = {run.directory.name: run for run in list_runs(directory.parent.parent, directory.parent.name)}
+    found = [known[name] for name in dict.fromkeys(names) if name in known]
     return _build([sweep.record.study], [StoredRun(directory, sweep), *found])
 
 
@@ -75,13 +77,12 @@ def _read_run(directory: Path, manifest: Manifest) -> StudyRun:
     for entry in entries:
         if entry.key.startswith("val/") and entry.key not in manifest.summary:
             points.setdefault(entry.key, {})[entry.step] = entry.value
-    figure = directory / "figures" / "reconstructions.png"
     return StudyRun(
         manifest=manifest,
         curves={key: LearningCurve(*zip(*sorted(own.items()), strict=True)) for key, own in points.items()},
         by_length=_read_tables(directory, "by_length"),
         samples=_read_tables(directory, "samples"),
-        reconstructions=figure if figure.is_file() else None,
+        reconstructions=RunFiles(directory).find("figures", "reconstructions.png"),
     )
 
 
@@ -89,7 +90,7 @@ def _read_tables(directory: Path, kind: str) -> dict[str, Table]:
     tables = {}
     for path in sorted((directory / "samples").glob(f"*_{kind}.json")):
         try:
-            content = json.loads(path.read_bytes())
+            content = json.loads(RunFiles(directory).read_text(f"samples/{path.name}"))
             rows = (tuple(math.nan if entry is None else entry for entry in row) for row in content["data"])
             tables[path.name.removesuffix(f"_{kind}.json")] = Table(columns=tuple(content["columns"]), rows=tuple(rows))
         except (ValueError, KeyError, TypeError) as error:

@@ -13,13 +13,14 @@ from filelock import FileLock
 
 from lengthwise.config.options import MlflowOptions, TrackingOptions
 from lengthwise.errors import RunError
-from lengthwise.files import write_whole
+from lengthwise.files import refuse_links
 from lengthwise.tracking.mlflow.mirror import plain_text
 from lengthwise.tracking.mlflow.store import open_store
 from lengthwise.tracking.mlflow.upload import bring_up_to_date
 from lengthwise.tracking.runs.journal import Entry, Journal, read_journal
 from lengthwise.tracking.runs.layout import JOURNAL_NAME
 from lengthwise.tracking.runs.manifest import read_manifest, write_manifest
+from lengthwise.tracking.runs.run_files import RunFiles
 
 _LOCK_TIMEOUT_SECONDS = 60.0
 _log = logging.getLogger(__name__)
@@ -44,15 +45,16 @@ def add_to_run(
         missing: Parts of the results that are still missing; None: those that were.
 
     Raises:
-        RunError: The run is still running.
+        RunError: The run is still running, or there are links in its directory.
     """
-    with FileLock(directory / ".amend.lock", timeout=_LOCK_TIMEOUT_SECONDS):
+    refuse_links(directory)
+    run_files = RunFiles(directory)
+    with FileLock(run_files.path(".amend.lock"), timeout=_LOCK_TIMEOUT_SECONDS):
         manifest = read_manifest(directory)
         if manifest.status == "RUNNING":
             raise RunError(f"{manifest.name} is still running. Wait for its end; `lengthwise reap` closes dead runs.")
         for name, text in files.items():
-            (directory / name).parent.mkdir(parents=True, exist_ok=True)
-            write_whole(directory / name, text.encode("utf-8", errors="surrogateescape"))
+            run_files.write_text(name, text)
         entries, _ = read_journal(directory / JOURNAL_NAME)
         step, now = max((entry.step for entry in entries), default=0), time.time()
         with closing(Journal(directory / JOURNAL_NAME)) as journal:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lengthwise.config.options import MlflowOptions, TrackingOptions
+from lengthwise.config.options import DirectoryOptions, MlflowOptions, TrackingOptions
+from lengthwise.errors import printable
 from lengthwise.signals import terminate_by_exception
 from lengthwise.tracking.mlflow.mirror import Mirror
+from lengthwise.tracking.mlflow.mirror_state import read_mirror_address
+from lengthwise.tracking.mlflow.store import show_address
 from lengthwise.tracking.runs.heartbeat import reap
 from lengthwise.tracking.runs.run import Run, create_run, reopen_run
 from lengthwise.tracking.runs.run_record import RunRecord
 
 _MAX_WAIT_WHEN_KILLED_SECONDS = 5.0
+_log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -61,6 +66,48 @@ def resume_run(directory: Path, tracking: TrackingOptions) -> Iterator[Run]:
         reaped = reap(directory.parent.parent)
         with _keep_open(reopen_run(directory), tracking, reaped) as run:
             yield run
+
+
+def choose_tracking(
+    directory: Path, chosen: TrackingOptions, *, stored: TrackingOptions, is_named: bool
+) -> TrackingOptions:
+    """Decide where a stored run is mirrored from now on: where the user says, never where the run says.
+
+    The run may be a stranger's. An address in its configuration that was followed would receive the run, and the
+    credentials that the user has set for MLflow.
+
+    Args:
+        directory: The run's directory.
+        chosen: The tracking of the user's command.
+        stored: The tracking of the run's own configuration.
+        is_named: Whether the command names its tracking; otherwise it is the project's default.
+
+    Returns:
+        `chosen`; or, if that is the default and the run is not mirrored there, no mirror. A warning then says how to
+        name the address at which the run is mirrored.
+    """
+    if is_named or not isinstance(chosen, MlflowOptions):
+        return chosen
+    known = read_mirror_address(directory)
+    if known is None and isinstance(stored, MlflowOptions):
+        known = show_address(stored.uri)
+    if known == show_address(chosen.uri):
+        return chosen
+    if known is not None:
+        message = (
+            "%s is tracked at %s, which this command does not name: nothing is sent. To send it, add tracking.uri=URI"
+        )
+        _log.warning(message, printable(directory.name), printable(known))
+    return DirectoryOptions(name="directory")
+
+
+def names_tracking(overrides: Sequence[str]) -> bool:
+    """Return whether a command names its tracking, by `tracking=...` or `tracking.OPTION=...`.
+
+    Args:
+        overrides: Of the command.
+    """
+    return any(override.startswith(("tracking=", "tracking.")) for override in overrides)
 
 
 @contextlib.contextmanager

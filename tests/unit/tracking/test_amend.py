@@ -10,6 +10,7 @@ from helpers.runs import StartRun
 from lengthwise.config.options import DirectoryOptions, MlflowOptions
 from lengthwise.errors import LengthwiseError, RunError
 from lengthwise.tracking.amend import add_to_run
+from lengthwise.tracking.mlflow.logged_model import LOADER_MODULE
 from lengthwise.tracking.mlflow.registry import fetch_model, register_model
 from lengthwise.tracking.mlflow.store import open_store
 from lengthwise.tracking.runs.journal import read_journal
@@ -19,12 +20,15 @@ from lengthwise.tracking.runs.manifest import read_manifest
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
+MLMODEL = f"flavors: {{python_function: {{loader_module: {LOADER_MODULE}}}}}\n"
+
+
 def make_run(start: StartRun, tracking: MlflowOptions | DirectoryOptions, *, with_model: bool = False) -> Path:
     with start(tracking) as run:
         run.log({"val/loss": 1.0}, step=7)
         run.set_summary({"test/exact_match": 0.5})
         if with_model:
-            run.path("model", "MLmodel").write_text("flavors: {}\n")
+            run.path("model", "MLmodel").write_text(MLMODEL)
     return run.directory
 
 

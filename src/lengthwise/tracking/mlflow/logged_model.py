@@ -5,23 +5,57 @@ from __future__ import annotations
 import math
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lengthwise.tracking.mlflow.tags import param_texts
+from lengthwise.config.plain_yaml import read_yaml
+from lengthwise.errors import RunError
+from lengthwise.files import list_files
+from lengthwise.tracking.mlflow.tags import RUN_TAG, param_texts
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.layout import JOURNAL_NAME, MODEL_DIRECTORY
 from lengthwise.tracking.runs.manifest import Manifest
+from lengthwise.tracking.runs.run_files import RunFiles
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
 
+LOADER_MODULE = "lengthwise.serving.mlflow_model"
+"""The module by which MLflow loads a model; it runs no code of the model."""
+
 _MLMODEL = "MLmodel"
+_FLAVOR = "python_function"
+_FLAVOR_KEYS = {"loader_module", "data", "env", "python_version"}
+"""Anything else, such as `code` or `python_model`, names files of the model that MLflow would run."""
 
 
 def has_model(directory: Path) -> bool:
-    """Return whether a run directory holds a model in MLflow's format."""
-    return (directory / MODEL_DIRECTORY / _MLMODEL).is_file()
+    """Return whether a run directory holds a model in MLflow's format, which no link leads to."""
+    return RunFiles(directory).find(MODEL_DIRECTORY, _MLMODEL) is not None
+
+
+def read_description(directory: Path) -> dict[str, Any]:
+    """Read the description of a run's model, and refuse a model that would run other code when MLflow loads it.
+
+    Args:
+        directory: The run's directory, for which `has_model` holds.
+
+    Returns:
+        The content of its `MLmodel`.
+
+    Raises:
+        RunError: The model was not written by Lengthwise.
+    """
+    path = directory / MODEL_DIRECTORY / _MLMODEL
+    description: dict[str, Any] = read_yaml(path)
+    flavors = description.get("flavors")
+    flavor = flavors.get(_FLAVOR) if isinstance(flavors, dict) and set(flavors) == {_FLAVOR} else None
+    if not isinstance(flavor, dict) or flavor.get("loader_module") != LOADER_MODULE or set(flavor) - _FLAVOR_KEYS:
+        raise RunError(
+            f"{path} is not a model that Lengthwise has written: MLflow would run other code to load it. "
+            "It is not sent. Train the run again."
+        )
+    return description
 
 
 def send_model_files(client: MlflowClient, run_id: str, directory: Path) -> str:
@@ -30,7 +64,9 @@ def send_model_files(client: MlflowClient, run_id: str, directory: Path) -> str:
     Returns:
         An empty id.
     """
-    client.log_artifacts(run_id, str(directory / MODEL_DIRECTORY), MODEL_DIRECTORY)
+    read_description(directory)
+    for path in list_files(directory / MODEL_DIRECTORY):
+        client.log_artifact(run_id, str(path), path.parent.relative_to(directory).as_posix())
     return ""
 
 
@@ -41,21 +77,31 @@ def send_model(client: MlflowClient, *, experiment_id: str, run_id: str, directo
 
     Returns:
         The id of the logged model.
+
+    Raises:
+        RunError: The model was not written by Lengthwise.
     """
+    description = read_description(directory)
     model = _find(client, experiment_id, run_id) or client.create_logged_model(
         experiment_id,
         name=manifest.record.label,
         source_run_id=run_id,
         params=param_texts(manifest),
-        tags={"lengthwise.run": manifest.name},
+        tags={RUN_TAG: manifest.name},
     )
     model_id = str(model.model_id)
     _link(client, run_id, model_id)
     _send_summary(client, run_id=run_id, model_id=model_id, directory=directory, manifest=manifest)
-    client.log_model_artifacts(model_id, str(directory / MODEL_DIRECTORY))
-    _send_description(client, model, run_id, directory)
+    _send_files(client, model_id, directory / MODEL_DIRECTORY)
+    _send_description(client, model, run_id, description)
     client.finalize_logged_model(model_id, "READY")
     return model_id
+
+
+def _send_files(client: MlflowClient, model_id: str, directory: Path) -> None:
+    for path in list_files(directory):
+        parent = path.parent.relative_to(directory).as_posix()
+        client.log_model_artifact(model_id, str(path), None if parent == "." else parent)
 
 
 def _find(client: MlflowClient, experiment_id: str, run_id: str) -> LoggedModel | None:
@@ -85,11 +131,10 @@ def _send_summary(client: MlflowClient, *, run_id: str, model_id: str, directory
     client.log_batch(run_id, metrics=metrics)
 
 
-def _send_description(client: MlflowClient, model: LoggedModel, run_id: str, directory: Path) -> None:
+def _send_description(client: MlflowClient, model: LoggedModel, run_id: str, description: dict[str, Any]) -> None:
     """Write the ids that MLflow has assigned into its copy of the model's description."""
     import yaml
 
-    description = yaml.safe_load((directory / MODEL_DIRECTORY / _MLMODEL).read_text(encoding="utf-8"))
     ids = {"artifact_path": model.artifact_location, "model_id": model.model_id, "model_uuid": model.model_id}
     with tempfile.TemporaryDirectory() as aside:
         path = Path(aside) / _MLMODEL

@@ -9,7 +9,11 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from lengthwise.errors import RunError
+from lengthwise.files import read_regular, write_whole
 from lengthwise.tracking.runs.layout import MIRROR_STATE_NAME
+
+_MAX_BYTES = 100_000_000
 
 
 @dataclass(kw_only=True, slots=True)
@@ -44,17 +48,39 @@ def read_state(directory: Path, uri: str) -> MirrorState:
         directory: The run's directory.
         uri: The store, without its password.
     """
+    state = _read(directory)
+    return state if state is not None and state.uri == uri else MirrorState(uri=uri)
+
+
+def read_mirror_address(directory: Path) -> str | None:
+    """Return the address of the store to which a run was sent last, without its password; None if it was not sent.
+
+    Args:
+        directory: The run's directory.
+    """
+    state = _read(directory)
+    return None if state is None else state.uri
+
+
+def _read(directory: Path) -> MirrorState | None:
     try:
-        found = json.loads((directory / MIRROR_STATE_NAME).read_bytes())
+        found = json.loads(read_regular(directory / MIRROR_STATE_NAME, max_bytes=_MAX_BYTES))
         found["artifacts"] = {name: (int(size), int(time)) for name, (size, time) in found["artifacts"].items()}
         state = MirrorState(**found)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return MirrorState(uri=uri)
-    return state if state.uri == uri else MirrorState(uri=uri)
+        _check(state)
+    except (OSError, RunError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return state
+
+
+def _check(state: MirrorState) -> None:
+    texts = (state.uri, state.experiment_id, state.run_id, state.model_id, state.status)
+    if not all(text is None or isinstance(text, str) for text in texts):
+        raise TypeError("ids are texts")
+    if not isinstance(state.journal_bytes, int) or state.journal_bytes < 0:
+        raise ValueError("journal_bytes is a number of bytes")
 
 
 def write_state(directory: Path, state: MirrorState) -> None:
     """Write `mirror.json`; it is not synced to the disk, since what it loses is only sent again."""
-    aside = directory / f".{MIRROR_STATE_NAME}"
-    aside.write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
-    aside.replace(directory / MIRROR_STATE_NAME)
+    write_whole(directory / MIRROR_STATE_NAME, json.dumps(asdict(state), indent=1).encode(), durable=False)

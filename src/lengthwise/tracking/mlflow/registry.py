@@ -12,7 +12,9 @@ from lengthwise.tracking.mlflow.logged_model import has_model
 from lengthwise.tracking.mlflow.mirror import plain_text
 from lengthwise.tracking.mlflow.mirror_state import read_state
 from lengthwise.tracking.mlflow.store import Store, open_store
+from lengthwise.tracking.mlflow.tags import RUN_TAG
 from lengthwise.tracking.mlflow.upload import bring_up_to_date
+from lengthwise.tracking.runs.layout import MIRROR_STATE_NAME
 from lengthwise.tracking.runs.manifest import read_manifest
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ def _create_version(directory: Path, store: Store, name: str) -> int:
         name,
         _find_source(store.client, str(state.run_id), state.model_id),
         run_id=state.run_id,
-        tags={"lengthwise.run": read_manifest(directory).name},
+        tags={RUN_TAG: read_manifest(directory).name},
         model_id=state.model_id or None,
     )
     return int(version.version)
@@ -79,7 +81,10 @@ def _create_version(directory: Path, store: Store, name: str) -> int:
 def _find_source(client: MlflowClient, run_id: str, model_id: str | None) -> str:
     """Return the model's address; MLflow would look `models:/ID` up in its global store, not in this one."""
     if model_id:
-        return str(client.get_logged_model(model_id).artifact_location)
+        model = client.get_logged_model(model_id)
+        if model.source_run_id != run_id:
+            raise RunError(f"{MIRROR_STATE_NAME} of this run names a model of another run. Remove that file.")
+        return str(model.artifact_location)
     return f"{client.get_run(run_id).info.artifact_uri}/model"
 
 

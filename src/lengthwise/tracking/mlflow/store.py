@@ -63,6 +63,18 @@ def resolve_uri(uri: str) -> str:
     return f"{scheme}:///{project_root() / path}{query or ''}"
 
 
+def show_address(uri: str) -> str:
+    """Return the address of a store as it is stored and shown: absolute, without its password.
+
+    Args:
+        uri: The option `tracking.uri`, or one that a run has stored.
+    """
+    try:
+        return hide_password(resolve_uri(uri))
+    except ConfigError:  # no store has this address
+        return hide_password(uri)
+
+
 def sqlite_path(uri: str) -> Path | None:
     """Return the database file of a resolved address; None if it is not sqlite."""
     match = _SQLITE.fullmatch(uri)
@@ -132,13 +144,13 @@ class Store(NamedTuple):
         uri: Its address, resolved; it may contain a password.
         client: MLflow's client of it.
         experiments: Ids of the experiments known so far, by study.
-        seen: Ids of the runs known to be there.
+        seen: Ids and names of the runs known to be there.
     """
 
     uri: str
     client: MlflowClient
     experiments: dict[str, str]
-    seen: set[str]
+    seen: set[tuple[str, str]]
 
     @property
     def shown_uri(self) -> str:

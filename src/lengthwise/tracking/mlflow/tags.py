@@ -19,6 +19,12 @@ _MAX_TAG_LENGTH = 8000
 _MAX_DIGEST_LENGTH = 36
 _CUT = " ... (cut; whole in config.yaml)"
 
+RUN_TAG = "lengthwise.run"
+"""The tag by which a run is found again in MLflow: its name."""
+
+_RESERVED = "mlflow."
+"""Begins the tags that have a meaning for MLflow; a run does not choose them."""
+
 
 def run_label(manifest: Manifest) -> str:
     """Return the name of a run in MLflow's tables: its directory's without the time, such as `repeat-digits-1f2e3d`."""
@@ -42,9 +48,9 @@ def first_tags(manifest: Manifest, directory: Path, parent_run_id: str | None) -
         directory: The run's directory.
         parent_run_id: The parent's id in MLflow; None if there is none.
     """
-    tags = dict(manifest.record.tags)
+    tags = {key: text for key, text in manifest.record.tags.items() if not key.startswith(_RESERVED)}
     tags |= {
-        "lengthwise.run": manifest.name,
+        RUN_TAG: manifest.name,
         "lengthwise.kind": manifest.record.kind,
         "lengthwise.directory": str(directory),
         "lengthwise.command": shlex.join(manifest.record.command),

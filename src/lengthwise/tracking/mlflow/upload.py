@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from lengthwise.files import list_files
 from lengthwise.tracking.mlflow.logged_model import has_model, send_model, send_model_files
 from lengthwise.tracking.mlflow.mirror_state import MirrorState, read_state, write_state
 from lengthwise.tracking.mlflow.store import Store, StoreError
-from lengthwise.tracking.mlflow.tags import dataset_inputs, first_tags, last_tags, param_texts, run_label
+from lengthwise.tracking.mlflow.tags import RUN_TAG, dataset_inputs, first_tags, last_tags, param_texts, run_label
 from lengthwise.tracking.runs.journal import Entry, read_journal
 from lengthwise.tracking.runs.layout import (
     CHECKPOINTS_DIRECTORY,
@@ -28,6 +29,7 @@ from lengthwise.tracking.runs.layout import (
     MODEL_DIRECTORY,
 )
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest, seconds_of
+from lengthwise.tracking.runs.run_files import RunFiles
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -59,7 +61,7 @@ def bring_up_to_date(directory: Path, store: Store) -> None:
 
 def _lock(directory: Path) -> FileLock:
     """Return the lock that keeps two processes from mirroring a run at once."""
-    return FileLock(directory / ".mirror.lock", timeout=_LOCK_TIMEOUT_SECONDS)
+    return FileLock(RunFiles(directory).path(".mirror.lock"), timeout=_LOCK_TIMEOUT_SECONDS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,8 +162,8 @@ def _find_or_create_run(directory: Path, store: Store) -> _Upload:
     """Make sure that the run is in MLflow with its parameters, tags and dataset; the caller holds its lock."""
     manifest = read_manifest(directory)
     state = read_state(directory, store.shown_uri)
-    if state.run_id is not None and not _is_there(store, state.run_id):
-        state = MirrorState(uri=store.shown_uri)  # the database was deleted and made again
+    if not _is_there(store, state, manifest.name):
+        state = MirrorState(uri=store.shown_uri)  # the database was made again, or the file is another run's
     if state.run_id is None or state.experiment_id is None:
         state.experiment_id = store.experiment_id(manifest.record.study, manifest.record.primary_metric)
         state.run_id = _find_run(store, state.experiment_id, manifest.name) or _create_run(
@@ -185,26 +187,31 @@ def _find_or_create_run(directory: Path, store: Store) -> _Upload:
     return upload
 
 
-def _is_there(store: Store, run_id: str) -> bool:
+def _is_there(store: Store, state: MirrorState, name: str) -> bool:
+    """Return whether the run that a `mirror.json` names is in MLflow, and is this run."""
     from mlflow.exceptions import MlflowException
 
-    if run_id in store.seen:
+    if state.run_id is None:
+        return False
+    if (state.run_id, name) in store.seen:
         return True
     try:
-        run = store.client.get_run(run_id)
+        run = store.client.get_run(state.run_id)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         return False
-    _refuse_deleted(run.info.lifecycle_stage, run_id)
-    store.seen.add(run_id)
+    if run.data.tags.get(RUN_TAG) != name or run.info.experiment_id != state.experiment_id:
+        return False
+    _refuse_deleted(run.info.lifecycle_stage, state.run_id)
+    store.seen.add((state.run_id, name))
     return True
 
 
 def _find_run(store: Store, experiment_id: str, name: str) -> str | None:
     from mlflow.entities import ViewType
 
-    runs = store.client.search_runs([experiment_id], f"tags.`lengthwise.run` = '{name}'", ViewType.ALL, max_results=1)
+    runs = store.client.search_runs([experiment_id], f"tags.`{RUN_TAG}` = '{name}'", ViewType.ALL, max_results=1)
     if not runs:
         return None
     _refuse_deleted(runs[0].info.lifecycle_stage, runs[0].info.run_id)
@@ -220,7 +227,7 @@ def _create_run(directory: Path, store: Store, manifest: Manifest, experiment_id
     tags = first_tags(manifest, directory, _parent_run_id(directory, store, manifest))
     started = round(seconds_of(manifest.started) * 1000)
     run = store.client.create_run(experiment_id, start_time=started, tags=tags, run_name=run_label(manifest))
-    store.seen.add(run.info.run_id)
+    store.seen.add((run.info.run_id, manifest.name))
     return str(run.info.run_id)
 
 
@@ -229,21 +236,21 @@ def _parent_run_id(directory: Path, store: Store, manifest: Manifest) -> str | N
     if manifest.record.parent is None:
         return None
     parent = directory.parent / manifest.record.parent
-    if not (parent / MANIFEST_NAME).exists():
+    if parent.is_symlink() or not (parent / MANIFEST_NAME).is_file():
         return None
     with _lock(parent):
         return _find_or_create_run(parent, store).run_id
 
 
 def _changed_files(directory: Path, state: MirrorState) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yield the files to send, each with its size and time of change: no link, nothing hidden, no sent model."""
-    for path in sorted(directory.rglob("*")):
+    """Yield the files to send, each with its size and time of change: nothing hidden, no model that is sent as one."""
+    model_is_apart = has_model(directory)
+    for path in list_files(directory):
         parts = path.relative_to(directory).parts
-        is_model = parts[0] == MODEL_DIRECTORY and has_model(directory)
-        hidden = any(part.startswith(".") for part in parts)
-        if parts[0] in _NOT_MIRRORED or is_model or hidden or path.is_symlink() or not path.is_file():
+        is_hidden = any(part.startswith(".") for part in parts)
+        if parts[0] in _NOT_MIRRORED or is_hidden or (parts[0] == MODEL_DIRECTORY and model_is_apart):
             continue
         name = path.relative_to(directory).as_posix()
-        found = path.stat()
+        found = path.lstat()
         if state.artifacts.get(name) != (found.st_size, found.st_mtime_ns):
             yield name, (found.st_size, found.st_mtime_ns)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from lengthwise.errors import RunError
 from lengthwise.tracking.runs.layout import MANIFEST_NAME
-from lengthwise.tracking.runs.manifest import Manifest, read_manifest
+from lengthwise.tracking.runs.manifest import Manifest, Status, read_manifest
 
 _MOST_CANDIDATES = 10
 _BEST, _LATEST = "best:", "latest"
@@ -42,19 +43,20 @@ def list_runs(output_dir: Path, study: str | None = None) -> list[StoredRun]:
     return sorted(runs, key=lambda run: (run.manifest.started, run.manifest.name), reverse=True)
 
 
-def find_run(output_dir: Path, reference: str) -> StoredRun:
+def find_run(output_dir: Path, reference: str, *, latest_among: Sequence[Status] = get_args(Status)) -> StoredRun:
     """Find one run.
 
     Args:
         output_dir: Where run directories are.
         reference: One of
 
-            - `latest`: the newest run that is not a sweep;
+            - `latest`: the newest run that is not a sweep, among those of the statuses given;
             - `best:STUDY`: the finished run of a study with the best primary metric, the newest among ties; taken on
               the validation split if there is one, since a choice by the test split would bias the test score;
             - the path of a run directory;
             - a name, or the part of it after the time, as MLflow shows it;
             - the beginning of a name, or of its last six digits.
+        latest_among: The statuses that `latest` may have, such as FINISHED where a trained model is needed.
 
     Raises:
         RunError: No run fits, or several do; the message names candidates.
@@ -65,10 +67,9 @@ def find_run(output_dir: Path, reference: str) -> StoredRun:
     if reference.startswith(_BEST):
         return _find_best(output_dir, reference.removeprefix(_BEST))
     runs = list_runs(output_dir)
-    if reference == _LATEST:
-        found = [run for run in runs if run.manifest.record.kind == "run"][:1]
-    else:
-        found = _matching(runs, reference)
+    if reference == _LATEST and runs:
+        return _find_latest(output_dir, runs, latest_among)
+    found = _matching(runs, reference)
     if len(found) == 1:
         return found[0]
     raise RunError(_refusal(output_dir, reference, found, runs))
@@ -89,6 +90,17 @@ def _find_best(output_dir: Path, study: str) -> StoredRun:
     if best is None:
         raise RunError(f"No run of the study {study!r} in {output_dir} has finished with a score. Train one.")
     return best[1]
+
+
+def _find_latest(output_dir: Path, runs: list[StoredRun], statuses: Sequence[Status]) -> StoredRun:
+    candidates = [run for run in runs if run.manifest.record.kind == "run"]
+    found = next((run for run in candidates if run.manifest.status in statuses), None)
+    if found is not None:
+        return found
+    if not candidates:
+        raise RunError(f"There is no run in {output_dir} that is not a sweep. Train one, or name one.")
+    newest, wanted = candidates[0].manifest, " or ".join(statuses)
+    raise RunError(f"No run in {output_dir} is {wanted}; the newest, {newest.name}, is {newest.status}. Name a run.")
 
 
 def _matching(runs: list[StoredRun], reference: str) -> list[StoredRun]:

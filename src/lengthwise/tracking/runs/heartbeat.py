@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lengthwise.errors import RunError
+from lengthwise.files import open_regular
 from lengthwise.tracking.runs.journal import Journal
 from lengthwise.tracking.runs.layout import HEARTBEAT_NAME
 from lengthwise.tracking.runs.manifest import Failure, Manifest, iso_time, read_manifest, seconds_of, write_manifest
@@ -30,16 +31,16 @@ def place_heartbeat(directory: Path) -> None:
     """
     path = directory / HEARTBEAT_NAME
     try:
-        # Random, since zeros are compressed away by some file systems.
-        path.write_bytes(os.urandom(_RESERVE_BYTES))
+        with os.fdopen(open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+            file.write(os.urandom(_RESERVE_BYTES))  # random, since some file systems compress zeros away
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def free_reserve(directory: Path) -> None:
     """Free the space that the heartbeat file reserves; the file itself stays until the run is closed."""
-    with contextlib.suppress(OSError):
-        os.truncate(directory / HEARTBEAT_NAME, 0)
+    with contextlib.suppress(OSError, RunError):
+        os.close(open_regular(directory / HEARTBEAT_NAME, os.O_WRONLY | os.O_TRUNC))
 
 
 class Heartbeat(threading.Thread):
@@ -67,7 +68,7 @@ class Heartbeat(threading.Thread):
             with contextlib.suppress(OSError):
                 self._journal.flush()
                 if beats % _TOUCH_EVERY == 0:
-                    os.utime(self._path)
+                    os.utime(self._path, follow_symlinks=False)
 
     def stop(self) -> None:
         """End the thread; the file stays."""
@@ -95,7 +96,7 @@ def reap(output_dir: Path) -> tuple[Path, ...]:
 
 def _close_if_dead(heartbeat: Path) -> bool:
     directory = heartbeat.parent
-    last_beat = heartbeat.stat().st_mtime
+    last_beat = heartbeat.lstat().st_mtime
     process = read_manifest(directory).process
     if not is_dead(process, time.time() - last_beat):
         return False

@@ -17,6 +17,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from lengthwise.files import open_regular, open_stream
+
 
 class Entry(NamedTuple):
     """One value of one metric.
@@ -51,7 +53,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._unsynced = False
-        self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        self._descriptor = open_regular(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         size = os.fstat(self._descriptor).st_size
         if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
             self._write(b"\n")
@@ -105,9 +107,9 @@ def read_journal(path: Path, *, start: int = 0, limit: int | None = None) -> tup
     """
     entries: list[Entry] = []
     position = start
-    if not path.exists():
+    if not os.path.lexists(path):
         return entries, position
-    with path.open("rb") as file:
+    with open_stream(path) as file:
         file.seek(start)
         for line in file:
             if not line.endswith(b"\n") or (limit is not None and len(entries) >= limit):

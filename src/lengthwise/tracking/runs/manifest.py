@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lengthwise.errors import RunError
-from lengthwise.files import dump_json, write_whole
+from lengthwise.files import dump_json, read_regular, write_whole
 from lengthwise.tracking.runs.journal import encode_number
 from lengthwise.tracking.runs.layout import MANIFEST_NAME
-from lengthwise.tracking.runs.process import Process, parse_process
+from lengthwise.tracking.runs.process import Process, upgrade_process
 from lengthwise.tracking.runs.provenance import GitState
-from lengthwise.tracking.runs.run_record import DatasetRecord, PrimaryMetric, RunRecord
+from lengthwise.tracking.runs.run_record import MAX_RUN_NAME_LENGTH, RunRecord, check_name
+from lengthwise.tracking.runs.schema import parse_fields
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+
+_MAX_BYTES = 10_000_000
+_MAX_REASON_LENGTH = 300
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +57,9 @@ class Manifest:
         failure: Why it did not finish; None where it did, or is running.
         missing: Parts of the results that could not be written, such as `attention`; `lengthwise evaluate RUN` makes
             them. Manifests written before there was this field have none.
+
+    Raises:
+        ValueError: Name or id cannot be the name of a directory, or a time is not one.
     """
 
     record: RunRecord
@@ -69,6 +76,13 @@ class Manifest:
     summary: Mapping[str, float]
     failure: Failure | None
     missing: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_name("name", self.name, max_length=MAX_RUN_NAME_LENGTH)
+        check_name("id", self.id)
+        for time in (self.started, self.ended):
+            if time is not None:
+                seconds_of(time)
 
 
 def iso_time(seconds: float) -> str:
@@ -91,37 +105,30 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Read the manifest of a run directory.
+    """Read the manifest of a run directory. It may be a stranger's: every value is checked, no link is followed.
+
+    Args:
+        directory: The run's directory.
 
     Raises:
         RunError: There is none, or it is not one.
     """
     path = directory / MANIFEST_NAME
     try:
-        content = json.loads(path.read_bytes())
-        return _parse(content)
+        return _parse(json.loads(read_regular(path, max_bytes=_MAX_BYTES)))
     except FileNotFoundError as error:
         raise RunError(f"{directory} is no run directory: it holds no {MANIFEST_NAME}.") from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RunError(f"{path} cannot be read as the manifest of a run ({error}). Move the directory away.") from error
+    except (OSError, ValueError, OverflowError, RecursionError, RunError) as error:
+        reason = str(error)[:_MAX_REASON_LENGTH]
+        raise RunError(
+            f"{path} cannot be read as the manifest of a run ({reason}). Move the directory away."
+        ) from error
 
 
-def _parse(content: dict[str, Any]) -> Manifest:
+def _parse(content: Any) -> Manifest:
+    if not isinstance(content, dict):
+        raise ValueError("it is not a JSON object")
+    record = {field.name: content.pop(field.name) for field in fields(RunRecord) if field.name in content}
     if "owner" in content:  # its name in version 0.1.0 of November 2026
-        content["process"] = content.pop("owner")
-
-    def optional(kind: type[Any], key: str) -> Any:
-        return None if content[key] is None else kind(**content[key])
-
-    parsed: dict[str, Any] = content | {
-        "command": tuple(content["command"]),
-        "dataset": optional(DatasetRecord, "dataset"),
-        "primary_metric": optional(PrimaryMetric, "primary_metric"),
-        "git": optional(GitState, "git"),
-        "process": parse_process(content["process"]),
-        "summary": {key: float(value) for key, value in content["summary"].items()},
-        "failure": optional(Failure, "failure"),
-        "missing": tuple(content.get("missing", ())),
-    }
-    record = RunRecord(**{field.name: parsed.pop(field.name) for field in fields(RunRecord)})
-    return Manifest(record=record, **parsed)
+        content["process"] = upgrade_process(content.pop("owner"))
+    return parse_fields(Manifest, content | {"record": record})

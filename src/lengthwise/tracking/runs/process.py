@@ -35,6 +35,9 @@ class Process:
         created_after_boot: The same in seconds since the host started; None where it is not known.
         boot_id: Changes whenever the host starts; None where it is not known.
         pid_namespace: Within which `pid` is valid (containers); None where it is not known.
+
+    Raises:
+        ValueError: The process id is below 1.
     """
 
     host: str
@@ -44,6 +47,10 @@ class Process:
     created_after_boot: float | None
     boot_id: str | None
     pid_namespace: str | None
+
+    def __post_init__(self) -> None:
+        if self.pid < 1:
+            raise ValueError(f"pid must be at least 1; got {self.pid}")
 
 
 def current_process() -> Process:
@@ -60,22 +67,21 @@ def current_process() -> Process:
     )
 
 
-def parse_process(content: dict[str, Any]) -> Process:
-    """Read a process from a manifest.
+def upgrade_process(content: Any) -> Any:
+    """Bring the JSON object of a process up to date; version 0.1.0 of November 2026 wrote `start_ticks`.
 
     Args:
-        content: The fields of `Process`; those of version 0.1.0 of November 2026 have `start_ticks`, the clock ticks
-            from the host's start to the process', instead of the two times.
+        content: The object, with the clock ticks from the host's start to the process' instead of the two times.
 
-    Raises:
-        ValueError, TypeError, KeyError: A field is missing, unknown or of another type.
+    Returns:
+        The fields of `Process`; what is not such an object is returned as it is.
     """
-    if "start_ticks" in content:
-        ticks = content["start_ticks"]
-        seconds = None if ticks is None else ticks / os.sysconf("SC_CLK_TCK")
-        kept = {key: value for key, value in content.items() if key != "start_ticks"}
-        content = kept | {"created": None, "created_after_boot": seconds}
-    return Process(**content)
+    ticks = content.get("start_ticks") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or not isinstance(ticks, int | None):
+        return content
+    kept = {key: value for key, value in content.items() if key != "start_ticks"}
+    seconds = None if ticks is None else ticks / os.sysconf("SC_CLK_TCK")
+    return kept | {"created": None, "created_after_boot": seconds}
 
 
 def is_dead(process: Process, silent_seconds: float) -> bool:
@@ -99,7 +105,7 @@ def is_dead(process: Process, silent_seconds: float) -> bool:
         found = psutil.Process(process.pid)
         has_ended = found.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
         return has_ended or not _has_start_of(process, found.create_time())
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, OverflowError):  # the second: no process can have this id
         return True
     except psutil.AccessDenied:
         return silent_seconds > _PATIENCE_SECONDS

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from lengthwise.config.paths import project_root
 from lengthwise.errors import ConfigError, RunError
-from lengthwise.files import write_whole
+from lengthwise.files import refuse_links, write_whole
 from lengthwise.tracking.runs.heartbeat import Heartbeat, free_reserve, place_heartbeat
 from lengthwise.tracking.runs.journal import Entry, Journal, read_journal
 from lengthwise.tracking.runs.layout import CONFIG_NAME, DIFF_NAME, HEARTBEAT_NAME, JOURNAL_NAME, TRACEBACK_NAME
@@ -236,12 +236,13 @@ def reopen_run(directory: Path) -> Run:
         directory: The run's directory.
 
     Raises:
-        RunError: There is no run, or it is running.
+        RunError: There is no run, it is running, or there are links in its directory.
     """
     manifest = read_manifest(directory)
     if manifest.status == "RUNNING":
         where = f"process {manifest.process.pid} on {manifest.process.host}"
         raise RunError(f"{manifest.name} is still running, as {where}. Wait, or end it.")
+    refuse_links(directory)
     place_heartbeat(directory)
     manifest = replace(
         manifest,

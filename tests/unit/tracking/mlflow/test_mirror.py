@@ -16,6 +16,7 @@ from mlflow.entities import Run as MlflowRun
 from helpers.runs import StartRun
 from lengthwise.config.options import DirectoryOptions, MlflowOptions
 from lengthwise.errors import ConfigError, RunError
+from lengthwise.tracking.mlflow.logged_model import LOADER_MODULE
 from lengthwise.tracking.mlflow.mirror import sync
 from lengthwise.tracking.runs.heartbeat import reap
 from lengthwise.tracking.runs.journal import read_journal
@@ -159,7 +160,7 @@ def snapshot(client: MlflowClient, study: str = "digits-study") -> dict[str, obj
 def save_model(run: Run) -> None:
     """Write a directory such as `mlflow.pyfunc.save_model(loader_module=...)` does, without its seconds."""
     run.write_text("model/data/weights", "weights")
-    flavor = {"loader_module": "json", "data": "data", "python_version": "3.11"}
+    flavor = {"loader_module": LOADER_MODULE, "data": "data", "python_version": "3.11"}
     run.write_json("model/MLmodel", {"flavors": {"python_function": flavor}, "model_uuid": "x", "run_id": None})
 
 
@@ -192,7 +193,7 @@ def test_the_model_belongs_to_its_run(start: StartRun, tracking: MlflowOptions, 
     location = Path(model.artifact_location.removeprefix("file://"))
     description = yaml.safe_load((location / "MLmodel").read_text())
     assert (description["model_id"], description["run_id"]) == (output.model_id, found.info.run_id)
-    assert description["flavors"]["python_function"]["loader_module"] == "json"
+    assert description["flavors"]["python_function"]["loader_module"] == LOADER_MODULE
     assert (location / "data" / "weights").read_text() == "weights"
     assert "model" not in {file.path for file in client.list_artifacts(found.info.run_id)}
 

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
+from lengthwise.errors import RunError
 from lengthwise.tracking.runs.journal import Entry, Journal, read_journal
 
 
@@ -89,11 +91,27 @@ def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:
         assert steps == [step for step in range(100) for _ in range(3)]
 
 
-def test_a_write_that_fails_names_the_file() -> None:
-    journal = Journal(Path("/dev/full"))
-    with pytest.raises(OSError, match=r"No space left.*'/dev/full'"):
+def test_a_write_that_fails_names_the_file(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "metrics.jsonl")
+    with Path("/dev/full").open("wb") as full:
+        os.dup2(full.fileno(), journal._descriptor)
+    with pytest.raises(OSError, match=r"No space left.*/metrics\.jsonl'"):
         journal.append([Entry("a/b", 0, 1.0, 1.0)])
+    os.dup2(os.open(tmp_path / "metrics.jsonl", os.O_WRONLY), journal._descriptor)
     journal.close()
+
+
+@pytest.mark.parametrize("target", ["/dev/full", "/dev/null", "other"])
+def test_a_journal_is_no_link_and_no_device(tmp_path: Path, target: str) -> None:
+    (tmp_path / "other").write_text("kept")
+    path = tmp_path / "metrics.jsonl"
+    path.symlink_to(target)
+    for use in (Journal, read_journal):
+        with pytest.raises(RunError, match=r"metrics\.jsonl is not a regular file"):
+            use(path)
+    assert (tmp_path / "other").read_text() == "kept"
+    with pytest.raises(RunError, match="is not a regular file"):
+        Journal(Path("/dev/full"))
 
 
 def test_a_missing_journal_is_empty(tmp_path: Path) -> None:

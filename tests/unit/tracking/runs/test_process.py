@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from lengthwise.tracking.runs import process
-from lengthwise.tracking.runs.process import current_process, is_dead, parse_process
+from lengthwise.tracking.runs.process import Process, current_process, is_dead
+from lengthwise.tracking.runs.schema import parse_fields
 
 OWN = current_process()
 NOBODY = 2**22 + 1
@@ -100,7 +101,7 @@ def test_a_system_without_proc_tells_hosts_apart_by_its_boot_session(
 
 
 def test_a_process_is_read_back() -> None:
-    assert parse_process(asdict(OWN)) == OWN
+    assert parse_fields(Process, asdict(OWN)) == OWN
     assert OWN.pid == os.getpid()
     started = float(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
     assert OWN.created_after_boot == pytest.approx(started, abs=1.5)

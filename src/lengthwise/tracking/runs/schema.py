@@ -1,0 +1,94 @@
+"""Reading frozen dataclasses from JSON, with the type of every value checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+_NUMBERS = {"nan", "inf", "-inf"}
+"""Texts that stand for the numbers that JSON lacks."""
+
+
+def parse_fields(kind: type[T], content: object, *, name: str = "") -> T:
+    """Build a dataclass from a JSON object.
+
+    Args:
+        kind: The dataclass; its fields are texts, numbers, booleans, literals, None, other such dataclasses, mappings
+            with texts as keys, and tuples of any length.
+        content: The object.
+        name: Of the object within the file, for messages.
+
+    Raises:
+        ValueError: A field is missing or unknown, or a value is of another type; names it.
+    """
+    if not isinstance(content, dict):
+        raise _mismatch(name or "the file", "an object", content)
+    hints, fields = _describe(cast("Any", kind))
+    prefix = f"{name}." if name else ""
+    for key in content.keys() - fields.keys():
+        raise ValueError(f"{prefix}{key} is not a field of it")
+    values = {}
+    for key, field in fields.items():
+        if key in content:
+            values[key] = _convert(content[key], hints[key], f"{prefix}{key}")
+        elif field.default is dataclasses.MISSING:
+            raise ValueError(f"{prefix}{key} is missing")
+    return kind(**values)
+
+
+@functools.cache
+def _describe(kind: Any) -> tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]:
+    return get_type_hints(kind), {field.name: field for field in dataclasses.fields(kind)}
+
+
+def _convert(value: Any, hint: Any, name: str) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return parse_fields(hint, value, name=name)
+    if origin in (Union, types.UnionType):
+        return _convert_union(value, arguments, name)
+    if origin is Literal:
+        if value not in arguments:
+            raise _mismatch(name, f"one of {', '.join(map(str, arguments))}", value)
+        return value
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise _mismatch(name, "a list", value)
+        return tuple(_convert(item, arguments[0], f"{name}[{place}]") for place, item in enumerate(value))
+    if origin is not None and issubclass(origin, Mapping):
+        if not isinstance(value, dict):
+            raise _mismatch(name, "an object", value)
+        return {key: _convert(item, arguments[1], f"{name}.{key}") for key, item in value.items()}
+    return _convert_scalar(value, hint, name)
+
+
+def _convert_union(value: Any, options: tuple[Any, ...], name: str) -> Any:
+    if value is None and type(None) in options:
+        return None
+    others = [option for option in options if option is not type(None)]
+    if len(others) == 1:
+        return _convert(value, others[0], name)
+    if type(value) in others:
+        return value
+    raise _mismatch(name, "a text, a number or a boolean", value)
+
+
+def _convert_scalar(value: Any, hint: type[Any], name: str) -> Any:
+    if hint is float:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        if isinstance(value, str) and value in _NUMBERS:
+            return float(value)
+        raise _mismatch(name, "a number", value)
+    if type(value) is not hint:
+        raise _mismatch(name, {str: "a text", int: "a whole number", bool: "true or false"}[hint], value)
+    return value
+
+
+def _mismatch(name: str, expected: str, value: object) -> ValueError:
+    return ValueError(f"{name} must be {expected}; got {repr(value)[:50]}")
