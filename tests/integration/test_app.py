@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from helpers import sweep_app
 from lengthwise.app.arguments import describe_command, read_arguments
-from lengthwise.app.exit_status import EXIT_FAILED, EXIT_REFUSED
+from lengthwise.app.exit_status import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED
 from lengthwise.app.hydra_app import main
 from lengthwise.config.fields import read_fields
 from lengthwise.config.loader import compose_raw
@@ -182,16 +183,16 @@ def refuse(_options: RunOptions, _launch: Launch) -> float:
     raise DataError("pairs.txt", 3, "has no tab", remedy="Write source<TAB>target")
 
 
-def fill_disk(_options: RunOptions, _launch: Launch) -> float:
+def fill_disk(_options: RunOptions | None, _launch: Launch | None) -> float:
     raise OSError(errno.ENOSPC, "No space left on device", "model.keras")
 
 
 @pytest.mark.parametrize(
     ("run", "override", "status", "begins", "has_traceback"),
     [
-        (fail, "seed=1", EXIT_FAILED, "Error executing job", True),
+        (fail, "seed=1", EXIT_FAILED, "Traceback", True),
         (refuse, "seed=1", EXIT_REFUSED, "pairs.txt, line 3: has no tab.", False),
-        (fill_disk, "seed=1", EXIT_FAILED, "Error executing job", False),
+        (fill_disk, "seed=1", EXIT_FAILED, "model.keras: No space left on device. Make room there", False),
         (fail, "model=nothing", EXIT_REFUSED, "model must be one of", False),
         (fail, "seed=one", EXIT_REFUSED, "seed must be a whole number", False),
     ],
@@ -212,7 +213,51 @@ def test_only_an_error_of_the_program_gives_a_traceback(
     assert (ended.value.code, output.out) == (status, "")
     assert output.err.startswith(begins)
     assert ("Traceback" in output.err) == has_traceback
-    assert has_traceback or len(output.err.splitlines()) <= 2
+    assert has_traceback or output.err.count("\n") == 1
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("mishap", [interrupt, lambda: fill_disk(None, None)])
+@pytest.mark.parametrize("is_typed", [True, False])
+def test_the_end_of_an_unfinished_run_says_how_to_resume_it(
+    mishap: Callable[[], None],
+    is_typed: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sweep_app.MISHAPS, 7, mishap)
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(f"# @package _global_\noutput_dir: {tmp_path / 'my runs'}\n")
+    place = f"output_dir={tmp_path / 'runs'}" if is_typed else "experiment=mine"
+    command = ["train.py", "--config-dir", str(tmp_path), place, "seed=7", "tracking=directory"]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as ended:
+        main(JobFunction(run=sweep_app.run_job))
+    assert ended.value.code == (EXIT_INTERRUPTED if mishap is interrupt else EXIT_FAILED)
+    (manifest,) = tmp_path.glob("*runs/scratch/*/manifest.json")
+    shown = place if is_typed else f"'output_dir={tmp_path / 'my runs'}'"
+    advice = f"To resume the run: python train.py resume={manifest.parent.name} {shown}\n"
+    message = capsys.readouterr().err
+    full = "model.keras: No space left on device. Make room there; what was finished is kept."
+    assert message == f"{'Interrupted.' if mishap is interrupt else full} {advice}"
+
+
+def test_what_never_began_or_has_finished_is_not_to_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def finish(options: RunOptions, launch: Launch) -> float:
+        sweep_app.run_job(options, launch)
+        raise KeyboardInterrupt
+
+    for run in (lambda _options, _launch: interrupt(), finish):
+        monkeypatch.setattr(sys, "argv", ["train.py", f"output_dir={tmp_path}", "tracking=directory"])
+        with pytest.raises(SystemExit):
+            main(JobFunction(run=run))
+        assert capsys.readouterr().err == "Interrupted.\n"
 
 
 @pytest.mark.slow

@@ -120,7 +120,7 @@ def test_dead_runs_are_closed(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     path.write_text(json.dumps(manifest))
     path.with_name("heartbeat").touch()
     assert run_command(["reap", f"output_dir={tmp_path}"]) == 0
-    assert capsys.readouterr().out.startswith(f"{name}: KILLED, its process is dead\n1 runs closed.")
+    assert capsys.readouterr().out.startswith(f"{name}: KILLED, its process is dead\n1 run closed.")
     assert json.loads(path.read_text())["status"] == "KILLED"
 
 

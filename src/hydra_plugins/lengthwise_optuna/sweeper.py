@@ -84,6 +84,8 @@ class OptunaSweeper(Sweeper):
         import itertools
         import json
 
+        from lengthwise.errors import count_noun
+
         num_left = trials.num_left
         jobs = trials.draw_jobs(self._launcher.build_job)
         first = next(jobs, None)
@@ -96,7 +98,7 @@ class OptunaSweeper(Sweeper):
         best = trials.describe_best()
         if best is not None:
             found = " ".join(f"{key}={value}" for key, value in best["options"].items())
-            print(f"Best of {len(trials.study.trials)} trials: {best['value']:.6g} with {found}")
+            print(f"Best of {count_noun(len(trials.study.trials), 'trial')}: {best['value']:.6g} with {found}")
 
 
 def _find_direction(options: OptunaSweeperOptions, example: RunOptions) -> Direction:

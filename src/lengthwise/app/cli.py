@@ -49,7 +49,7 @@ def run_command(arguments: Sequence[str]) -> int:
         command, request = read_command(arguments)
         return command.run(request)
     except (Exception, KeyboardInterrupt) as error:
-        return report_error(error, when_interrupted="", when_disk_full="Make room there and give the command again.")
+        return report_error(error)
 
 
 def describe_commands() -> str:

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 import traceback
+from collections.abc import Callable
 
 from lengthwise.errors import IncompleteRunError, LengthwiseError
 
@@ -54,13 +55,13 @@ def is_disk_error(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _DISK_ERRORS
 
 
-def report_error(error: BaseException, *, when_interrupted: str, when_disk_full: str) -> int:
+def report_error(error: BaseException, *, describe_rest: Callable[[], str] | None = None) -> int:
     """Print what ended a command; a traceback only for errors of the program.
 
     Args:
-        error: an exception, or Ctrl-C.
-        when_interrupted: message after Ctrl-C; may be empty.
-        when_disk_full: what to do where a disk is full or takes no writing, sentences.
+        error: An exception, or Ctrl-C.
+        describe_rest: Says how the work is resumed; its sentence may be empty. None: nothing can be resumed, and Ctrl-C
+            ends the command without a message.
 
     Returns:
         The exit status.
@@ -68,11 +69,14 @@ def report_error(error: BaseException, *, when_interrupted: str, when_disk_full:
     if isinstance(error, LengthwiseError):
         return print_message(str(error), find_status(error))
     if isinstance(error, KeyboardInterrupt):
-        return print_message(when_interrupted, EXIT_INTERRUPTED)
+        message = "" if describe_rest is None else f"Interrupted. {describe_rest()}"
+        return print_message(message.strip(), EXIT_INTERRUPTED)
     if isinstance(error, BrokenPipeError):  # the reader of the output has gone, as in `--help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     if isinstance(error, OSError) and is_disk_error(error):
-        return print_message(f"{error.filename or 'a file'}: {error.strerror}. {when_disk_full}", EXIT_FAILED)
+        rest = "" if describe_rest is None else describe_rest()
+        message = f"{error.filename or 'a file'}: {error.strerror}. Make room there; what was finished is kept. {rest}"
+        return print_message(message.strip(), EXIT_FAILED)
     traceback.print_exception(error)
     return EXIT_FAILED

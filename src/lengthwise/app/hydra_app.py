@@ -20,7 +20,8 @@ from hydra.types import RunMode
 
 from lengthwise.app.arguments import describe_command, read_arguments
 from lengthwise.app.exit_status import EXIT_FAILED, is_disk_error, report_error
-from lengthwise.app.task import Task
+from lengthwise.app.resumption import describe_resumption
+from lengthwise.app.task import PastHydra, Task
 from lengthwise.config.hydra_errors import explain_error
 from lengthwise.config.loader import CheckedLoader, has_option, make_search_path
 from lengthwise.config.overrides import (
@@ -35,14 +36,9 @@ from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.pipeline.launch import EXPERIMENT, JobFunction
 from lengthwise.signals import terminate_by_exception
 
-_WHEN_DISK_FULL = (
-    "What was finished is kept. Make room there; then `python train.py resume=latest` resumes a run, and the same "
-    "command again a sweep."
-)
-
 
 def main(function: JobFunction = EXPERIMENT) -> None:
-    """Run the command line of this process; ends it with a status other than 0 where something went wrong.
+    """Run the command line of this process; end it with a status other than 0 where something went wrong.
 
     Args:
         function: what is done with the options of each run.
@@ -59,7 +55,7 @@ def _run_command(task: Task) -> int:
         with task.contexts:
             _call_hydra(task, read_arguments(sys.argv[1:]))
     except (Exception, KeyboardInterrupt) as error:
-        return report_error(error, when_interrupted="Interrupted.", when_disk_full=_WHEN_DISK_FULL)
+        return report_error(error, describe_rest=lambda: describe_resumption(task))
     return EXIT_FAILED if any(sweep.num_failed for sweep in task.sweeps) else 0
 
 
@@ -72,12 +68,17 @@ def _call_hydra(task: Task, arguments: argparse.Namespace) -> None:
             check_given_once(overrides)
         with _scratch_directory() as scratch, _open_hydra(arguments) as hydra:
             _dispatch(hydra, task, arguments, fixed=_fix_hydra(scratch))
+    except PastHydra as passed:
+        own_error = passed.error
     except LengthwiseError:
         raise
     except Exception as error:
-        if task.is_own(error) or isinstance(error, BrokenPipeError) or is_disk_error(error):
+        if isinstance(error, BrokenPipeError) or is_disk_error(error):
             raise
         raise explain_error(error, overrides) from error
+    else:
+        return
+    raise own_error
 
 
 @contextlib.contextmanager

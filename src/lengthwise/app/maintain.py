@@ -7,7 +7,7 @@ import sys
 from lengthwise.app.exit_status import EXIT_FAILED
 from lengthwise.app.request import Request
 from lengthwise.config.paths import find_output_dir
-from lengthwise.errors import ConfigError
+from lengthwise.errors import ConfigError, count_noun
 
 
 def serve_ui(request: Request) -> int:
@@ -33,7 +33,7 @@ def sync_runs(request: Request) -> int:
     problems = [each for each in synced if each.problem is not None]
     for each in problems:
         print(f"{each.name}: {each.problem}", file=sys.stderr)
-    print(f"{len(synced) - len(problems)} of {len(synced)} runs are up to date in MLflow.")
+    print(f"{len(synced) - len(problems)} of {count_noun(len(synced), 'run')} up to date in MLflow.")
     return EXIT_FAILED if problems else 0
 
 
@@ -44,5 +44,6 @@ def reap_runs(request: Request) -> int:
     closed = reap(find_output_dir(request.compose()))
     for directory in closed:
         print(f"{directory.name}: KILLED, its process is dead")
-    print(f"{len(closed)} runs closed." + (" `lengthwise sync` brings MLflow up to date." if closed else ""))
+    advice = " `lengthwise sync` brings MLflow up to date." if closed else ""
+    print(f"{count_noun(len(closed), 'run')} closed.{advice}")
     return 0

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
-from lengthwise.app.exit_status import find_status, print_message
 from lengthwise.app.sweep_report import preload_report, write_sweep_report
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import RawConfig, parse_config
-from lengthwise.errors import ConfigError, LengthwiseError
+from lengthwise.errors import ConfigError
 from lengthwise.pipeline.launch import EXPERIMENT, JobFunction, Launch
 from lengthwise.tracking.session import names_tracking
 
@@ -21,63 +20,67 @@ if TYPE_CHECKING:
     from lengthwise.sweeps.sweep import Sweep
 
 
+class PastHydra(BaseException):
+    """Carries an error of Lengthwise through Hydra, which prints lines of its own around any exception that it catches.
+
+    Args:
+        error: What was raised.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Task:
     """What Hydra calls with each composed configuration.
 
-    Hydra calls Lengthwise in the middle of its own work, and raises errors of its own about what the user wrote. An
-    error that passes `own_work` is Lengthwise's; any other is Hydra's.
+    Hydra calls Lengthwise in the middle of its own work, and raises errors of its own about what the user wrote. The
+    errors of Lengthwise are told from them by `own_work`.
 
     Args:
-        command: the command as typed.
-        function: what is done with the options of each run.
+        command: The command as typed.
+        function: What is done with the options of each run.
     """
 
     def __init__(self, command: tuple[str, ...], *, function: JobFunction) -> None:
         self.command = command
         self.function = function
+        self.options: RunOptions | None = None  # of the run that was begun last
         self.sweeps: list[Sweep] = []
         self.contexts = contextlib.ExitStack()
-        self._own_errors: list[Exception] = []
 
     def __call__(self, raw: RawConfig) -> float | None:
-        """Run one configuration; a mistake of the user's ends the process with one message.
+        """Run one configuration.
 
         Args:
-            raw: the composed configuration without Hydra's own part.
+            raw: The composed configuration without Hydra's own part.
 
         Returns:
             What a search would minimise; None where there is nothing.
         """
-        try:
-            with self.own_work():
-                options, launch = parse_config(raw), self._describe_launch()
-                check_resume(options, launch)
-                return self.function.run(options, launch)
-        except LengthwiseError as error:
-            # Past Hydra, which would print lines of its own around any other exception.
-            raise SystemExit(print_message(str(error), find_status(error))) from error
+        with self.own_work():
+            self.options, launch = parse_config(raw), self._describe_launch()
+            check_resume(self.options, launch)
+            return self.function.run(self.options, launch)
 
     def _describe_launch(self) -> Launch:
         running = HydraConfig.get()
         number = running.job.num if running.mode == RunMode.MULTIRUN else None
         return Launch(command=self.command, overrides=tuple(running.overrides.task), job_number=number)
 
+    @staticmethod
     @contextlib.contextmanager
-    def own_work(self) -> Iterator[None]:
-        """Remember an error that is raised in this context as one of Lengthwise's."""
+    def own_work() -> Iterator[None]:
+        """Carry the errors that are raised in this context past Hydra.
+
+        Raises:
+            PastHydra: An error was raised.
+        """
         try:
             yield
         except Exception as error:
-            self._own_errors.append(error)
-            raise
-
-    def is_own(self, error: Exception) -> bool:
-        """Tell whether an error was raised by Lengthwise, and not by Hydra about what the user wrote.
-
-        Args:
-            error: what has reached the top.
-        """
-        return any(error is own for own in self._own_errors)
+            raise PastHydra(error) from error
 
     def open_sweep(self, sweep: Sweep) -> None:
         """Open a sweep, which is closed when the command ends, however it ends.
