@@ -25,7 +25,7 @@ from lengthwise.decoding.compiled import (
 )
 from lengthwise.decoding.predictions import NBest, Predictions
 from lengthwise.decoding.replay import count_steps, order_steps, restore_emitted
-from lengthwise.decoding.stop_rule import END_SYMBOLS, set_limits
+from lengthwise.decoding.stop_rule import END_SYMBOLS, set_limits, unify_options
 from lengthwise.models.bundle import Models
 from lengthwise.models.targets import prepare_batch, reverse_rows
 from lengthwise.models.wiring import Wiring
@@ -39,6 +39,8 @@ MAX_SOURCE_STEPS = 1_024
 
 class Inference:
     """Everything that is asked of a trained model. Each compiled function is traced once, at its first use.
+
+    Decoding under several length rules shares what is compiled.
 
     Args:
         models: With their weights, which may change between calls.
@@ -177,9 +179,13 @@ class Inference:
         weights = self._replay(self._attend_function, examples, predictions, indices)
         return [steps[:, : examples.source_length[index]] for index, steps in zip(indices, weights, strict=True)]
 
-    @cached_property
+    @property
     def _decode_function(self) -> DecodeFunction:
-        return compile_decode(self.models, self.decoding)
+        options = unify_options(self.decoding, self._wiring)
+        if options not in self.models.functions:
+            self.models.functions[options] = compile_decode(self.models, options)
+        function: DecodeFunction = self.models.functions[options]
+        return function
 
     @cached_property
     def _score_function(self) -> ScoreFunction:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from dataclasses import replace
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -39,6 +40,13 @@ def build_stop_rule(wiring: Wiring, options: DecodingOptions, limit: Tensor, max
     """Return the stop rule of a model under some options, for the limits `(batch,)` and the width `max_steps`."""
     end_symbol = END_SYMBOLS[wiring.length] if wiring.is_tokens else None
     return StopRule(limit, max_steps, end_symbol, may_stop=options.length == "model")
+
+
+def unify_options(options: DecodingOptions, wiring: Wiring) -> DecodingOptions:
+    """Return the same options for all that are decoded by one graph: the limits and the batch size are its inputs."""
+    learns_end = wiring.length == "stop" or (wiring.is_tokens and END_SYMBOLS[wiring.length] is not None)
+    length: Literal["model", "max"] = "model" if options.length == "model" and learns_end else "max"
+    return replace(options, length=length, batch_size=1)
 
 
 def set_limits(examples: Split | Sources, wiring: Wiring, options: DecodingOptions) -> NDArray[np.int32]:

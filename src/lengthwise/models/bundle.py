@@ -5,7 +5,8 @@ Shapes: B batch, S source steps, T target steps, F features, L latent_dim, U dec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -98,10 +99,12 @@ class Models:
     Args:
         wiring: What they are built from.
         network: All layers; called with the previous outputs, it scores every step.
+        functions: Functions compiled for these models, by what they are specialised to, so that each is traced once.
     """
 
     wiring: Wiring
     network: SequenceModel
+    functions: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def encoder(self) -> keras.Model:

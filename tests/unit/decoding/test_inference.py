@@ -46,6 +46,17 @@ def build_corner(corner: dict[str, Any]) -> Models:
     return models
 
 
+def take_examples(split: Split, rows: np.ndarray) -> Split:
+    """Return some of a split's examples as a split, padded only to the longest of them."""
+    batch = take_batch(split, rows)
+    return Split(
+        source=batch.source,
+        source_length=batch.source_length,
+        target=batch.target,
+        target_length=batch.target_length,
+    )
+
+
 def choose_options(strategy: str, length: str, batch_size: int = 3) -> DecodingOptions:
     shared: dict[str, Any] = {"name": strategy, "length": length, "batch_size": batch_size}
     if strategy == "sample":
@@ -66,7 +77,7 @@ def check_corner(corner: dict[str, Any]) -> None:
             found = inference.decode(split)
             check_lengths(found, split, rule, corner["length"])
             for row in (0, 3, 6):
-                alone = inference.decode(take_batch(split, np.array([row])), rows=np.array([row]))
+                alone = inference.decode(take_examples(split, np.array([row])), rows=np.array([row]))
                 length = int(found.length[row])
                 assert alone.length[0] == length
                 np.testing.assert_allclose(alone.values[0, :length], found.values[row, :length], rtol=1e-5, atol=1e-5)
@@ -94,18 +105,20 @@ def check_lengths(found: Predictions, split: Split, rule: str, trained: str) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("corner", ALL_PAIRS, ids=name_corner)
-def test_every_pair_of_values_decodes(corner: dict[str, Any]) -> None:
+def test_every_pair_of_values_decodes(corner: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    # Sequences of five steps are then two iterations and a rest, and half as much is traced.
+    monkeypatch.setattr("lengthwise.decoding.loop.STEPS_PER_ITERATION", 2)
     check_corner(corner)
 
 
-def check_reference(corner: dict[str, Any], num_examples: int) -> None:
+def check_reference(corner: dict[str, Any], num_examples: int, *, in_batches: bool) -> None:
     models, split = build_corner(corner), draw_split("tokens", num_examples=num_examples)
     found = Inference(models, choose_options("greedy", "model", batch_size=4)).decode(split)
     end = END_SYMBOLS[models.wiring.length]
     for row in range(num_examples):
         source = split.source[row, : split.source_length[row]]
         most = int(split.target_length[row]) if end is None else 5
-        wanted = decode_sequence(models, source, most_symbols=most, end=end)
+        wanted = decode_sequence(models, source, most_symbols=most, end=end, in_batches=in_batches)
         if models.wiring.reverse_target:
             wanted.reverse()
         assert found.values[row, : found.length[row]].tolist() == wanted
@@ -122,13 +135,13 @@ STATEFUL = {
 
 
 def test_the_reference_loop_decodes_the_same() -> None:
-    check_reference(STATEFUL, 4)
+    check_reference(STATEFUL, 4, in_batches=True)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("corner", [c for c in ALL_PAIRS if c["kind"] == "tokens"], ids=name_corner)
 def test_the_reference_loop_decodes_the_same_at_every_pair_of_values(corner: dict[str, Any]) -> None:
-    check_reference(corner, 6)
+    check_reference(corner, 6, in_batches=False)
 
 
 @pytest.mark.parametrize("strategy", ["greedy", "sample", "beam"])
@@ -138,7 +151,7 @@ def test_batches_of_any_size_and_order_decode_the_same(strategy: str) -> None:
 
     def decode_by(batch_size: int, rows: np.ndarray) -> np.ndarray:
         options = choose_options(strategy, "model", batch_size)
-        return Inference(models, options).decode(take_batch(split, rows)).values
+        return Inference(models, options).decode(take_examples(split, rows)).values
 
     whole = decode_by(64, np.arange(33))
     np.testing.assert_array_equal(decode_by(5, np.arange(33)), whole)
@@ -204,12 +217,20 @@ def test_each_function_is_traced_once_whatever_the_batches() -> None:
     models, split = build_corner(STATEFUL), draw_split("tokens", num_examples=9)
     inference = Inference(models, choose_options("beam", "model", 4))
     for indices in ([0], [1, 2, 3], [3, 4, 5, 6, 7, 8]):
-        examples = take_batch(split, np.array(indices))
+        examples = take_examples(split, np.array(indices))
         predictions = inference.decode(examples)
         inference.search(examples, 2)
         inference.measure(examples, predictions)
     functions = [inference._decode_function, inference._search_functions[2], inference._measure_function]
     assert [function.experimental_get_tracing_count() for function in functions] == [1, 1, 1]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("length", "num_graphs"), [("stop", 2), ("fixed", 2), ("oracle", 1)])
+def test_length_rules_share_what_is_compiled(length: str, num_graphs: int) -> None:
+    models, split = build_corner({**STATEFUL, "length": length}), draw_split("tokens", num_examples=5)
+    for rule in RULES:
+        Inference(models, choose_options("greedy", rule)).decode(split)
+    assert len(models.functions) == num_graphs
 
 
 def test_sources_without_targets_are_decoded_up_to_the_models_timesteps() -> None:
