@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,23 @@ def test_runs_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert run_command(["runs", "b", where, "--json"]) == 0
     (run,) = json.loads(capsys.readouterr().out)
     assert (run["name"], run["seed"], run["status"], run["summary"]) == (second, 4, "FINISHED", {"val/loss": None})
+
+
+ESCAPE = "\x1b]0;title\x07\x9b31m[red]"
+
+
+def test_escapes_of_a_stored_run_do_not_reach_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a" / make_run(tmp_path, "a", 0.5) / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest |= {"status": "FAILED", "failure": {"reason": ESCAPE, "traceback": None}}
+    path.write_text(json.dumps(manifest))
+    assert run_command(["runs", f"output_dir={tmp_path}"]) == 0
+    printed = capsys.readouterr().out
+    assert "\\x1b]0;title\\x07\\x9b31m[red]" in re.sub(r"\s+", "", printed)
+    assert not set(printed) & {"\x1b", "\x07", "\x9b"}
+    assert run_command([ESCAPE]) == 2
+    assert run_command(["runs", ESCAPE]) == 2
+    assert not set(capsys.readouterr().err) & {"\x1b", "\x07", "\x9b"}
 
 
 def test_dead_runs_are_closed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

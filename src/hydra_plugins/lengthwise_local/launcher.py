@@ -37,7 +37,7 @@ class SweepLauncher(Launcher):
     """Runs jobs as one sweep with one parent run, wherever they run; skips what is done and resumes the rest.
 
     Args:
-        raw: what Hydra read from the launcher's file and the command line, not yet checked.
+        raw: What Hydra read from the launcher's file and the command line, not yet checked.
     """
 
     def __init__(self, **raw: object) -> None:
@@ -67,8 +67,8 @@ class SweepLauncher(Launcher):
         """Run a batch of jobs; the first starts when the options of all have been checked.
 
         Args:
-            job_overrides: of each job.
-            initial_job_idx: number of the first.
+            job_overrides: Of each job.
+            initial_job_idx: Number of the first.
 
         Returns:
             One result for each job.
@@ -83,9 +83,9 @@ class SweepLauncher(Launcher):
         """Return the sweep of this command, opened for its first jobs.
 
         Args:
-            jobs: at least one.
-            parent: name of the parent run to resume; None: the newest sweep of the study that has one of the jobs.
-            varied: the options in which jobs differ; None: those in which `jobs` differ.
+            jobs: At least one.
+            parent: Name of the parent run to resume; None: the newest sweep of the study that has one of the jobs.
+            varied: The options in which jobs differ; None: those in which `jobs` differ.
         """
         from lengthwise.sweeps.sweep import Sweep, SweepOptions
 
@@ -102,8 +102,8 @@ class SweepLauncher(Launcher):
         """Compose a job and check its options.
 
         Args:
-            number: of the job.
-            overrides: of the job.
+            number: Of the job.
+            overrides: Of the job.
         """
         from lengthwise.app.task import check_resume
         from lengthwise.config.hydra_errors import explain_error

@@ -26,8 +26,8 @@ class OptunaSweeper(Sweeper):
     """Searches for the best options with Optuna.
 
     Args:
-        params: what a study's overlay sweeps over, here the space to search.
-        raw: what Hydra read from the sweeper's file and the command line, not yet checked.
+        params: What a study's overlay sweeps over, here the space to search.
+        raw: What Hydra read from the sweeper's file and the command line, not yet checked.
     """
 
     def __init__(self, params: Mapping[str, object] | None = None, **raw: object) -> None:
@@ -54,7 +54,7 @@ class OptunaSweeper(Sweeper):
         """Search, or resume the search that the same command began.
 
         Args:
-            arguments: overrides; those with several values span the space.
+            arguments: Overrides; those with several values span the space.
         """
         given = [*(f"{key}={value}" for key, value in self._params.items()), *arguments]
         overrides = OverridesParser.create().parse_overrides(given)

@@ -18,13 +18,13 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """Read a command line as Hydra does, flags and overrides in any order.
 
     Args:
-        arguments: the command line without the program.
+        arguments: The command line without the program.
 
     Returns:
         Hydra's flags, and the overrides as `overrides`.
 
     Raises:
-        ConfigError: a flag is unknown, lacks its value, would run code, or has no effect beside another.
+        ConfigError: A flag is unknown, lacks its value, would run code, or has no effect beside another.
     """
     parser = get_args_parser()
     parser.exit_on_error = False

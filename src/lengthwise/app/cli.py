@@ -37,7 +37,7 @@ def run_command(arguments: Sequence[str]) -> int:
     """Run one command other than `train`.
 
     Args:
-        arguments: the command line without the program.
+        arguments: The command line without the program.
 
     Returns:
         The exit status: 0, or another after a message on standard error.
@@ -114,13 +114,13 @@ def read_command(arguments: Sequence[str]) -> tuple[Command, Request]:
     """Read a command line.
 
     Args:
-        arguments: the command line without the program.
+        arguments: The command line without the program.
 
     Returns:
         The command, and what it was given.
 
     Raises:
-        LengthwiseError: there is no such command, or it does not take what it was given.
+        LengthwiseError: There is no such command, or it does not take what it was given.
     """
     name, *rest = arguments
     if name not in COMMANDS:

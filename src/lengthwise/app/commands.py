@@ -15,8 +15,8 @@ class Word:
     """A word that a command takes.
 
     Args:
-        name: as usage lines show it, such as `RUN`.
-        demand: what to give, an imperative sentence without its full stop; it is asked for where the word is missing.
+        name: As usage lines show it, such as `RUN`.
+        demand: What to give, an imperative sentence without its full stop; it is asked for where the word is missing.
     """
 
     name: str
@@ -35,13 +35,13 @@ class Command:
     """One command of `lengthwise`.
 
     Args:
-        run: does it; returns the exit status.
-        meaning: what it does, a sentence.
-        words: the words that it takes, in order.
-        num_required: how many of the words must be given.
-        repeats: whether the last word may be given several times.
-        options: the options, or sections of them, that have an effect on it.
-        flags: further arguments, as `argparse` takes them.
+        run: Does it; returns the exit status.
+        meaning: What it does, a sentence.
+        words: The words that it takes, in order.
+        num_required: How many of the words must be given.
+        repeats: Whether the last word may be given several times.
+        options: The options, or sections of them, that have an effect on it.
+        flags: Further arguments, as `argparse` takes them.
     """
 
     run: Callable[[Request], int]

@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from lengthwise.errors import IncompleteRunError, LengthwiseError
+from lengthwise.errors import IncompleteRunError, LengthwiseError, printable
 
 EXIT_FAILED = 1
 """An error of the program, a full disk, a run whose results are not all written, or a sweep in which jobs failed."""
@@ -26,14 +26,14 @@ def print_message(message: str, status: int) -> int:
     """Print the one message that the user gets, on standard error.
 
     Args:
-        message: what is wrong and what to do; nothing is printed where it is empty.
-        status: exit status to end with.
+        message: What is wrong and what to do; nothing is printed where it is empty.
+        status: Exit status to end with.
 
     Returns:
         `status`.
     """
     if message:
-        print(message, file=sys.stderr)
+        print("\n".join(map(printable, message.split("\n"))), file=sys.stderr)
     return status
 
 
@@ -50,7 +50,7 @@ def is_disk_error(error: BaseException) -> bool:
     """Tell whether a disk is full or takes no writing.
 
     Args:
-        error: any.
+        error: Any.
     """
     return isinstance(error, OSError) and error.errno in _DISK_ERRORS
 

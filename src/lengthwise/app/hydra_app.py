@@ -41,7 +41,7 @@ def main(function: JobFunction = EXPERIMENT) -> None:
     """Run the command line of this process; end it with a status other than 0 where something went wrong.
 
     Args:
-        function: what is done with the options of each run.
+        function: What is done with the options of each run.
     """
     with terminate_by_exception(), warnings.catch_warnings():
         warnings.filterwarnings("error", message="provider=.* is not available", category=UserWarning)
@@ -168,11 +168,11 @@ def _is_sweep(mode: RunMode | None, arguments: argparse.Namespace) -> bool:
     """Tell a sweep from a single run.
 
     Args:
-        mode: of the configuration; the overlay of a study may make a sweep of the command.
-        arguments: the command line.
+        mode: Of the configuration; the overlay of a study may make a sweep of the command.
+        arguments: The command line.
 
     Raises:
-        ConfigError: a flag or an override has no effect in that mode.
+        ConfigError: A flag or an override has no effect in that mode.
     """
     if arguments.multirun and mode == RunMode.RUN:
         raise ConfigError("hydra.mode", "cannot be RUN with --multirun", received=None, remedy="Drop one of them")

@@ -15,9 +15,9 @@ class Request:
     """A command line, read.
 
     Args:
-        words: what is neither a flag nor an option, such as a run and the texts to decode.
+        words: What is neither a flag nor an option, such as a run and the texts to decode.
         overrides: `OPTION=VALUE`, as for `python train.py`.
-        flags: the command's own flags by name.
+        flags: The command's own flags by name.
     """
 
     words: tuple[str, ...]
@@ -33,7 +33,7 @@ class Request:
         """Compose the options that the overrides give.
 
         Raises:
-            ConfigError: an override is refused.
+            ConfigError: An override is refused.
         """
         from lengthwise.config.compose import compose_options
 

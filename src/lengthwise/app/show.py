@@ -12,7 +12,7 @@ from lengthwise.app.exit_status import EXIT_REFUSED
 from lengthwise.app.request import Request
 from lengthwise.config.documentation import OptionDescription, describe_options, find_options, suggest
 from lengthwise.config.paths import find_output_dir
-from lengthwise.errors import ConfigError, LengthwiseError
+from lengthwise.errors import ConfigError, LengthwiseError, printable
 from lengthwise.files import dump_json
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def format_options(found: Sequence[OptionDescription], *, width: int) -> list[st
     """Write the documentation of options.
 
     Args:
-        found: the options, those of a section together.
-        width: of a line, in characters.
+        found: The options, those of a section together.
+        width: Of a line, in characters.
 
     Returns:
         Lines.
@@ -167,12 +167,14 @@ def _print_runs(runs: Sequence[StoredRun]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE)
     for column in ("started", "id", "study", "run", "data", "seed", "status", "seconds", "metrics"):
         table.add_column(column, overflow="fold", justify="right" if column in ("seed", "seconds") else "left")
     for run in runs:
-        table.add_row(*(entry.replace("[", "\\[") for entry in _describe_run(run)))
+        entries = ("\n".join(map(printable, entry.split("\n"))) for entry in _describe_run(run))
+        table.add_row(*(Text(entry) for entry in entries))
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)

@@ -20,7 +20,7 @@ def write_sweep_report(directory: Path) -> None:
     """Write the report of a sweep into its directory, while its run is open; what goes wrong costs only the report.
 
     Args:
-        directory: of the sweep's parent run, whose jobs have ended.
+        directory: Of the sweep's parent run, whose jobs have ended.
     """
     from lengthwise.studies.report.writer import report_sweep
 

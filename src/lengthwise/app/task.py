@@ -86,7 +86,7 @@ class Task:
         """Open a sweep, which is closed when the command ends, however it ends.
 
         Args:
-            sweep: the sweep, before its first job.
+            sweep: The sweep, before its first job.
         """
         self.sweeps.append(self.contexts.enter_context(sweep))
         if self.function is EXPERIMENT:
@@ -98,11 +98,11 @@ def check_resume(options: RunOptions, launch: Launch) -> None:
     """Refuse whatever would have no effect beside `resume`: the run keeps its own configuration.
 
     Args:
-        options: of the command.
-        launch: with its overrides.
+        options: Of the command.
+        launch: With its overrides.
 
     Raises:
-        ConfigError: another option is given, or the command is a sweep.
+        ConfigError: Another option is given, or the command is a sweep.
     """
     others = [line for line in launch.overrides if line.partition("=")[0] not in ("resume", "output_dir")]
     others = [line for line in others if not names_tracking([line])]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from lengthwise.app.request import Request
 from lengthwise.config.paths import find_output_dir
-from lengthwise.errors import ConfigError, DataError, LengthwiseError
+from lengthwise.errors import ConfigError, DataError, LengthwiseError, printable
 
 if TYPE_CHECKING:
     from lengthwise.serving.predictor import Prediction, Predictor
@@ -86,7 +86,12 @@ def _format_prediction(prediction: Prediction, *, as_json: bool) -> str:
 
     if as_json or not isinstance(prediction.value, str):
         return json.dumps(describe_prediction(prediction), ensure_ascii=False)
-    return prediction.value
+    return _make_safe(prediction.value)
+
+
+def _make_safe(text: str) -> str:
+    """Return a text as it is for a file, and with control characters as escapes for a terminal, which acts on them."""
+    return printable(text) if sys.stdout.isatty() else text
 
 
 def _print_best(predictor: Predictor, texts: Sequence[str], num_best: int, *, as_json: bool) -> None:
@@ -98,7 +103,7 @@ def _print_best(predictor: Predictor, texts: Sequence[str], num_best: int, *, as
             ]
             print(json.dumps({"hypotheses": listed}, ensure_ascii=False))
         else:
-            print("\n".join(f"{each.score:.4f}\t{each.value}" for each in hypotheses))
+            print("\n".join(f"{each.score:.4f}\t{_make_safe(each.value)}" for each in hypotheses))
 
 
 def evaluate_run(request: Request) -> int:

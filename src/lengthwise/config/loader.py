@@ -87,8 +87,8 @@ def has_option(composed: DictConfig, name: str) -> bool:
     """Tell whether a configuration has a section or an option.
 
     Args:
-        composed: the configuration.
-        name: dotted name.
+        composed: The configuration.
+        name: Dotted name.
     """
     node: Any = composed
     for part in name.split("."):

@@ -98,13 +98,13 @@ def check_sweep(overrides: Sequence[str], composed: DictConfig, loader: ConfigLo
     """Refuse a sweep without jobs, or with values that Hydra's sweeper cannot go through.
 
     Args:
-        overrides: as on the command line, already checked.
-        composed: the configuration of the sweep.
-        loader: finds the files that a pattern such as `model=glob(*)` matches.
+        overrides: As on the command line, already checked.
+        composed: The configuration of the sweep.
+        loader: Finds the files that a pattern such as `model=glob(*)` matches.
 
     Raises:
-        ConfigError: an option has no values, or an interval of them where values are not searched.
-        hydra.errors.OverrideParseException: an override of the study cannot be read.
+        ConfigError: An option has no values, or an interval of them where values are not searched.
+        hydra.errors.OverrideParseException: An override of the study cannot be read.
     """
     sweeper = composed.hydra.sweeper
     params = sweeper.get("params") or {}

@@ -16,13 +16,13 @@ class Launch:
     """Where a run comes from.
 
     Args:
-        command: the command as typed, such as `("python", "train.py", "model=repeat")`.
-        overrides: the part of it that makes this run, Hydra's own options left out.
-        parent: name of the run directory of the sweep that this run is a job of; None for a single run.
-        job_number: number of the job in its sweep, from 0; None for a single run.
-        cores: the cores that this run may use, its share where jobs run side by side; None: all. Decides what
+        command: The command as typed, such as `("python", "train.py", "model=repeat")`.
+        overrides: The part of it that makes this run, Hydra's own options left out.
+        parent: Name of the run directory of the sweep that this run is a job of; None for a single run.
+        job_number: Number of the job in its sweep, from 0; None for a single run.
+        cores: The cores that this run may use, its share where jobs run side by side; None: all. Decides what
             `training.num_threads=0` means and must not change results.
-        resume: directory of the run to resume; None for a new run.
+        resume: Directory of the run to resume; None for a new run.
 
     A job's run carries the tag `JOB_TAG` with its number, by which the sweep finds it.
     """
@@ -40,10 +40,10 @@ class JobFunction:
     """What a command does with the options of each run, in this process or in the workers of a sweep.
 
     Args:
-        run: does the work of one run; returns what a search would minimise, None where there is nothing. A function at
+        run: Does the work of one run; returns what a search would minimise, None where there is nothing. A function at
             the top of a module: workers are sent its name. It imports TensorFlow only when it is called, since the
             process that refuses wrong options and watches over jobs has no use for it.
-        preload: names of the modules that `run` needs, imported once by the process that workers are forked from;
+        preload: Names of the modules that `run` needs, imported once by the process that workers are forked from;
             `multiprocessing` takes them as text.
     """
 
