@@ -46,7 +46,7 @@ FEATURE_TOLERANCE = 1e-5
 """Absolute; the features lie between 0 and 1."""
 
 SMALLEST_LEAD = 0.01
-"""Of the best logit over the second, and of the stop's logit over or under 0. Between kernels leads differed by 2e-6."""
+"""Of the best logit over the second, and of the stop's logit over or under 0. Between kernels, leads differ by 2e-6."""
 
 COPY = """dataset=copy dataset.num_symbols=4 dataset.max_length=4 dataset.longer_length=6 dataset.num_train=192
     dataset.num_validation=32 dataset.num_test=8 training.batch_size=8 training.learning_rate=0.02 latent_dim=16"""
