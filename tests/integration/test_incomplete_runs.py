@@ -7,6 +7,9 @@ import io
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +21,16 @@ from rich.console import Console
 from lengthwise.app import cli
 from lengthwise.app.exit_status import EXIT_FAILED
 from lengthwise.config.compose import compose_options
-from lengthwise.errors import ConfigError, IncompleteRunError, RunError
+from lengthwise.config.options import DirectoryOptions
+from lengthwise.errors import ConfigError, IncompleteRunError, RunError, Terminated
 from lengthwise.pipeline import outputs, stages
 from lengthwise.pipeline.experiment import run_experiment
 from lengthwise.pipeline.launch import Launch
 from lengthwise.pipeline.reevaluation import write_missing
 from lengthwise.pipeline.results import RunResult
-from lengthwise.tracking.runs.manifest import read_manifest
+from lengthwise.tracking.runs import run as run_module
+from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME, RESERVE_BYTES
+from lengthwise.tracking.runs.manifest import Manifest, read_manifest, write_manifest
 from lengthwise.tracking.runs.run_files import RunFiles
 
 OPTIONS = (
@@ -32,6 +38,7 @@ OPTIONS = (
     *("dataset=copy", "dataset.num_train=64", "dataset.num_validation=16", "dataset.num_test=16"),
     *("dataset.max_length=3", "dataset.longer_length=5", "training.epochs=2", "training.batch_size=16"),
 )
+DIRECTORY = DirectoryOptions(name="directory")
 TIMES = {"time/fit_seconds", "time/evaluation_seconds"}
 
 
@@ -81,7 +88,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return Trained(directory=directory, result=results[0], files=list_files(directory))
 
 
-def fail(error: Exception) -> Callable[[RunFiles, RunResult], None]:
+def fail(error: BaseException) -> Callable[[RunFiles, RunResult], None]:
     def write(_files: RunFiles, _result: RunResult) -> None:
         raise error
 
@@ -94,7 +101,7 @@ def test_a_whole_run_misses_nothing(trained: Trained) -> None:
     figures = {Path(name).stem for name in trained.files if name.startswith("figures/")}
     assert {"learning_curves", "latents", "outcomes", "wiring", "attention_1", "test_by_length"} <= figures
     with pytest.raises(ConfigError, match="decoding must be another than the run's own"):
-        write_missing(trained.directory, console=Console(file=io.StringIO()))
+        write_missing(trained.directory, console=Console(file=io.StringIO()), tracking=DIRECTORY)
 
 
 @pytest.mark.parametrize("name", outputs.PARTS)
@@ -154,10 +161,10 @@ def test_a_run_that_has_not_finished_or_lost_its_weights_is_not_completed(traine
     shutil.copytree(trained.directory, directory, ignore=shutil.ignore_patterns("model", "checkpoints"))
     change_manifest(directory, missing=["model"])
     with pytest.raises(RunError, match="neither its model nor its last checkpoint"):
-        write_missing(directory, console=Console(file=io.StringIO()))
+        write_missing(directory, console=Console(file=io.StringIO()), tracking=DIRECTORY)
     change_manifest(directory, status="KILLED")
     with pytest.raises(RunError, match=r"has not finished \(KILLED\)\. Resume it: python train\.py resume="):
-        write_missing(directory, console=Console(file=io.StringIO()))
+        write_missing(directory, console=Console(file=io.StringIO()), tracking=DIRECTORY)
 
 
 def change_manifest(directory: Path, **values: object) -> None:
@@ -186,3 +193,80 @@ def test_empty_predictions_have_no_attention_to_draw(trained: Trained, tmp_path:
     )
     assert outputs.write_outputs(RunFiles(tmp_path), result, Console(file=io.StringIO()), names=["attention"]) == []
     assert not (tmp_path / "figures").exists()
+
+
+def test_a_signal_after_the_scores_loses_none(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as stopped:
+        stopped.setattr(outputs, "PARTS", outputs.PARTS | {"samples": fail(Terminated())})
+        with pytest.raises(Terminated):
+            run(tmp_path)
+    (directory,) = (tmp_path / "scratch").iterdir()
+    assert read_manifest(directory).status == "KILLED"
+    assert read_scores(directory) == read_scores(trained.directory)
+    assert resume(tmp_path) == directory
+    assert list_files(directory) == trained.files
+
+
+KILLED = """
+import os, signal, sys
+from lengthwise.app import hydra_app
+from lengthwise.pipeline import stages
+
+def kill(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(stages, sys.argv.pop(1), kill)
+hydra_app.main()
+"""
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(("at", "has_scores"), [("evaluate_model", False), ("write_outputs", True)])
+def test_a_run_killed_after_its_fit_ends_with_its_scores(
+    trained: Trained, tmp_path: Path, at: str, has_scores: bool
+) -> None:
+    command = [sys.executable, "-c", KILLED, at, *OPTIONS, f"output_dir={tmp_path}"]
+    killed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    (directory,) = (tmp_path / "scratch").iterdir()
+    assert bool(read_scores(directory)) == has_scores
+    assert resume(tmp_path) == directory
+    assert list_files(directory) == trained.files
+
+
+def test_a_disk_that_fills_up_after_the_fit_costs_no_score(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be written but into the space that the run holds in reserve."""
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def write_into_reserve(directory: Path, manifest: Manifest) -> None:
+        if (directory / HEARTBEAT_NAME).stat().st_size == RESERVE_BYTES:
+            raise full
+        write_manifest(directory, manifest)
+
+    def evaluate_on_full_disk(*arguments: object) -> RunResult:
+        monkeypatch.setattr(run_module, "write_manifest", write_into_reserve)
+        monkeypatch.setattr(RunFiles, "write_text", lambda *_: fail(full)(*_[:2]))
+        return evaluate(*arguments)
+
+    evaluate, parts = stages.evaluate_model, tuple(outputs.PARTS)
+    monkeypatch.setattr(stages, "evaluate_model", evaluate_on_full_disk)
+    monkeypatch.setattr(outputs, "PARTS", dict.fromkeys(parts, fail(full)))
+    directory = run(tmp_path)
+    manifest = read_manifest(directory)
+    assert (manifest.status, manifest.missing) == ("FINISHED", parts)
+    assert read_scores(directory) == read_scores(trained.directory)
+
+
+def resume(output_dir: Path) -> Path:
+    """Resume the only run, and return its directory: it has finished with the scores of a run never stopped."""
+    run_experiment(
+        compose_options([f"output_dir={output_dir}", "resume=latest"]),
+        Launch(command=("python", "train.py"), overrides=()),
+    )
+    (directory,) = (output_dir / "scratch").iterdir()
+    assert (read_manifest(directory).status, read_manifest(directory).missing) == ("FINISHED", ())
+    return directory

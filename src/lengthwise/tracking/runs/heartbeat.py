@@ -17,7 +17,7 @@ from lengthwise.tracking.runs.manifest import Failure, Manifest, iso_time, read_
 from lengthwise.tracking.runs.process import is_dead
 
 _TOUCH_EVERY = 5
-_RESERVE_BYTES = 64 * 1024
+RESERVE_BYTES = 64 * 1024
 
 
 def place_heartbeat(directory: Path) -> None:
@@ -32,15 +32,24 @@ def place_heartbeat(directory: Path) -> None:
     path = directory / HEARTBEAT_NAME
     try:
         with os.fdopen(open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
-            file.write(os.urandom(_RESERVE_BYTES))  # random, since some file systems compress zeros away
+            file.write(os.urandom(RESERVE_BYTES))  # random, since some file systems compress zeros away
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def free_reserve(directory: Path) -> None:
-    """Free the space that the heartbeat file reserves; the file itself stays until the run is closed."""
+def free_reserve(directory: Path, *, half: bool = False) -> None:
+    """Free the space that the heartbeat file reserves; the file itself stays until the run is closed.
+
+    Args:
+        directory: The run's directory.
+        half: Whether half of it is kept, for the close of the run.
+    """
     with contextlib.suppress(OSError, RunError):
-        os.close(open_regular(directory / HEARTBEAT_NAME, os.O_WRONLY | os.O_TRUNC))
+        descriptor = open_regular(directory / HEARTBEAT_NAME, os.O_WRONLY)
+        try:
+            os.ftruncate(descriptor, RESERVE_BYTES // 2 if half else 0)
+        finally:
+            os.close(descriptor)
 
 
 class Heartbeat(threading.Thread):

@@ -116,8 +116,8 @@ class Run(RunFiles):
         try:
             self._write_summary(metrics)
         except OSError:
-            # The reserve is for the last manifest, and for the scores, which matter more.
-            free_reserve(self.directory)
+            # The reserve is for the scores as well; what is written after them must leave the half that closes the run.
+            free_reserve(self.directory, half=True)
             self._write_summary(metrics)
 
     def _write_summary(self, metrics: Mapping[str, float]) -> None:

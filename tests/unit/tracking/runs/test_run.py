@@ -17,7 +17,7 @@ import pytest
 from helpers.runs import StartRun
 from lengthwise.config.options import DirectoryOptions
 from lengthwise.errors import ConfigError, DataError, Terminated
-from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME
+from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME, RESERVE_BYTES
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest, write_manifest
 from lengthwise.tracking.runs.run import reopen_run
@@ -68,7 +68,7 @@ def test_scores_are_kept_on_a_full_disk_by_the_reserve(
     start: StartRun, directory_only: DirectoryOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def write_where_the_reserve_is_free(directory: Path, manifest: Manifest) -> None:
-        if (directory / HEARTBEAT_NAME).stat().st_size:
+        if (directory / HEARTBEAT_NAME).stat().st_size == RESERVE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
         write_manifest(directory, manifest)
 
@@ -76,6 +76,7 @@ def test_scores_are_kept_on_a_full_disk_by_the_reserve(
         full_disk.setattr("lengthwise.tracking.runs.run.write_manifest", write_where_the_reserve_is_free)
         run.set_summary({"test/exact_match": 0.9})
         assert read_manifest(run.directory).summary == {"test/exact_match": 0.9}
+        assert (run.directory / HEARTBEAT_NAME).stat().st_size == RESERVE_BYTES / 2, "what closes the run"
     (entry,) = read_journal(run.directory / "metrics.jsonl")[0]
     assert (entry.key, entry.value) == ("test/exact_match", 0.9)
 
