@@ -50,6 +50,7 @@ LIBRARIES = {
         "config/hydra_errors.py",
         "config/loader.py",
         "config/overrides.py",
+        "config/composer.py",
         "sweeps/",
     },
     "omegaconf": {"config/parse.py", "config/overrides.py", "config/loader.py"},

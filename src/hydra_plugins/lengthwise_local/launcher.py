@@ -53,7 +53,7 @@ class SweepLauncher(Launcher):
         from importlib.metadata import version
 
         from lengthwise.app.task import Task
-        from lengthwise.sweeps.composer import JobComposer
+        from lengthwise.config.composer import JobComposer
 
         if not isinstance(task_function, Task):
             raise TypeError("this launcher runs only the jobs of lengthwise")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from lengthwise.config.composer import compose_run
 from lengthwise.config.hydra_errors import explain_error
-from lengthwise.config.loader import compose_raw
 from lengthwise.config.options import RunOptions
 from lengthwise.config.overrides import check_overrides
 from lengthwise.config.parse import parse_config, replace_decoding
@@ -26,7 +26,7 @@ def compose_options(overrides: Sequence[str]) -> RunOptions:
     """
     try:
         check_overrides(overrides)
-        return parse_config(compose_raw(overrides))
+        return parse_config(compose_run(overrides))
     except Exception as error:
         raise explain_error(error, overrides) from error
 
@@ -54,6 +54,6 @@ def change_decoding(options: RunOptions, overrides: Sequence[str]) -> RunOptions
         overrides = [f"decoding={name}", *own, *overrides]
     try:
         check_overrides(overrides)
-        return replace_decoding(options, compose_raw(overrides))
+        return replace_decoding(options, compose_run(overrides))
     except Exception as error:
         raise explain_error(error, overrides) from error

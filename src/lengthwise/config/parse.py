@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lengthwise.config.options import PLUGIN_OPTIONS, RunOptions
-from lengthwise.config.plain_yaml import check_yaml
+from lengthwise.config.plain_yaml import check_references, check_yaml
 from lengthwise.config.rules import check_rules
 from lengthwise.config.upgrade import upgrade_config
 from lengthwise.config.values import read_section, show_value
@@ -102,7 +102,9 @@ def _read_options(values: dict[str, Any]) -> RunOptions:
 
 def _resolve(raw: DictConfig, *, prefix: str) -> dict[str, Any]:
     """Return plain values, references to other options replaced; anything that would run a resolver is refused."""
-    refuse_resolvers(OmegaConf.to_container(raw, resolve=False), name=prefix)
+    plain = OmegaConf.to_container(raw, resolve=False)
+    check_references(plain, name=prefix or "the configuration")
+    refuse_resolvers(plain, name=prefix)
     try:
         values = OmegaConf.to_container(raw, resolve=True)
     except (OmegaConfBaseException, RecursionError) as error:

@@ -7,10 +7,10 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 
+from lengthwise.config.composer import JobComposer
 from lengthwise.config.loader import CheckedLoader, make_search_path
 from lengthwise.config.parse import parse_config
 from lengthwise.config.paths import conf_dir
-from lengthwise.sweeps.composer import JobComposer
 from lengthwise.sweeps.jobs import build_job
 
 STUDIES = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))

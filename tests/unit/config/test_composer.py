@@ -6,12 +6,12 @@ import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.types import RunMode
 
+from lengthwise.config.composer import JobComposer
 from lengthwise.config.hydra_errors import explain_error
 from lengthwise.config.loader import CheckedLoader, make_search_path
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import RawConfig, parse_config
 from lengthwise.config.paths import conf_dir
-from lengthwise.sweeps.composer import JobComposer
 
 Loader = JobComposer | ConfigLoaderImpl
 

@@ -1,28 +1,33 @@
-"""Composing the configurations of a sweep's jobs, much faster than Hydra composes them one by one.
+"""Composing many configurations much faster than Hydra composes them one by one.
 
-Hydra reads and merges every file for each job, and does so twice: the sweeper composes to find mistakes, the launcher
-to run. But jobs that choose the same files differ only in single values. Here Hydra composes once for each choice of
-files, and Hydra's own code sets the values on a copy.
+Hydra reads and merges every file for each of them; for the jobs of a sweep it does so twice, since the sweeper composes
+to find mistakes and the launcher to run. But configurations that choose the same files differ only in single values.
+Here Hydra composes once for each choice of files, and Hydra's own code sets the values on a copy.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
 
+from lengthwise.config.loader import CheckedLoader, compose_raw, make_search_path
 from lengthwise.config.parse import RawConfig, drop_hydra
+from lengthwise.config.paths import conf_dir
 
 _MAX_KEPT = 64
 
 
 class JobComposer:
-    """Composes the jobs of one sweep; it replaces Hydra's loader, also for the sweeper's check.
+    """Composes the jobs of one sweep, or single runs; it replaces Hydra's loader, also for the sweeper's check.
 
     Args:
         loader: Hydra's.
@@ -40,8 +45,8 @@ class JobComposer:
         """Compose one job, without Hydra's own part.
 
         Args:
-            master_config: of the sweep, as Hydra gives it.
-            sweep_overrides: of the job.
+            master_config: Of the sweep, as Hydra gives it.
+            sweep_overrides: Of the job.
         """
         if not isinstance(self._loader, ConfigLoaderImpl):
             return drop_hydra(self._loader.load_sweep_config(master_config, list(sweep_overrides)))
@@ -59,3 +64,23 @@ class JobComposer:
     def _chooses_file(self, override: Override) -> bool:
         is_group: bool = self._loader.repository.group_exists(override.key_or_group)  # type: ignore[attr-defined]
         return is_group and not isinstance(override.value(), dict)
+
+
+def compose_run(overrides: Sequence[str]) -> RawConfig:
+    """Compose the shipped configuration under some overrides for a single run, without Hydra's own part.
+
+    Args:
+        overrides: As on the command line, already checked.
+    """
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    if any(override.is_hydra_override() or override.is_sweep_override() for override in parsed):
+        return drop_hydra(compose_raw(overrides))  # other directories to look in, or an error
+    composer, master = _open_composer(conf_dir())
+    return composer.load_sweep_config(master, overrides)
+
+
+@functools.cache
+def _open_composer(directory: Path) -> tuple[JobComposer, RawConfig]:
+    """Return the composer of a directory's configuration, and the configuration without overrides."""
+    loader = CheckedLoader(make_search_path(directory))
+    return JobComposer(loader), loader.load_configuration("config", [], run_mode=RunMode.RUN)
