@@ -239,7 +239,7 @@ def test_the_end_of_an_unfinished_run_says_how_to_resume_it(
         main(JobFunction(run=sweep_app.run_job))
     assert ended.value.code == (EXIT_INTERRUPTED if mishap is interrupt else EXIT_FAILED)
     (manifest,) = tmp_path.glob("*runs/scratch/*/manifest.json")
-    shown = place if is_typed else f"'output_dir={tmp_path / 'my runs'}'"
+    shown = f"{place} tracking=directory" if is_typed else f"tracking=directory 'output_dir={tmp_path / 'my runs'}'"
     advice = f"To resume the run: python train.py resume={manifest.parent.name} {shown}\n"
     message = capsys.readouterr().err
     full = "model.keras: No space left on device. Make room there; what was finished is kept."

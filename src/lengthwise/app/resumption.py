@@ -24,7 +24,7 @@ def describe_resumption(task: Task) -> str:
     if task.options is None or name is None:
         return ""
     program = task.command[:2] if task.command[0] == "python" else task.command[:1]
-    words = [*program, f"resume={name}", *_find_output_option(task.command, task.options)]
+    words = [*program, f"resume={name}", *_list_places(task.command, task.options)]
     return f"To resume the run: {' '.join(words)}"
 
 
@@ -42,11 +42,14 @@ def _find_unfinished_run(options: RunOptions) -> str | None:
     return None
 
 
-def _find_output_option(command: Sequence[str], options: RunOptions) -> list[str]:
-    """Return `output_dir=DIR` as it was typed, or if a study's overlay has set it; nothing for the default."""
+def _list_places(command: Sequence[str], options: RunOptions) -> list[str]:
+    """Return the options of the command that say where the run is; also `output_dir`, where a study's file sets it."""
     from lengthwise.config.compose import compose_options
+    from lengthwise.tracking.runs.run_record import hide_password
+    from lengthwise.tracking.session import names_tracking
 
-    typed = [shlex.quote(word) for word in command if word.startswith("output_dir=")]
-    if typed or options.output_dir == compose_options([]).output_dir:
-        return typed
-    return [shlex.quote(f"output_dir={options.output_dir}")]
+    places = [word for word in command if word.startswith("output_dir=") or names_tracking([word])]
+    is_typed = any(word.startswith("output_dir=") for word in places)
+    if not is_typed and options.output_dir != compose_options([]).output_dir:
+        places.append(f"output_dir={options.output_dir}")
+    return [shlex.quote(hide_password(word)) for word in places]
