@@ -15,31 +15,35 @@ from typing import Any, BinaryIO
 
 from lengthwise.errors import RunError
 
-# Control characters beyond those that JSON escapes by itself, and halves of characters, which have no UTF-8.
-_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_NOT_ASCII = re.compile(r"[^\n -~]")
 
 
 def dump_json(value: Any, *, indent: int | None = None) -> str:
     """Return a value as JSON that every parser takes: NaN and infinities as null, paths as text, tuples as lists.
 
-    Control characters are escaped, so that the text may go to a terminal; letters of all languages stay as they are.
+    What cannot be printed is escaped, so that the text may go to a terminal; letters of all languages stay as they are.
 
     >>> dump_json({"loss": float("nan"), "splits": ("train", "test")})
     '{"loss": null, "splits": ["train", "test"]}'
 
     Args:
-        value: numbers, texts, None, paths, and mappings and sequences of those.
-        indent: spaces by which each level is indented; None: all in one line.
+        value: Numbers, texts, None, paths, and mappings and sequences of those.
+        indent: Spaces by which each level is indented; None: all in one line.
     """
     text = json.dumps(as_json(value), ensure_ascii=False, allow_nan=False, indent=indent)
-    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    return _NOT_ASCII.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    letter = found.group()
+    return letter if letter.isprintable() else json.dumps(letter)[1:-1]
 
 
 def as_json(value: Any) -> Any:
     """Return a value as `dump_json` writes it, in dicts, lists, texts, numbers, booleans and None.
 
     Args:
-        value: as `dump_json` takes it.
+        value: As `dump_json` takes it.
     """
     if isinstance(value, float):
         return value if math.isfinite(value) else None

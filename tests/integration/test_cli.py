@@ -130,6 +130,51 @@ def test_escapes_of_a_stored_run_do_not_reach_the_terminal(tmp_path: Path, capsy
     assert not set(capsys.readouterr().err) & {"\x1b", "\x07", "\x9b"}
 
 
+HOSTILE = "\x1b]0;title\x07\x1b[2J\x9b31m[red]\u202ex"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"failure": {"reason": HOSTILE, "traceback": None}, "status": "FAILED"},
+        {"summary": {f"val/{HOSTILE}": 1.0}},
+        {"dataset": {"name": HOSTILE, "sha256": "x", "split_sizes": {}}},
+        {"tags": {HOSTILE: HOSTILE}, "params": {HOSTILE: HOSTILE}, "command": [HOSTILE]},
+        {"label": HOSTILE},
+        {"study": HOSTILE},
+    ],
+    ids=lambda changes: str(next(iter(changes))),
+)
+@pytest.mark.parametrize("command", [["runs"], ["runs", "--json"], ["sync", "latest", "tracking=mlflow"], ["decode"]])
+def test_escapes_of_a_stranger_do_not_reach_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, object], command: list[str]
+) -> None:
+    path = tmp_path / "a" / make_run(tmp_path, "a", 0.5) / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    where = [f"output_dir={tmp_path}"]
+    if command[0] == "sync":
+        where.append("tracking.uri=http://127.0.0.1:9")  # where nothing listens
+    if command[0] == "decode":
+        command = ["decode", str(path.parent), "x"]
+    run_command([*command, *where])
+    output = capsys.readouterr()
+    shown = {letter for letter in output.out + output.err if not letter.isprintable()}
+    assert shown <= {"\n"}
+
+
+def test_a_run_whose_process_is_dead_is_not_listed_as_running(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a" / make_run(tmp_path, "a", 0.5) / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["status"], manifest["process"]["pid"] = "RUNNING", 2**22 + 1
+    path.write_text(json.dumps(manifest))
+    assert run_command(["runs", "--json", f"output_dir={tmp_path}"]) == 0
+    (run,) = json.loads(capsys.readouterr().out)
+    assert run["status"] == "KILLED"
+    assert "ended without closing the run" in run["failure"]
+
+
 def test_dead_runs_are_closed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = make_run(tmp_path, "a", 0.5)
     path = tmp_path / "a" / name / "manifest.json"

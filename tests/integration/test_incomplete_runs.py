@@ -33,6 +33,7 @@ from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME, RESERVE_BYTES
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest, write_manifest
 from lengthwise.tracking.runs.run_files import RunFiles
 
+DIRECTORY = DirectoryOptions(name="directory")
 OPTIONS = (
     *("tracking=directory", "model=stateful", "model.attention=multiplicative", "latent_dim=4"),
     *("dataset=copy", "dataset.num_train=64", "dataset.num_validation=16", "dataset.num_test=16"),

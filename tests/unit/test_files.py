@@ -20,6 +20,7 @@ from lengthwise.files import dump_json, write_whole
         (Path("a/b"), '"a/b"'),
         ("naïve 長さ 😀", '"naïve 長さ 😀"'),
         ("\x1b[2J\x9b\x7f", r'"\u001b[2J\u009b\u007f"'),
+        ("\u202e\u200b\U000e0001", r'"\u202e\u200b\udb40\udc01"'),
         ("\udc80", r'"\udc80"'),
     ],
 )

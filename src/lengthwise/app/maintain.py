@@ -7,7 +7,7 @@ import sys
 from lengthwise.app.exit_status import EXIT_FAILED
 from lengthwise.app.request import Request
 from lengthwise.config.paths import find_output_dir
-from lengthwise.errors import ConfigError, count_noun
+from lengthwise.errors import ConfigError, count_noun, printable
 
 
 def serve_ui(request: Request) -> int:
@@ -32,18 +32,20 @@ def sync_runs(request: Request) -> int:
     synced = sync(find_output_dir(options), options.tracking, run=request.first)
     problems = [each for each in synced if each.problem is not None]
     for each in problems:
-        print(f"{each.name}: {each.problem}", file=sys.stderr)
+        print(printable(f"{each.name}: {each.problem}"), file=sys.stderr)
     print(f"{len(synced) - len(problems)} of {count_noun(len(synced), 'run')} up to date in MLflow.")
     return EXIT_FAILED if problems else 0
 
 
 def reap_runs(request: Request) -> int:
     """Close the runs whose process died."""
-    from lengthwise.tracking.runs.heartbeat import reap
+    from lengthwise.tracking.runs.find import list_runs
+    from lengthwise.tracking.runs.heartbeat import reap, reap_listed
 
-    closed = reap(find_output_dir(request.compose()))
+    output_dir = find_output_dir(request.compose())
+    closed = (*reap(output_dir), *reap_listed(list_runs(output_dir)))
     for directory in closed:
-        print(f"{directory.name}: KILLED, its process is dead")
+        print(f"{printable(directory.name)}: KILLED, its process is dead")
     advice = " `lengthwise sync` brings MLflow up to date." if closed else ""
     print(f"{count_noun(len(closed), 'run')} closed.{advice}")
     return 0

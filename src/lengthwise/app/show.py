@@ -147,6 +147,7 @@ def show_runs(request: Request) -> int:
     from lengthwise.config.options import RunOptions
     from lengthwise.config.values import check_value
     from lengthwise.tracking.runs.find import list_runs
+    from lengthwise.tracking.runs.heartbeat import reap_listed
 
     study = request.first
     if study is not None:
@@ -154,6 +155,8 @@ def show_runs(request: Request) -> int:
         check_value(field, study, name="study")
     output_dir = find_output_dir(request.compose())
     runs = list_runs(output_dir, study)
+    if reap_listed(runs):  # so that no run shows as RUNNING whose process is dead
+        runs = list_runs(output_dir, study)
     if request.flags.json:
         print(dump_json([_summarise_run(run) for run in runs], indent=1))
     elif not runs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import sys
 import textwrap
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from lengthwise.app.request import Request
 from lengthwise.config.paths import find_output_dir
 from lengthwise.errors import ConfigError, DataError, LengthwiseError, printable
+from lengthwise.files import dump_json
 
 if TYPE_CHECKING:
     from lengthwise.serving.predictor import Prediction, Predictor
@@ -85,7 +85,7 @@ def _format_prediction(prediction: Prediction, *, as_json: bool) -> str:
     from lengthwise.serving.stream import describe_prediction
 
     if as_json or not isinstance(prediction.value, str):
-        return json.dumps(describe_prediction(prediction), ensure_ascii=False)
+        return dump_json(describe_prediction(prediction))
     return _make_safe(prediction.value)
 
 
@@ -101,7 +101,7 @@ def _print_best(predictor: Predictor, texts: Sequence[str], num_best: int, *, as
                 {"prediction": each.value, "log_probability": each.log_probability, "score": each.score}
                 for each in hypotheses
             ]
-            print(json.dumps({"hypotheses": listed}, ensure_ascii=False))
+            print(dump_json({"hypotheses": listed}))
         else:
             print("\n".join(f"{each.score:.4f}\t{_make_safe(each.value)}" for each in hypotheses))
 

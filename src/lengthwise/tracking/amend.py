@@ -17,6 +17,7 @@ from lengthwise.files import refuse_links
 from lengthwise.tracking.mlflow.mirror import plain_text
 from lengthwise.tracking.mlflow.store import open_store
 from lengthwise.tracking.mlflow.upload import bring_up_to_date
+from lengthwise.tracking.runs.heartbeat import reap_run
 from lengthwise.tracking.runs.journal import Entry, Journal, read_journal
 from lengthwise.tracking.runs.layout import JOURNAL_NAME
 from lengthwise.tracking.runs.manifest import read_manifest, write_manifest
@@ -48,11 +49,12 @@ def add_to_run(
         RunError: The run is still running, or there are links in its directory.
     """
     refuse_links(directory)
+    reap_run(directory)
     run_files = RunFiles(directory)
     with FileLock(run_files.path(".amend.lock"), timeout=_LOCK_TIMEOUT_SECONDS):
         manifest = read_manifest(directory)
         if manifest.status == "RUNNING":
-            raise RunError(f"{manifest.name} is still running. Wait for its end; `lengthwise reap` closes dead runs.")
+            raise RunError(f"{manifest.name} is still running. Wait for its end.")
         for name, text in files.items():
             run_files.write_text(name, text)
         entries, _ = read_journal(directory / JOURNAL_NAME)

@@ -14,7 +14,7 @@ from lengthwise.signals import terminate_by_exception
 from lengthwise.tracking.mlflow.mirror import Mirror
 from lengthwise.tracking.mlflow.mirror_state import read_mirror_address
 from lengthwise.tracking.mlflow.store import show_address
-from lengthwise.tracking.runs.heartbeat import reap
+from lengthwise.tracking.runs.heartbeat import reap, reap_run
 from lengthwise.tracking.runs.run import Run, create_run, reopen_run
 from lengthwise.tracking.runs.run_record import RunRecord
 
@@ -64,6 +64,7 @@ def resume_run(directory: Path, tracking: TrackingOptions) -> Iterator[Run]:
     """
     with terminate_by_exception():
         reaped = reap(directory.parent.parent)
+        reap_run(directory)
         with _keep_open(reopen_run(directory), tracking, reaped) as run:
             yield run
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lengthwise.config.options import MlflowOptions, TrackingOptions
-from lengthwise.errors import ConfigError, LengthwiseError
+from lengthwise.errors import ConfigError, LengthwiseError, printable
 from lengthwise.tracking.mlflow.store import Store, open_store
 from lengthwise.tracking.mlflow.upload import bring_up_to_date
 from lengthwise.tracking.runs.find import StoredRun, find_run, list_runs
+from lengthwise.tracking.runs.heartbeat import reap_listed
 from lengthwise.tracking.runs.layout import JOURNAL_NAME, MIRROR_STATE_NAME
 from lengthwise.tracking.runs.run_record import hide_password
 
@@ -162,6 +163,7 @@ def sync(
     runs = _chosen(output_dir, study, run)
     if not runs:
         return ()
+    reap_listed(runs)
     try:
         store = open_store(tracking.uri)
     except LengthwiseError:
@@ -201,6 +203,6 @@ def _sync_all(runs: list[StoredRun], store: Store) -> Iterator[Synced]:
 
 
 def plain_text(error: Exception) -> str:
-    """Return the first line of an error, cut at 200 characters, without passwords."""
+    """Return the first line of an error, cut at 200 characters, without passwords and control characters."""
     lines = str(error).strip().splitlines() or [""]
-    return hide_password(f"{type(error).__name__}: {lines[0]}"[:200])
+    return printable(hide_password(f"{type(error).__name__}: {lines[0]}"[:200]))

@@ -6,6 +6,7 @@ The file may be lost, or be out of date after a kill: then things are sent again
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from lengthwise.files import read_regular, write_whole
 from lengthwise.tracking.runs.layout import MIRROR_STATE_NAME
 
 _MAX_BYTES = 100_000_000
+_ID = re.compile(r"[\w-]{1,100}")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -74,9 +76,11 @@ def _read(directory: Path) -> MirrorState | None:
 
 
 def _check(state: MirrorState) -> None:
-    texts = (state.uri, state.experiment_id, state.run_id, state.model_id, state.status)
-    if not all(text is None or isinstance(text, str) for text in texts):
-        raise TypeError("ids are texts")
+    for text in (state.experiment_id, state.run_id, state.model_id or None, state.status):
+        if text is not None and not _ID.fullmatch(text):
+            raise ValueError("it is no id")
+    if not isinstance(state.uri, str):
+        raise TypeError("uri is a text")
     if not isinstance(state.journal_bytes, int) or state.journal_bytes < 0:
         raise ValueError("journal_bytes is a number of bytes")
 

@@ -6,13 +6,15 @@ import contextlib
 import os
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from lengthwise.errors import RunError
 from lengthwise.files import open_regular
+from lengthwise.tracking.runs.find import StoredRun
 from lengthwise.tracking.runs.journal import Journal
-from lengthwise.tracking.runs.layout import HEARTBEAT_NAME
+from lengthwise.tracking.runs.layout import HEARTBEAT_NAME, MANIFEST_NAME
 from lengthwise.tracking.runs.manifest import Failure, Manifest, iso_time, read_manifest, seconds_of, write_manifest
 from lengthwise.tracking.runs.process import is_dead
 
@@ -88,6 +90,8 @@ class Heartbeat(threading.Thread):
 def reap(output_dir: Path) -> tuple[Path, ...]:
     """Close the runs whose manifest says RUNNING though their process is dead; live runs are never touched.
 
+    Runs are found by their heartbeat files, so that no other manifest is read.
+
     Args:
         output_dir: Where run directories are.
 
@@ -95,17 +99,39 @@ def reap(output_dir: Path) -> tuple[Path, ...]:
         The directories of the runs that were closed: each is now KILLED, with the reason, and ended at its last
         heartbeat.
     """
-    closed = []
-    for heartbeat in sorted(output_dir.glob(f"*/*/{HEARTBEAT_NAME}")):
-        with contextlib.suppress(OSError, RunError):  # ended or deleted meanwhile, or not readable
-            if _close_if_dead(heartbeat):
-                closed.append(heartbeat.parent)
-    return tuple(closed)
+    heartbeats = sorted(output_dir.glob(f"*/*/{HEARTBEAT_NAME}"))
+    return tuple(path.parent for path in heartbeats if reap_run(path.parent))
 
 
-def _close_if_dead(heartbeat: Path) -> bool:
-    directory = heartbeat.parent
-    last_beat = heartbeat.lstat().st_mtime
+def reap_listed(runs: Iterable[StoredRun]) -> tuple[Path, ...]:
+    """Close those of some runs that are RUNNING though their process is dead, even without a heartbeat file.
+
+    Args:
+        runs: As `list_runs` returns them.
+
+    Returns:
+        As for `reap`.
+    """
+    return tuple(run.directory for run in runs if run.manifest.status == "RUNNING" and reap_run(run.directory))
+
+
+def reap_run(directory: Path) -> bool:
+    """Close a run if its manifest says RUNNING though its process is dead.
+
+    Args:
+        directory: The run's directory.
+
+    Returns:
+        Whether it was closed; False too for a run that has ended, was deleted, or cannot be read or written.
+    """
+    with contextlib.suppress(OSError, RunError):
+        return _close_if_dead(directory)
+    return False
+
+
+def _close_if_dead(directory: Path) -> bool:
+    heartbeat = directory / HEARTBEAT_NAME
+    last_beat = (heartbeat if os.path.lexists(heartbeat) else directory / MANIFEST_NAME).lstat().st_mtime
     process = read_manifest(directory).process
     if not is_dead(process, time.time() - last_beat):
         return False

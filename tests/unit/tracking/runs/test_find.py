@@ -126,3 +126,24 @@ def test_the_best_of_a_study_by_its_primary_metric(runs: Path) -> None:
         with pytest.raises(RunError):
             find_run(runs, reference)
     assert find_run(runs, "best:two").manifest.id == "bbb333", "the sweep is no candidate"
+
+
+def test_latest_is_a_run_of_a_status_that_will_do(runs: Path) -> None:
+    newest = find_run(runs, "bbb333").directory
+    change_manifest(newest, status="RUNNING")
+    assert find_run(runs, "latest").manifest.id == "bbb333"
+    assert find_run(runs, "latest", latest_among=("FINISHED",)).manifest.id == "aab222"
+    assert find_run(runs, "bbb333", latest_among=("FINISHED",)).manifest.id == "bbb333", "a run that is named is meant"
+    for path in runs.glob("one/*"):
+        change_manifest(path, status="KILLED")
+    assert find_run(runs, "latest", latest_among=("KILLED", "FAILED")).manifest.id == "aab222"
+    with pytest.raises(RunError, match=r"No run in .* is FINISHED; the newest, \S+-bbb333, is RUNNING\. Name a run"):
+        find_run(runs, "latest", latest_among=("FINISHED",))
+
+
+def test_only_sweeps(runs: Path, tmp_path: Path) -> None:
+    sweep = find_run(runs, "ccc444").directory
+    (tmp_path / "sweeps" / "two").mkdir(parents=True)
+    sweep.rename(tmp_path / "sweeps" / "two" / sweep.name)
+    with pytest.raises(RunError, match=r"There is no run in .* that is not a sweep"):
+        find_run(tmp_path / "sweeps", "latest")

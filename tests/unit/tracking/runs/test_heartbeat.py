@@ -9,7 +9,8 @@ import pytest
 
 from helpers.runs import StartRun
 from lengthwise.config.options import DirectoryOptions
-from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME, free_reserve, reap
+from lengthwise.tracking.runs.find import list_runs
+from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME, free_reserve, reap, reap_listed, reap_run
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest, seconds_of, write_manifest
 
 NOBODY = 2**22 + 1
@@ -43,10 +44,23 @@ def test_the_dead_are_closed(ended: tuple[Path, Manifest]) -> None:
     assert reap(directory.parent.parent) == ()
 
 
+def test_a_dead_run_without_a_heartbeat_is_closed_where_it_is_listed(ended: tuple[Path, Manifest]) -> None:
+    directory, manifest = ended
+    reopen(directory, manifest, pid=NOBODY)
+    (directory / HEARTBEAT_NAME).unlink()
+    output_dir = directory.parent.parent
+    assert reap(output_dir) == ()
+    assert reap_listed(list_runs(output_dir)) == (directory,)
+    closed = read_manifest(directory)
+    assert (closed.status, closed.duration_seconds is None) == ("KILLED", False)
+    assert reap_listed(list_runs(output_dir)) == ()
+    assert not reap_run(directory / "nowhere")
+
+
 def test_the_living_are_spared(start: StartRun, directory_only: DirectoryOptions) -> None:
     with start(directory_only) as run:
         os.utime(run.directory / HEARTBEAT_NAME, (0, 0))
-        assert reap(run.directory.parent.parent) == ()
+        assert reap(run.directory.parent.parent) == reap_listed(list_runs(run.directory.parent.parent)) == ()
         assert read_manifest(run.directory).status == "RUNNING"
         assert (run.directory / HEARTBEAT_NAME).exists()
 
