@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lengthwise.credentials import hide_credentials
+
 
 def printable(text: str) -> str:
     r"""Return a text that is safe to show on a terminal: control and other invisible characters as escapes.
@@ -29,7 +31,10 @@ def count_noun(count: int, noun: str) -> str:
 
 
 class LengthwiseError(Exception):
-    """A request that cannot be met, or data that cannot be used."""
+    """A request that cannot be met, or data that cannot be used; credentials in its message are hidden."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(hide_credentials(message))
 
 
 class ConfigError(LengthwiseError):

@@ -9,6 +9,7 @@ from pathlib import Path
 from hydra._internal.utils import get_args_parser
 
 from lengthwise.config.documentation import suggest
+from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError
 
 _REMEDY = "`python train.py --hydra-help` lists the flags"
@@ -73,7 +74,7 @@ def _check_effects(known: argparse.Namespace) -> None:
 
 
 def describe_command(arguments: Sequence[str]) -> tuple[str, ...]:
-    """Write the command of a process as a user would type it, without the directories of this machine.
+    """Write the command of a process as a user would type it, without this machine's directories and credentials.
 
     Args:
         arguments: `sys.argv`.
@@ -81,4 +82,4 @@ def describe_command(arguments: Sequence[str]) -> tuple[str, ...]:
     program, *rest = arguments
     words = program.split(" ")
     name = " ".join([Path(words[0]).name, *words[1:]])
-    return (*(["python"] if name.endswith(".py") else []), name, *rest)
+    return (*(["python"] if name.endswith(".py") else []), name, *map(hide_credentials, rest))

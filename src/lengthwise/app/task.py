@@ -12,6 +12,7 @@ from hydra.types import RunMode
 from lengthwise.app.sweep_report import preload_report, write_sweep_report
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import RawConfig, parse_config
+from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError
 from lengthwise.pipeline.launch import EXPERIMENT, JobFunction, Launch
 from lengthwise.tracking.session import names_tracking
@@ -67,7 +68,8 @@ class Task:
     def _describe_launch(self) -> Launch:
         running = HydraConfig.get()
         number = running.job.num if running.mode == RunMode.MULTIRUN else None
-        return Launch(command=self.command, overrides=tuple(running.overrides.task), job_number=number)
+        overrides = tuple(hide_credentials(override) for override in running.overrides.task)
+        return Launch(command=self.command, overrides=overrides, job_number=number)
 
     @staticmethod
     @contextlib.contextmanager

@@ -14,6 +14,7 @@ from lengthwise.config.plain_yaml import check_references, check_yaml
 from lengthwise.config.rules import check_rules
 from lengthwise.config.upgrade import upgrade_config
 from lengthwise.config.values import read_section, show_value
+from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError
 
 Scalar = str | int | float | bool | None
@@ -164,16 +165,16 @@ def dump_options(options: RunOptions) -> str:
         options: The options.
 
     Returns:
-        Text that `parse_stored` reads back to equal options.
+        Text that `parse_stored` reads back to equal options, but for credentials, which are hidden.
     """
     return OmegaConf.to_yaml(OmegaConf.create(_protect(dataclasses.asdict(options))))
 
 
 def _protect(value: Any) -> Any:
-    """Return the values with `${` escaped: once parsed it is text, not a reference."""
+    """Return the values without credentials, and with `${` escaped: once parsed it is text, not a reference."""
     if isinstance(value, dict):
         return {key: _protect(inner) for key, inner in value.items()}
-    return value.replace("${", "\\${") if isinstance(value, str) else value
+    return hide_credentials(value).replace("${", "\\${") if isinstance(value, str) else value
 
 
 def flatten_options(options: RunOptions) -> dict[str, Scalar]:
@@ -183,7 +184,7 @@ def flatten_options(options: RunOptions) -> dict[str, Scalar]:
         options: The options.
 
     Returns:
-        Value by dotted name, in the order of `options.py`.
+        Value by dotted name, in the order of `options.py`; credentials are hidden.
     """
     flat: dict[str, Scalar] = {}
     for name, value in dataclasses.asdict(options).items():
@@ -191,4 +192,4 @@ def flatten_options(options: RunOptions) -> dict[str, Scalar]:
             flat |= {f"{name}.{key}": inner for key, inner in value.items()}
         else:
             flat[name] = value
-    return flat
+    return {name: hide_credentials(value) if isinstance(value, str) else value for name, value in flat.items()}

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import Scalar, flatten_options
+from lengthwise.credentials import hide_credentials
 
 JobStatus = Literal["FINISHED", "FAILED", "KILLED", "PRUNED"]
 
@@ -95,12 +96,13 @@ def build_job(number: int, overrides: tuple[str, ...], options: RunOptions, *, v
 
     Args:
         number: from 0, counted over the whole sweep.
-        overrides: the options that set it apart.
+        overrides: the options that set it apart; credentials in them are hidden.
         options: its configuration, already checked.
         version: of this package.
     """
     identity = identify_run(flatten_options(options), version)
-    return Job(number=number, overrides=overrides, options=options, identity=identity)
+    shown = tuple(hide_credentials(override) for override in overrides)
+    return Job(number=number, overrides=shown, options=options, identity=identity)
 
 
 def identify_run(params: Mapping[str, Scalar], version: str) -> str:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lengthwise.config.options import MlflowOptions, TrackingOptions
+from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError, LengthwiseError, printable
 from lengthwise.tracking.mlflow.store import Store, open_store
 from lengthwise.tracking.mlflow.upload import bring_up_to_date
 from lengthwise.tracking.runs.find import StoredRun, find_run, list_runs
 from lengthwise.tracking.runs.heartbeat import reap_listed
 from lengthwise.tracking.runs.layout import JOURNAL_NAME, MIRROR_STATE_NAME
-from lengthwise.tracking.runs.run_record import hide_password
 
 _TICK_SECONDS = 1.0
 _FIRST_TICK_SECONDS = 0.25
@@ -118,7 +118,7 @@ class Mirror(threading.Thread):
             _log.warning(
                 "MLflow at %s does not have all of this run (%s). The run directory is complete: %s. "
                 "To bring MLflow up to date later: lengthwise sync %s",
-                hide_password(self._tracking.uri),
+                hide_credentials(self._tracking.uri),
                 self._problem,
                 self._directory,
                 self._directory.name,
@@ -169,7 +169,7 @@ def sync(
     except LengthwiseError:
         raise
     except Exception as error:
-        uri = hide_password(tracking.uri)
+        uri = hide_credentials(tracking.uri)
         raise LengthwiseError(
             f"MLflow at {uri} cannot be used: {plain_text(error)}. The runs stay as they are."
         ) from error
@@ -205,4 +205,4 @@ def _sync_all(runs: list[StoredRun], store: Store) -> Iterator[Synced]:
 def plain_text(error: Exception) -> str:
     """Return the first line of an error, cut at 200 characters, without passwords and control characters."""
     lines = str(error).strip().splitlines() or [""]
-    return printable(hide_password(f"{type(error).__name__}: {lines[0]}"[:200]))
+    return printable(hide_credentials(f"{type(error).__name__}: {lines[0]}"[:200]))

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from filelock import FileLock
 
 from lengthwise.config.paths import project_root
+from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.files import sync
-from lengthwise.tracking.runs.run_record import PrimaryMetric, hide_password
+from lengthwise.tracking.runs.run_record import PrimaryMetric
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -70,9 +71,9 @@ def show_address(uri: str) -> str:
         uri: The option `tracking.uri`, or one that a run has stored.
     """
     try:
-        return hide_password(resolve_uri(uri))
+        return hide_credentials(resolve_uri(uri))
     except ConfigError:  # no store has this address
-        return hide_password(uri)
+        return hide_credentials(uri)
 
 
 def sqlite_path(uri: str) -> Path | None:
@@ -155,7 +156,7 @@ class Store(NamedTuple):
     @property
     def shown_uri(self) -> str:
         """The address without its password."""
-        return hide_password(self.uri)
+        return hide_credentials(self.uri)
 
     def experiment_id(self, study: str, primary_metric: PrimaryMetric | None) -> str:
         """Return the id of a study's experiment, which is made if it is not there.

@@ -15,10 +15,10 @@ from contextlib import suppress
 from typing import IO
 
 from lengthwise.config.paths import project_root
+from lengthwise.credentials import hide_credentials
 from lengthwise.errors import LengthwiseError, Terminated
 from lengthwise.signals import terminate_by_exception
 from lengthwise.tracking.mlflow.store import prepare_database, resolve_uri, sqlite_path
-from lengthwise.tracking.runs.run_record import hide_password
 
 _READY_TIMEOUT_SECONDS = 90.0
 _END_TIMEOUT_SECONDS = 5.0
@@ -44,7 +44,7 @@ def serve_ui(uri: str, port: int, host: str = "127.0.0.1") -> int:
     """
     resolved = resolve_uri(uri)
     if resolved.startswith("http"):
-        print(f"The runs are on a server: {hide_password(resolved)}", flush=True)
+        print(f"The runs are on a server: {hide_credentials(resolved)}", flush=True)
         return 0
     path = sqlite_path(resolved)
     if path is not None:
@@ -102,7 +102,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], address: str, output: IO
     lines = output.read().decode("utf-8", errors="replace").strip().splitlines()[-10:]
     why = "did not answer" if process.poll() is None else f"ended with status {process.returncode}"
     raise LengthwiseError(
-        "\n".join([f"MLflow's user interface {why}. Last lines of its output:", *map(hide_password, lines)])
+        "\n".join([f"MLflow's user interface {why}. Last lines of its output:", *map(hide_credentials, lines)])
     )
 
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lengthwise.config.paths import project_root
+from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError, RunError
 from lengthwise.files import refuse_links, write_whole
 from lengthwise.tracking.runs.heartbeat import Heartbeat, free_reserve, place_heartbeat
@@ -33,7 +34,7 @@ from lengthwise.tracking.runs.manifest import (
 from lengthwise.tracking.runs.process import current_process
 from lengthwise.tracking.runs.provenance import read_git, read_versions
 from lengthwise.tracking.runs.run_files import RunFiles
-from lengthwise.tracking.runs.run_record import RunRecord, hide_password, without_passwords
+from lengthwise.tracking.runs.run_record import RunRecord, without_credentials
 
 _METRIC_NAME = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+")
 _MAX_REASON_LENGTH = 2000
@@ -178,8 +179,8 @@ class Run(RunFiles):
         if code == _TERMINATED:
             return "KILLED", Failure(reason="stopped by SIGTERM", traceback=None)
         kind = "exit" if isinstance(error, SystemExit) else type(error).__name__
-        kept = self._keep_traceback("".join(traceback.format_exception(error)))
-        return "FAILED", Failure(reason=f"{kind}: {error}"[:_MAX_REASON_LENGTH], traceback=kept)
+        kept = self._keep_traceback(hide_credentials("".join(traceback.format_exception(error))))
+        return "FAILED", Failure(reason=hide_credentials(f"{kind}: {error}")[:_MAX_REASON_LENGTH], traceback=kept)
 
     def _keep_traceback(self, text: str) -> str | None:
         try:
@@ -205,9 +206,9 @@ def create_run(record: RunRecord, *, output_dir: Path, config_text: str) -> Run:
     started = time.time()
     git, diff = read_git(project_root())
     directory = _make_directory(output_dir, record, started)
-    config = hide_password(config_text).encode()
+    config = hide_credentials(config_text).encode()
     manifest = Manifest(
-        record=without_passwords(record),
+        record=without_credentials(record),
         name=directory.name,
         id=directory.name[-6:],
         status="RUNNING",

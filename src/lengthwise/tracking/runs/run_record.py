@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from lengthwise.credentials import hide_credentials
+
 Value = str | int | float | bool | None
 RunKind = Literal["run", "sweep"]
 
@@ -15,7 +17,6 @@ MAX_RUN_NAME_LENGTH = 130
 
 _MAX_NAME_LENGTH = 100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_PASSWORD = re.compile(r"(://[^\s:/@]*:)[^\s/@]+@")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,20 +100,13 @@ def check_name(field: str, text: str, *, max_length: int = _MAX_NAME_LENGTH) -> 
         raise ValueError(f"{field} must be letters, digits, '_', '.', '-', at most {max_length}; got {text[:200]!r}")
 
 
-def hide_password(text: str) -> str:
-    """Return text with the passwords of its addresses replaced by stars.
-
-    >>> hide_password("postgresql://me:secret@host/runs")
-    'postgresql://me:***@host/runs'
-    """
-    return _PASSWORD.sub(r"\1***@", text)
-
-
-def without_passwords(record: RunRecord) -> RunRecord:
-    """Return a record fit to be stored: the password of a database is not part of a run."""
+def without_credentials(record: RunRecord) -> RunRecord:
+    """Return a record fit to be stored: credentials are not part of a run."""
     return replace(
         record,
-        params={key: hide_password(value) if isinstance(value, str) else value for key, value in record.params.items()},
-        tags={key: hide_password(value) for key, value in record.tags.items()},
-        command=tuple(hide_password(argument) for argument in record.command),
+        params={
+            key: hide_credentials(value) if isinstance(value, str) else value for key, value in record.params.items()
+        },
+        tags={key: hide_credentials(value) for key, value in record.tags.items()},
+        command=tuple(hide_credentials(argument) for argument in record.command),
     )

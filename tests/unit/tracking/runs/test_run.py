@@ -16,12 +16,13 @@ import pytest
 
 from helpers.runs import StartRun
 from lengthwise.config.options import DirectoryOptions
+from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError, DataError, Terminated
 from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME, RESERVE_BYTES
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest, write_manifest
 from lengthwise.tracking.runs.run import reopen_run
-from lengthwise.tracking.runs.run_record import RunRecord, hide_password
+from lengthwise.tracking.runs.run_record import RunRecord
 
 
 def test_the_directory_describes_the_run(
@@ -238,7 +239,7 @@ def test_passwords_are_not_stored(start: StartRun, directory_only: DirectoryOpti
     stored = "".join(path.read_text() for path in run.directory.iterdir() if path.suffix in {".json", ".yaml"})
     assert "s3cret" not in stored
     assert "postgresql://me:***@host:5432/runs" in stored
-    assert hide_password("http://host:5000/a@b") == "http://host:5000/a@b"
+    assert hide_credentials("http://host:5000/a@b") == "http://host:5000/a@b"
 
 
 def test_a_second_start_closes_the_dead(start: StartRun, directory_only: DirectoryOptions) -> None:
