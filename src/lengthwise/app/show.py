@@ -201,6 +201,7 @@ def _summarise_run(run: StoredRun) -> dict[str, object]:
         "dataset": None if record.dataset is None else record.dataset.name,
         "summary": manifest.summary,
         "failure": None if manifest.failure is None else manifest.failure.reason,
+        "missing": manifest.missing,
         "directory": run.directory,
     }
 
@@ -214,4 +215,6 @@ def _describe_run(run: StoredRun) -> tuple[str, ...]:
     last = "\n".join(f"{key} {value:.4g}" for key, value in list(manifest.summary.items())[:3])
     if manifest.failure is not None and manifest.status != "FINISHED":
         last = manifest.failure.reason
+    if manifest.missing:
+        last += f"\nnot written: {', '.join(manifest.missing)}"
     return started, manifest.id, record.study, record.label, data, seed, manifest.status, seconds, last

@@ -98,6 +98,8 @@ def _find_stored(options: RunOptions, launch: Launch) -> Path | None:
     manifest = found.manifest
     if manifest.record.kind == "sweep":
         raise RunError(f"{manifest.name} is a sweep. Give its own command again: it runs what is missing.")
+    if manifest.status == "FINISHED" and manifest.missing:
+        raise RunError(f"{describe_missing(manifest.name, manifest.missing)}.")
     if manifest.status == "FINISHED":
         raise RunError(f"{manifest.name} has finished; there is nothing to resume.")
     return found.directory
