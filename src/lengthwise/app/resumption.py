@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from lengthwise.app.task import Task
 from lengthwise.config.options import RunOptions
+from lengthwise.credentials import hide_credentials
 
 
 def describe_resumption(task: Task) -> str:
@@ -45,11 +46,10 @@ def _find_unfinished_run(options: RunOptions) -> str | None:
 def _list_places(command: Sequence[str], options: RunOptions) -> list[str]:
     """Return the options of the command that say where the run is; also `output_dir`, where a study's file sets it."""
     from lengthwise.config.compose import compose_options
-    from lengthwise.tracking.runs.run_record import hide_password
     from lengthwise.tracking.session import names_tracking
 
     places = [word for word in command if word.startswith("output_dir=") or names_tracking([word])]
     is_typed = any(word.startswith("output_dir=") for word in places)
     if not is_typed and options.output_dir != compose_options([]).output_dir:
         places.append(f"output_dir={options.output_dir}")
-    return [shlex.quote(hide_password(word)) for word in places]
+    return [shlex.quote(hide_credentials(word)) for word in places]

@@ -87,7 +87,7 @@ def test_texts_may_hold_what_looks_like_an_option() -> None:
         (["decode", "latest", "a", "--probabilities"], "no effect without --json"),
         (["decode", "latest", "--file", "b", "--best", "2"], "--best works only with texts"),
         (["decode", "latest", "--file", "missing.txt"], "missing.txt: it cannot be read"),
-        (["evaluate", "no-such-run"], "'no-such-run'"),
+        (["evaluate", "no-such-run", "output_dir=missing"], "There are no runs in"),
         (["evaluate", "latest", "latent_dim=3"], "has no effect on a trained model"),
         (["serve", "latest", "--port", "99999"], "--port must be from 0 to 65535"),
         (["register", "latest"], "RUN NAME"),
