@@ -39,7 +39,6 @@ OPTIONS = (
     *("dataset=copy", "dataset.num_train=64", "dataset.num_validation=16", "dataset.num_test=16"),
     *("dataset.max_length=3", "dataset.longer_length=5", "training.epochs=2", "training.batch_size=16"),
 )
-DIRECTORY = DirectoryOptions(name="directory")
 TIMES = {"time/fit_seconds", "time/evaluation_seconds"}
 
 

@@ -10,6 +10,7 @@ import yaml
 from helpers.small_models import LETTERS, NUMBERS, WORDS, draw_texts, write_model
 from lengthwise.serving.mlflow_model import write_mlflow_model
 from lengthwise.serving.predictor import Predictor, load_predictor
+from lengthwise.tracking.mlflow.logged_model import read_description
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +43,7 @@ def test_text_through_pyfunc(tmp_path: Path) -> None:
     assert made["prediction"].tolist() == [each.value for each in wanted]
     assert made["unknown_symbols"].tolist() == [each.num_unknown for each in wanted]
     described = yaml.safe_load((written / "MLmodel").read_text(encoding="utf-8"))
+    assert read_description(tmp_path) == described, "it is one that MLflow is sent"
     assert described["flavors"]["python_function"]["loader_module"] == "lengthwise.serving.mlflow_model"
     assert "<unknown>" in described["metadata"]["unknown_symbols"]
     assert {"inputs", "outputs"} <= described["signature"].keys()

@@ -50,12 +50,16 @@ def read_description(directory: Path) -> dict[str, Any]:
     description: dict[str, Any] = read_yaml(path)
     flavors = description.get("flavors")
     flavor = flavors.get(_FLAVOR) if isinstance(flavors, dict) and set(flavors) == {_FLAVOR} else None
-    if not isinstance(flavor, dict) or flavor.get("loader_module") != LOADER_MODULE or set(flavor) - _FLAVOR_KEYS:
+    if not isinstance(flavor, dict) or flavor.get("loader_module") != LOADER_MODULE or _list_others(flavor):
         raise RunError(
             f"{path} is not a model that Lengthwise has written: MLflow would run other code to load it. "
             "It is not sent. Train the run again."
         )
     return description
+
+
+def _list_others(flavor: dict[str, Any]) -> set[str]:
+    return {key for key, value in flavor.items() if value} - _FLAVOR_KEYS
 
 
 def send_model_files(client: MlflowClient, run_id: str, directory: Path) -> str:
