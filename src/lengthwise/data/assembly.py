@@ -16,7 +16,7 @@ from lengthwise.data.dataset import Dataset, DataSpec, Skipped, Split
 from lengthwise.data.learnability import check_lengths, check_symbols, check_targets
 from lengthwise.data.sequences import Sequences
 from lengthwise.data.vocabulary import UNKNOWN, Unit, Vocabulary, build_vocabulary
-from lengthwise.errors import ConfigError
+from lengthwise.errors import ConfigError, count_noun
 
 Timesteps = int | Literal["auto"]
 References = tuple[tuple[NDArray[np.int32], ...], ...]
@@ -256,7 +256,7 @@ def _drop_longer(examples: TokenExamples, limit: int, split: str, counts: list[S
 def _refuse_empty(split: str, limit: int, shortest: int) -> None:
     raise ConfigError(
         "timesteps",
-        f"must leave examples in the split {split}, whose shortest target has {shortest} steps",
+        f"must leave examples in the split {split}, whose shortest target has {count_noun(shortest, 'step')}",
         received=str(limit),
         remedy=f"Set timesteps=auto or at least {shortest}",
     )

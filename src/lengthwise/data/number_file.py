@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lengthwise.data.text_file import read_bytes, read_lines
-from lengthwise.errors import DataError
+from lengthwise.errors import DataError, count_noun
 
 DELIMITERS = (";", "\t", ",")
 """Tried in this order, so that `1,5;2,5` is read as two columns and its decimal commas are reported as the mistake."""
@@ -86,7 +86,7 @@ def _read_text(path: str) -> Table:
     if rows is None or not (np.abs(rows) <= LARGEST).all():
         rows = _parse_slowly(path, lines, delimiter, first)
     if header is not None and len(header) != rows.shape[1]:
-        problem = f"has {rows.shape[1]} columns, the header {len(header)}"
+        problem = f"has {count_noun(rows.shape[1], 'column')}, the header {len(header)}"
         raise DataError(path, 2, problem, remedy="Give every row one value for each column")
     return Table(rows, header)
 
@@ -137,7 +137,7 @@ def _parse_slowly(path: str, lines: list[str], delimiter: str, first: int) -> ND
             raise DataError(path, number, "is empty", remedy="Fill in the missing step or remove the line")
         entries = _split_entries(line, delimiter)
         if len(entries) != width:
-            problem = f"has {len(entries)} columns, the rows before {width}"
+            problem = f"has {count_noun(len(entries), 'column')}, the rows before {width}"
             raise DataError(path, number, problem, remedy="Give every row one value for each column")
         rows.append([_check_entry(path, number, column, entry) for column, entry in enumerate(entries, start=1)])
     return np.array(rows, np.float64)

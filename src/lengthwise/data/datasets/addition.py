@@ -10,7 +10,7 @@ from lengthwise.data.assembly import TextExamples, Timesteps, assemble_texts
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.vocabulary import Vocabulary
-from lengthwise.errors import ConfigError
+from lengthwise.errors import ConfigError, count_noun
 
 
 @load_dataset.register
@@ -100,7 +100,7 @@ def _check_numbers(options: AdditionOptions) -> None:
         raise ConfigError(
             "dataset.num_train",
             "must with dataset.num_validation and dataset.num_test be at most the number of different sums of "
-            f"{options.num_digits} digits, {num_pairs}",
+            f"{count_noun(options.num_digits, 'digit')}, {num_pairs}",
             received=f"{options.num_train} + {options.num_validation} + {options.num_test}",
             remedy="Ask for fewer examples or more digits",
         )

@@ -16,7 +16,7 @@ from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.splitting import Parts
 from lengthwise.data.text_file import read_lines
 from lengthwise.data.vocabulary import find_special
-from lengthwise.errors import ConfigError, DataError
+from lengthwise.errors import ConfigError, DataError, count_noun
 
 ORDER_SEED = 0
 """Seed of the order of the examples within their splits; the split itself follows a rule without a seed."""
@@ -130,7 +130,10 @@ def read_dictionary(path: str) -> tuple[dict[str, list[str]], int]:
 def _split_words(path: str, num_words: int) -> Parts:
     if num_words < 4:
         raise DataError(
-            path, None, f"holds {num_words} words, too few to split", remedy="Name a dictionary of at least four words"
+            path,
+            None,
+            f"holds {count_noun(num_words, 'word')}, too few to split",
+            remedy="Name a dictionary of at least four words",
         )
     rng = np.random.default_rng(ORDER_SEED)
     rest = np.arange(num_words) % 20

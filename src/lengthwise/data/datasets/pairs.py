@@ -16,7 +16,7 @@ from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.splitting import draw_parts
 from lengthwise.data.text_file import read_lines
 from lengthwise.data.vocabulary import Unit, find_special
-from lengthwise.errors import DataError, printable
+from lengthwise.errors import DataError, count_noun, printable
 
 COLUMN_NAMES = (
     *("source", "target", "src", "tgt", "trg", "input", "output", "in", "out", "x", "y", "text", "label", "from", "to"),
@@ -85,7 +85,7 @@ def load_pairs(options: PairsOptions, timesteps: Timesteps) -> Dataset:
         raise DataError(
             path,
             None,
-            f"holds {len(sources)} different sources, too few to split into training, validation and test",
+            f"has {count_noun(len(sources), 'different source')}, too few to split into training, validation and test",
             remedy="Add pairs, or choose smaller dataset.validation_fraction and dataset.test_fraction",
         )
     splits = {

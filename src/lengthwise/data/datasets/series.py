@@ -17,7 +17,7 @@ from lengthwise.data.learnability import check_columns
 from lengthwise.data.number_file import Table, read_table
 from lengthwise.data.scaler import fit_scaler
 from lengthwise.data.splitting import count_share
-from lengthwise.errors import DataError
+from lengthwise.errors import DataError, count_noun
 
 Number = TypeVar("Number", bound=np.floating)
 
@@ -58,7 +58,8 @@ def load_series(options: SeriesOptions, timesteps: Timesteps) -> Dataset:
     table = read_table(path)
     plan = plan_windows(len(table.rows), timesteps, options)
     if plan is None:
-        problem = f"has {len(table.rows)} rows, too few for windows of timesteps={timesteps} in each of three splits"
+        rows = count_noun(len(table.rows), "row")
+        problem = f"has {rows}, too few for windows of timesteps={timesteps} in each of three splits"
         enough = count_enough_rows(timesteps, options)
         remedy = f"Add rows ({enough} are enough), or choose a smaller timesteps, stride or share"
         raise DataError(path, None, problem, remedy=remedy)

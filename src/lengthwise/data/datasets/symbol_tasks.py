@@ -15,7 +15,7 @@ from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.sequences import Sequences
 from lengthwise.data.vocabulary import SPECIAL_SYMBOLS, Unit, Vocabulary
-from lengthwise.errors import ConfigError
+from lengthwise.errors import ConfigError, count_noun
 
 MOST_SEQUENCES = 2**62
 """Largest count of sequences; larger counts are cut to it, because sequences are numbered in 64 bits."""
@@ -148,7 +148,8 @@ def _refuse_number(options: SymbolTaskOptions) -> ConfigError:
     return ConfigError(
         "dataset.num_train",
         "must with dataset.num_validation and dataset.num_test be at most the number of sequences of "
-        f"{options.num_symbols} symbols and {options.min_length} to {options.max_length} steps, each used once",
+        f"{count_noun(options.num_symbols, 'symbol')} with {options.min_length} to "
+        f"{count_noun(options.max_length, 'step')}, each used once",
         received=f"{options.num_train} + {options.num_validation} + {options.num_test}",
         remedy="Ask for fewer examples, more symbols or longer sequences",
     )

@@ -90,8 +90,8 @@ def test_the_seed_decides_the_data():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"num_digits": 1}, r"different sums of 1 digits, 55; got 400 \+ 50 \+ 60\."),
-        ({"num_digits": 1, "longer_digits": 2, "num_train": 1, "num_validation": 1, "num_test": 4_996}, "digits, 55"),
+        ({"num_digits": 1}, r"different sums of 1 digit, 55; got 400 \+ 50 \+ 60\."),
+        ({"num_digits": 1, "longer_digits": 2, "num_train": 1, "num_validation": 1, "num_test": 4_996}, "digit, 55"),
         ({"longer_digits": 3}, r"^dataset\.num_test must be at most the number of longer sums, 0; got 60\."),
     ],
 )

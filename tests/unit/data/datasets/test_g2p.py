@@ -114,7 +114,7 @@ def test_a_word_without_phones_is_named(tmp_path):
 def test_too_few_words_are_refused(tmp_path):
     file = tmp_path / "words.dict"
     file.write_text("a AH0\nb B\nc S\n", encoding="utf-8")
-    with pytest.raises(DataError, match="holds 3 words, too few to split"):
+    with pytest.raises(DataError, match="has 3 words, too few to split"):
         load_g2p(G2pOptions(name="g2p", path=str(file)), "auto")
 
 

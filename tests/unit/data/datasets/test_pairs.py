@@ -198,8 +198,8 @@ def test_the_seed_decides_the_split(tmp_path):
         (b"a\tb\n \td\n", r"some pairs\.txt, line 2: has a blank source\."),
         (b"a\tb\r\nc\t\r\n", r"some pairs\.txt, line 2: has a blank target\."),
         (b"a\tb\nc\t \te\n", r"some pairs\.txt, line 2: has a blank target\."),
-        (b"a\tb\nc\td\n", r"some pairs\.txt: holds 2 different sources, too few to split"),
-        (b"a\tb\n" * 50, r"some pairs\.txt: holds 1 different sources, too few to split"),
+        (b"a\tb\nc\td\n", r"some pairs\.txt: has 2 different sources, too few to split"),
+        (b"a\tb\n" * 50, r"some pairs\.txt: has 1 different source, too few to split"),
     ],
 )
 def test_a_bad_file_gets_one_message_with_its_line(tmp_path, content, message):

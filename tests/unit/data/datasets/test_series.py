@@ -63,7 +63,7 @@ def test_npy_tables(tmp_path, dtype):
         ("a,b\n1,2\n3,nan\n", r"numbers\.csv, line 3: column 2: nan is not a finite number\."),
         ("1\n-inf\n", r"numbers\.csv, line 2: column 1: -inf is not a finite number\."),
         ("1\n1e200\n", r"numbers\.csv, line 2: column 1: 1e200 is beyond 1e\+100\."),
-        ("1,2\n3\n", r"numbers\.csv, line 2: has 1 columns, the rows before 2\."),
+        ("1,2\n3\n", r"numbers\.csv, line 2: has 1 column, the rows before 2\."),
         ("1,2\n3,4,5\n", r"numbers\.csv, line 2: has 3 columns, the rows before 2\."),
         ("a,b,c\n1,2\n3,4\n", r"numbers\.csv, line 2: has 2 columns, the header 3\."),
         ("1,2\n\n3,4\n", r"numbers\.csv, line 2: is empty\. Fill in the missing step or remove the line\."),
