@@ -132,7 +132,7 @@ def _split_words(path: str, num_words: int) -> Parts:
         raise DataError(
             path,
             None,
-            f"holds {count_noun(num_words, 'word')}, too few to split",
+            f"has {count_noun(num_words, 'word')}, too few to split",
             remedy="Name a dictionary of at least four words",
         )
     rng = np.random.default_rng(ORDER_SEED)

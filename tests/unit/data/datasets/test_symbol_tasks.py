@@ -133,12 +133,12 @@ def test_timesteps_leave_out_the_longer_ones():
 
 
 def test_more_examples_than_sequences_are_refused():
-    with pytest.raises(ConfigError, match=r"3 symbols and 1 to 6 steps.*; got 2000 \+ 40 \+ 50\. Ask for fewer"):
+    with pytest.raises(ConfigError, match=r"3 symbols with 1 to 6 steps.*; got 2000 \+ 40 \+ 50\. Ask for fewer"):
         load_symbol_task(_options(num_train=2_000), "auto")
     # 4 + 2 + 5 examples of 2 + 4 + 8 sequences; of the 16 of length 4, 5 are wanted.
     few = {"num_symbols": 2, "max_length": 3, "longer_length": 4}
     load_symbol_task(_options(**few, num_train=4, num_validation=2, num_test=5), "auto")
-    with pytest.raises(ConfigError, match=r"^dataset\.num_train .* 2 symbols and 1 to 3 steps.*; got 4 \+ 2 \+ 20\."):
+    with pytest.raises(ConfigError, match=r"^dataset\.num_train .* 2 symbols with 1 to 3 steps.*; got 4 \+ 2 \+ 20\."):
         load_symbol_task(_options(**few, num_train=4, num_validation=2, num_test=20), "auto")
 
 
