@@ -58,6 +58,9 @@ LIBRARIES = {
     "mlflow": {"tracking/mlflow/", "serving/mlflow_model.py"},
     "jinja2": {"studies/report/page.py"},
     "matplotlib": {"plotting.py", "evaluation/figures/", "studies/figures/", "studies/report/", "catalog/figure.py"},
+    "fastapi": {"serving/server.py"},
+    "starlette": {"serving/server.py"},
+    "uvicorn": {"serving/server.py", "serving/http_connection.py"},
     "tensorflow": {"models/", "training/", "decoding/", "serving/", "pipeline/stages.py"},
     "keras": {"models/", "training/", "decoding/", "serving/", "pipeline/stages.py"},
 }

@@ -1,16 +1,27 @@
+"""The server: what it answers, what it refuses, and many clients at once, slow ones among them."""
+
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
+import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from helpers.small_models import draw_texts
-from lengthwise.serving.predictor import Predictor
-from lengthwise.serving.server import MOST_BYTES, PredictionServer
+from lengthwise.errors import LengthwiseError
+from lengthwise.serving import http_connection
+from lengthwise.serving import server as server_module
+from lengthwise.serving.decode_queue import DecodeQueue, QueueFullError
+from lengthwise.serving.predictor import MOST_STEPS, Prediction, Predictor
+from lengthwise.serving.server import MAX_BODY_BYTES, MAX_SOURCES, PredictionServer
 
 JSON = {"Content-Type": "application/json"}
 
@@ -18,7 +29,7 @@ JSON = {"Content-Type": "application/json"}
 @pytest.fixture(scope="module")
 def server(letters: Predictor) -> Iterator[PredictionServer]:
     with PredictionServer(letters, "drawn", 0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server
         server.shutdown()
@@ -52,7 +63,23 @@ def test_it_says_what_it_reads(server: PredictionServer) -> None:
     assert status == 200
     assert content["reads"] == "text, cut into characters"
     assert content["makes"] == "text, made of words"
-    assert server.server_address[0] == "127.0.0.1"
+    assert content["max_sources"] == MAX_SOURCES
+    with pytest.raises(OSError, match="refused"):  # it listens on this machine's own address only
+        socket.create_connection(("127.0.0.2", server.server_port), timeout=5)
+
+
+def test_it_describes_itself_to_programs_and_people(server: PredictionServer) -> None:
+    status, schema = ask(server, "GET", "/openapi.json")
+    assert status == 200
+    assert {(path, method) for path, methods in schema["paths"].items() for method in methods} == {
+        ("/", "get"),
+        ("/decode", "post"),
+    }
+    with closing(http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)) as connection:
+        connection.request("GET", "/docs")
+        page = connection.getresponse().read().decode()
+    assert "POST /decode" in page
+    assert "https://" not in page, "the page must not need a network"
 
 
 @pytest.mark.parametrize(
@@ -69,10 +96,12 @@ def test_it_says_what_it_reads(server: PredictionServer) -> None:
         ("POST", "/decode", {"sources": [None]}, JSON, 400, "reads text; got NoneType"),
         ("POST", "/decode", {"sources": ["a"]}, {"Content-Type": "text/plain"}, 415, "application/json"),
         ("POST", "/decode", {"sources": ["a"]}, JSON | {"Host": "evil.example"}, 403, "this machine"),
-        ("POST", "/decode", None, JSON | {"Content-Length": str(MOST_BYTES + 1)}, 413, "bytes"),
-        ("POST", "/decode", None, JSON | {"Content-Length": "-1"}, 411, "Content-Length"),
+        ("POST", "/decode", None, JSON | {"Content-Length": str(MAX_BODY_BYTES + 1)}, 413, "bytes"),
+        ("POST", "/decode", {"sources": ["a"] * (MAX_SOURCES + 1)}, JSON, 413, "1,000 sources"),
+        ("POST", "/decode", {"sources": ["a" * (MOST_STEPS + 1)]}, JSON, 400, "10,000 are read"),
+        ("POST", "/decode", {"sources": ["a"]}, JSON | {"Host": "127.0.0.1.evil.example"}, 403, "this machine"),
         ("POST", "/elsewhere", {"sources": ["a"]}, JSON, 404, "POST /decode"),
-        ("GET", "/decode", None, {}, 404, "POST /decode"),
+        ("GET", "/decode", None, {}, 405, "POST /decode"),
     ],
 )
 def test_what_cannot_be_answered_is_told_and_the_server_goes_on(
@@ -82,3 +111,108 @@ def test_what_cannot_be_answered_is_told_and_the_server_goes_on(
     assert found == status
     assert words in content["error"]
     assert ask(server, "POST", "/decode", {"sources": [""]})[0] == 200
+
+
+def test_a_body_without_a_length_is_bounded_too(server: PredictionServer) -> None:
+    chunks = iter([b" " * 2**20] * (MAX_BODY_BYTES // 2**20 + 1))
+    with closing(http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)) as connection:
+        connection.request("POST", "/decode", chunks, JSON, encode_chunked=True)
+        assert connection.getresponse().status == 413
+
+
+@pytest.mark.parametrize("head", [b"POST /decode HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"nonsense\r\n\r\n"])
+def test_what_is_not_http_is_refused(server: PredictionServer, head: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=20) as connection:
+        connection.sendall(head)
+        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+def test_four_hundred_requests_of_a_hundred_clients_are_answered(server: PredictionServer, letters: Predictor) -> None:
+    texts = draw_texts(400)
+    wanted = [prediction.value for prediction in letters.decode(texts)]
+    with ThreadPoolExecutor(100) as clients:
+        answers = list(clients.map(lambda text: ask(server, "POST", "/decode", {"sources": [text]}), texts))
+    assert [status for status, _ in answers] == [200] * 400
+    assert [content["predictions"][0]["prediction"] for _, content in answers] == wanted
+
+
+def test_slow_clients_are_cut_off(
+    server: PredictionServer, letters: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_connection, "REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr(server_module, "BODY_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=20) as connection:
+        began = time.monotonic()
+        connection.sendall(b"POST /decode HTT")
+        assert connection.recv(100) == b""
+        assert time.monotonic() - began < 5
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=20) as connection:
+        head = f"POST /decode HTTP/1.1\r\nHost: localhost:{server.server_port}\r\nContent-Length: 100\r\n"
+        connection.sendall(f"{head}Content-Type: application/json\r\n\r\n{{".encode())
+        assert b"408" in connection.recv(100)
+
+
+class SlowPredictor:
+    """Stands for a model that answers when it is let to, and fails on the source `bad`."""
+
+    def __init__(self, letters: Predictor) -> None:
+        self.decoding, self.calls, self.may_answer = letters.decoding, [], threading.Event()
+
+    def decode(self, sources: Sequence[Any], *, probabilities: bool) -> list[Prediction]:
+        self.may_answer.wait(10)
+        self.calls.append(list(sources))
+        if "bad" in sources:
+            raise LengthwiseError("bad")
+        return [Prediction(value=source.upper(), stopped=True, log_probability=0.0) for source in sources]
+
+
+def test_requests_that_wait_are_joined_and_fail_for_themselves(letters: Predictor) -> None:
+    predictor = SlowPredictor(letters)
+
+    async def ask_all() -> list[Any]:
+        queue = DecodeQueue(predictor, max_waiting=8)  # type: ignore[arg-type]
+        asked = [queue.decode(sources, probabilities=False) for sources in (["a"], ["b", "c"], ["bad"], ["d"])]
+        tasks = [asyncio.create_task(each) for each in asked]
+        await asyncio.sleep(0.05)
+        predictor.may_answer.set()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        queue.close()
+        return answers
+
+    answers = asyncio.run(ask_all())
+    assert [[each.value for each in answers[index]] for index in (0, 1, 3)] == [["A"], ["B", "C"], ["D"]]
+    assert str(answers[2]) == "bad"
+    assert predictor.calls[0] in (["a"], ["a", "b", "c", "bad", "d"])
+
+
+def test_a_full_queue_refuses_and_says_when_to_come_again(letters: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = SlowPredictor(letters)
+
+    async def overfill() -> tuple[int, int]:
+        queue = DecodeQueue(predictor, max_waiting=3)  # type: ignore[arg-type]
+        tasks = [asyncio.create_task(queue.decode(["a"], probabilities=False)) for _ in range(20)]
+        await asyncio.sleep(0.05)
+        predictor.may_answer.set()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        queue.close()
+        return sum(isinstance(each, list) for each in answers), sum(
+            isinstance(each, QueueFullError) for each in answers
+        )
+
+    answered, refused = asyncio.run(overfill())
+    assert (answered, refused) in ((3, 17), (4, 16))
+
+    async def refuse(*_: Any, **__: Any) -> Any:
+        raise QueueFullError("3 requests are waiting already.")
+
+    monkeypatch.setattr(DecodeQueue, "decode", refuse)
+    with PredictionServer(letters, "drawn", 0) as full:
+        thread = threading.Thread(target=full.serve_forever)
+        thread.start()
+        with closing(http.client.HTTPConnection("127.0.0.1", full.server_port, timeout=20)) as connection:
+            connection.request("POST", "/decode", json.dumps({"sources": ["a"]}), JSON)
+            response = connection.getresponse()
+            assert (response.status, response.headers["Retry-After"]) == (503, "1")
+            assert "waiting" in json.loads(response.read())["error"]
+        full.shutdown()
+        thread.join()
