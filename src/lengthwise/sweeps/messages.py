@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from lengthwise.config.paths import project_root
+from lengthwise.errors import count_noun
 from lengthwise.sweeps.jobs import JobResult
 from lengthwise.tracking.runs.manifest import Manifest
 from lengthwise.tracking.runs.provenance import read_git
@@ -21,7 +22,7 @@ def describe_start(num_jobs: int, *, num_workers: int, study: str, shared: Seque
         shared: overrides that all jobs have.
     """
     workers = f"{num_workers} at a time, " if num_workers else ""
-    return "  ".join([f"{num_jobs} jobs, {workers}study {study}", *shared])
+    return "  ".join([f"{count_noun(num_jobs, 'job')}, {workers}study {study}", *shared])
 
 
 def describe_recalled(num_recalled: int, manifests: Collection[Manifest]) -> str:
@@ -51,7 +52,7 @@ def describe_end(num_jobs: int, results: Collection[JobResult], directory: Path)
     num_pruned = sum(result.attempt.status == "PRUNED" for result in results)
     num_finished = sum(result.attempt.status == "FINISHED" for result in results)
     num_failed = num_jobs - num_finished - num_pruned
-    counts = [f"{num_finished} of {num_jobs} jobs finished"]
+    counts = [f"{num_finished} of {count_noun(num_jobs, 'job')} finished"]
     if num_before:
         counts.append(f"{num_before} of them before")
     if num_pruned:

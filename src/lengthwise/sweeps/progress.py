@@ -49,10 +49,10 @@ class SweepProgress:
             self._bar.stop()
 
     def show(self, result: JobResult) -> None:
-        """Show that a job has ended.
+        """Show that a job has ended; in a terminal only if it failed, since the table at the end lists all.
 
         Args:
-            result: of the job.
+            result: Of the job.
         """
         attempt = result.attempt
         self._seconds.append(attempt.seconds)
@@ -62,7 +62,8 @@ class SweepProgress:
         overrides = [text for text in result.job.overrides if text.partition("=")[0] in self._varied]
         words = (place, attempt.status, f"{attempt.seconds:.1f} s", *overrides, attempt.reason or score)
         line = Text("  ".join(word for word in words if word), style="red" if result.has_failed else "")
-        self._console.print(line, soft_wrap=True)
+        if self._bar is None or result.has_failed:
+            self._console.print(line, soft_wrap=True)
         self.tick()
 
     def tick(self) -> None:

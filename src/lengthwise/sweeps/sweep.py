@@ -292,7 +292,7 @@ class Sweep:
         """Print the table of the jobs of this command."""
         rows = [make_row(job, self._results.get(job.identity)) for job in self._jobs.values()]
         before = {str(result.job.number) for result in self._results.values() if not result.num_attempts}
-        self._console.print(make_screen_table(rows, varied=self._varied, before=before))
+        self._console.print(make_screen_table(rows, varied=self._varied, width=self._console.width, before=before))
         self._print(describe_end(len(self._jobs), self._results.values(), self.directory))
 
     def _print(self, text: str) -> None:

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Container, Sequence
 
 from rich import box
+from rich.cells import cell_len
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +19,9 @@ Row = dict[str, str]
 """Text by column: `COLUMNS` and the overridden options; what is not known is missing or empty."""
 
 COLUMNS = ("job", "status", "seconds", "score", "value", "attempts", "run", "reason")
+_GAP = 2
+_SHORTEST_RESULT = 12
+_FIXED = ("job", "status", "seconds", "run", "result")
 _COLOURS = {"FINISHED": "green", "FAILED": "red", "KILLED": "yellow", "PRUNED": "dim", "NOT RUN": "dim"}
 
 
@@ -90,23 +95,57 @@ def find_varied(jobs: Sequence[Job]) -> list[str]:
     return [key for key, values in taken.items() if len(values) > 1 or counts[key] < len(jobs) or len(jobs) == 1]
 
 
-def make_screen_table(rows: Sequence[Row], *, varied: Sequence[str], before: Container[str] = ()) -> Table:
-    """Make the table that is printed at the end.
+def make_screen_table(rows: Sequence[Row], *, varied: Sequence[str], width: int, before: Container[str] = ()) -> Table:
+    """Make the table that is printed at the end: one line for each job.
 
     Args:
-        rows: of `make_row`.
-        varied: the options in which the jobs differ.
-        before: numbers of the jobs that had finished before this command.
+        rows: Of `make_row`.
+        varied: The options in which the jobs differ.
+        width: Of the screen, in characters. What a result takes beyond it is cut off: a job that failed has already
+            been shown with its whole reason, which is in `sweep.md` too. Only values of options may be folded.
+        before: Numbers of the jobs that had finished before this command.
     """
-    table = Table(box=box.SIMPLE)
-    for column in ("job", *varied, "status", "seconds", "run", "result"):
-        table.add_column(column, justify="right" if column in ("job", "seconds") else "left", overflow="fold")
-    for row in rows:
-        status = Text(row["status"], style=_COLOURS.get(row["status"], ""))
-        if row["job"] in before:
-            status.append(" before", style="dim")
-        run = row.get("run", "").rpartition("-")[2]  # its id, by which `lengthwise` finds it
-        result = row.get("reason") or row.get("score") or row.get("value") or ""
-        options = [Text(row.get(key, "")) for key in varied]
-        table.add_row(row["job"], *options, status, row.get("seconds", ""), run, Text(result))
+    columns = _list_screen_columns(rows, varied=varied, before=before)
+    result = columns.pop("result")
+    left = width - sum(_measure(name, column) + _GAP for name, column in columns.items())
+    if left < _SHORTEST_RESULT:
+        left += _measure("seconds", columns.pop("seconds")) + _GAP
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False, show_edge=False)
+    for name in (*columns, "result"):
+        justify: JustifyMethod = "right" if name in ("job", "seconds") else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name in _FIXED)
+    for row, reason, *entries in zip(rows, result, *columns.values(), strict=True):
+        last = Text(reason)
+        last.truncate(max(left, _SHORTEST_RESULT), overflow="ellipsis")
+        table.add_row(*map(Text, entries), last, style=_COLOURS.get(row["status"], ""))
     return table
+
+
+def _list_screen_columns(rows: Sequence[Row], *, varied: Sequence[str], before: Container[str]) -> dict[str, list[str]]:
+    """Return the columns of the screen by their names, which are the last parts of options' names if these differ."""
+    columns = {"job": [row["job"] for row in rows]}
+    columns |= {
+        short: [row.get(key, "") for row in rows] for short, key in zip(shorten_names(varied), varied, strict=True)
+    }
+    columns["status"] = [row["status"] + (" before" if row["job"] in before else "") for row in rows]
+    columns["seconds"] = [row.get("seconds", "") for row in rows]
+    columns["run"] = [row.get("run", "").rpartition("-")[2] for row in rows]  # its id, by which `lengthwise` finds it
+    columns["result"] = [row.get("reason") or row.get("score") or row.get("value") or "" for row in rows]
+    return columns
+
+
+def _measure(name: str, column: Sequence[str]) -> int:
+    return max(map(cell_len, (name, *column)))
+
+
+def shorten_names(names: Sequence[str]) -> list[str]:
+    """Return the last parts of dotted names, or the whole names if two share one.
+
+    Args:
+        names: Of options.
+
+    >>> shorten_names(["model", "training.learning_rate"]), shorten_names(["model.name", "dataset.name"])
+    (['model', 'learning_rate'], ['model.name', 'dataset.name'])
+    """
+    short = [name.rpartition(".")[2] for name in names]
+    return short if len({*short}) == len(short) else list(names)

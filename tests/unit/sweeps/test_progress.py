@@ -36,6 +36,17 @@ def test_a_terminal_sees_the_time_left(make_job: Callable[..., Job], make_result
     assert re.search(r"1 failed, about (20 min 0|19 min 5\d) s left", output.getvalue())
 
 
+def test_a_terminal_sees_each_job_once(make_job: Callable[..., Job], make_result: Callable[..., JobResult]) -> None:
+    output = io.StringIO()
+    jobs = [make_job(number, f"seed={number}") for number in range(2)]
+    console = Console(file=output, width=100, force_terminal=True)
+    with SweepProgress(len(jobs), varied=["seed"], num_workers=2, console=console) as progress:
+        progress.show(make_result(jobs[0]))
+        progress.show(make_result(jobs[1], "FAILED", reason="no good"))
+    assert "seed=0" not in output.getvalue()
+    assert output.getvalue().count("seed=1") == 1
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [

@@ -68,8 +68,26 @@ def test_the_options_in_which_jobs_differ(
 
 def test_the_screen_shows_what_differs_and_why_a_job_failed(jobs: list[Job], rows: list[dict[str, str]]) -> None:
     console = Console(width=120, record=True, file=io.StringIO())
-    console.print(make_screen_table(rows, varied=find_varied(jobs)))
+    console.print(make_screen_table(rows, varied=find_varied(jobs), width=120))
     text = console.export_text()
     assert "study" not in text
     assert "000001" in text
     assert 'ValueError: a, "b"' in text
+
+
+@pytest.mark.parametrize("width", [80, 120, 160])
+def test_every_job_has_one_line_of_the_screen(width: int, make_job: MakeJob, make_result: MakeResult) -> None:
+    names = ("seed=105", "model=bahdanau2015", "training.learning_rate=0.0001")
+    jobs = [make_job(number, *names) for number in range(3)]
+    reason = "pairs.txt, line 3: has no tab. Write source<TAB>target."
+    results = [make_result(jobs[0]), make_result(jobs[1], "FAILED", reason=reason), None]
+    rows = [make_row(job, result) for job, result in zip(jobs, results, strict=True)]
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(make_screen_table(rows, varied=[name.partition("=")[0] for name in names], width=width, before=["0"]))
+    lines = [line for line in console.export_text().splitlines() if line.strip()]
+    assert len(lines) == 5
+    seconds = [] if width == 80 else ["seconds"]  # left out where it is narrow, before anything is folded
+    assert lines[0].split() == ["job", "seed", "model", "learning_rate", "status", *seconds, "run", "result"]
+    assert "FINISHED before" in lines[2]
+    assert lines[3].rstrip().endswith(reason if width == 160 else "…")
+    assert all(len(line.rstrip()) <= width for line in lines)
