@@ -169,7 +169,7 @@ def stop_by_signal(work: Path, rng: random.Random) -> list[Count]:
             # A signal that comes when the run is closed already finds a process that has nothing to do but end.
             good = (status, found) == (code, "KILLED") or (found == "FINISHED" and status in (0, -number))
             if good and found == "KILLED":
-                good = finish(start_training(output_dir, f"resume={run.name}"))[0] == 0
+                good = finish(start_training(output_dir, f"resume={run.name}", options[-1]))[0] == 0
                 good = good and read_manifest(run).status == "FINISHED"
             passed += good
             if not good:
@@ -355,7 +355,7 @@ def cut_off(work: Path, _rng: random.Random, rounds: int = 5) -> list[Count]:
         )
         passed = rounds - len(wrong[kind])
         counts.append(
-            Count(f"server {kind} for ever: FINISHED, all there after sync, twice is once", rounds, passed, told)
+            Count(f"server {kind} for ever: FINISHED, all there after sync, also after a second", rounds, passed, told)
         )
     return [*counts, lose_server(work)]
 

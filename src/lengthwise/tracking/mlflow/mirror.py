@@ -12,11 +12,12 @@ from pathlib import Path
 from lengthwise.config.options import MlflowOptions, TrackingOptions
 from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError, LengthwiseError, printable
-from lengthwise.tracking.mlflow.store import Store, open_store
+from lengthwise.tracking.mlflow.mirror_state import read_mirror_address
+from lengthwise.tracking.mlflow.store import Store, open_store, show_address
 from lengthwise.tracking.mlflow.upload import bring_up_to_date
 from lengthwise.tracking.runs.find import StoredRun, find_run, list_runs
 from lengthwise.tracking.runs.heartbeat import reap_listed
-from lengthwise.tracking.runs.layout import JOURNAL_NAME, MIRROR_STATE_NAME
+from lengthwise.tracking.runs.layout import JOURNAL_NAME
 
 _TICK_SECONDS = 1.0
 _FIRST_TICK_SECONDS = 0.25
@@ -49,7 +50,8 @@ class Mirror(threading.Thread):
         super().__init__(name="lengthwise-mirror", daemon=True)
         self._directory = directory
         self._tracking = tracking
-        self._reaped = [path for path in reaped if (path / MIRROR_STATE_NAME).exists()]
+        address = show_address(tracking.uri)
+        self._reaped = [path for path in reaped if read_mirror_address(path) == address]
         self._has_results = has_results or threading.Event()
         self._store: Store | None = None
         self._problem = "it is slow to answer"

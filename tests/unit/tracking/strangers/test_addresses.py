@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from lengthwise.tracking.mlflow.logged_model import LOADER_MODULE, has_model
 from lengthwise.tracking.mlflow.mirror import sync
 from lengthwise.tracking.mlflow.registry import register_model
 from lengthwise.tracking.mlflow.store import open_store
+from lengthwise.tracking.runs.manifest import read_manifest, write_manifest
 from lengthwise.tracking.session import choose_tracking, names_tracking
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -121,6 +123,24 @@ def test_no_other_run_in_mlflow_is_touched(start: StartRun, tracking: MlflowOpti
     assert experiment is not None
     (found,) = client.search_runs([experiment.experiment_id])
     assert found.data.metrics == {"val/loss": 666.0}
+
+
+@pytest.mark.parametrize("uri", ["http://evil.example", "sqlite:////elsewhere/x.db", None])
+def test_a_dead_run_of_a_stranger_is_closed_and_not_sent(
+    start: StartRun, tracking: MlflowOptions, uri: str | None
+) -> None:
+    with start(DIRECTORY, study="strange") as run:
+        pass
+    manifest = read_manifest(run.directory)
+    dead = replace(manifest, status="RUNNING", process=replace(manifest.process, pid=2**22 + 1))
+    write_manifest(run.directory, dead)
+    (run.directory / "heartbeat").touch()
+    if uri is not None:
+        (run.directory / "mirror.json").write_text(json.dumps({"uri": uri, "artifacts": {}}))
+    with start(tracking, study="own"):
+        pass
+    assert read_manifest(run.directory).status == "KILLED"
+    assert open_store(tracking.uri).client.get_experiment_by_name("strange") is None
 
 
 def test_the_model_of_another_run_is_not_registered(start: StartRun, tracking: MlflowOptions) -> None:
