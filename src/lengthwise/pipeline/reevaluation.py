@@ -66,7 +66,7 @@ def reevaluate_run(
     content = {"decoding": asdict(options.decoding), "scores": summaries}
     text = dump_json(content, indent=1)
     add_to_run(directory, tracking, metrics=metrics, files={f"evaluations/{label}.json": text})
-    _print_scores(console, label, summaries)
+    _print_scores(console, describe_decoding(options), summaries)
     return metrics
 
 
@@ -163,13 +163,25 @@ def label_decoding(options: RunOptions) -> str:
 
     The batch size, which changes no result, is left out.
     """
+    changed = [f"{key}-{value}" for key, value in _list_changes(options).items()]
+    return "_".join([options.decoding.name, options.decoding.length, *changed])
+
+
+def describe_decoding(options: RunOptions) -> str:
+    """Describe a decoding in words, such as `beam, length rule model, width 8`."""
+    changed = [f"{key.replace('_', ' ')} {value}" for key, value in _list_changes(options).items()]
+    return ", ".join([options.decoding.name, f"length rule {options.decoding.length}", *changed])
+
+
+def _list_changes(options: RunOptions) -> dict[str, str]:
+    """Return the values of a decoding that differ from its file in conf/decoding/, as text."""
     chosen = asdict(options.decoding)
     usual = asdict(change_decoding(options, [f"decoding={options.decoding.name}"]).decoding)
-    parts = [str(chosen[name]) for name in ("name", "length")]
-    for key, value in chosen.items():
-        if key not in ("name", "length", "batch_size") and value != usual[key]:
-            parts.append(f"{key}-{format_value(value)}")
-    return "_".join(parts)
+    return {
+        key: format_value(value)
+        for key, value in chosen.items()
+        if key not in ("name", "length", "batch_size") and value != usual[key]
+    }
 
 
 def _score(directory: Path, options: RunOptions, dataset: Dataset, console: Console) -> dict[str, Mapping[str, float]]:
@@ -195,9 +207,9 @@ def _score(directory: Path, options: RunOptions, dataset: Dataset, console: Cons
     return summaries
 
 
-def _print_scores(console: Console, label: str, summaries: Mapping[str, Mapping[str, float]]) -> None:
+def _print_scores(console: Console, title: str, summaries: Mapping[str, Mapping[str, float]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(label)
+    table.add_column(title)
     for split in summaries:
         table.add_column(split, justify="right")
     for name in next(iter(summaries.values())):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lengthwise import __version__
+from lengthwise.errors import LengthwiseError
 from lengthwise.serving.predictor import Predictor, load_predictor
 
 if TYPE_CHECKING:
@@ -36,10 +37,11 @@ class PyfuncModel:
         """Decode.
 
         Args:
-            model_input: a DataFrame with the column `source`, or an array `(examples, steps, features)`.
+            model_input: Texts: one, a list, an array or a Series of them, or a DataFrame with a single column, such as
+                `source`. For a model of features an array `(examples, steps, features)`.
 
         Returns:
-            a DataFrame with the columns `prediction`, `log_probability` and `unknown_symbols`; or an array
+            A DataFrame with the columns `prediction`, `log_probability` and `unknown_symbols`; or an array
             `(examples, steps, features)` with NaN after the end of each example.
         """
         if self.predictor.is_tokens:
@@ -55,7 +57,7 @@ class PyfuncModel:
 def _predict_texts(predictor: Predictor, model_input: Any) -> pd.DataFrame:
     import pandas as pd
 
-    predictions = predictor.decode([str(text) for text in model_input["source"]])
+    predictions = predictor.decode(_list_texts(model_input))
     return pd.DataFrame(
         {
             "prediction": [prediction.value for prediction in predictions],
@@ -63,6 +65,20 @@ def _predict_texts(predictor: Predictor, model_input: Any) -> pd.DataFrame:
             "unknown_symbols": [prediction.num_unknown for prediction in predictions],
         }
     )
+
+
+def _list_texts(model_input: Any) -> list[str]:
+    import pandas as pd
+
+    if isinstance(model_input, str):
+        return [model_input]
+    if isinstance(model_input, pd.DataFrame):
+        if model_input.shape[1] != 1:
+            columns = ", ".join(str(name) for name in model_input.columns)
+            message = f"The model reads one column of texts; got {columns or 'none'}. Give that column alone."
+            raise LengthwiseError(message)
+        model_input = model_input.iloc[:, 0]
+    return [str(text) for text in model_input]
 
 
 def _load_pyfunc(data_path: str) -> PyfuncModel:
@@ -102,7 +118,8 @@ def _build_signature(predictor: Predictor) -> ModelSignature:
     if predictor.is_tokens:
         names = {"prediction": "string", "log_probability": "double", "unknown_symbols": "long"}
         made = Schema([ColSpec(kind, name) for name, kind in names.items()])
-        return ModelSignature(inputs=Schema([ColSpec("string", "source")]), outputs=made)
+        # Without a name, so that a list of texts is taken as well as a DataFrame.
+        return ModelSignature(inputs=Schema([ColSpec("string")]), outputs=made)
     artifact = predictor.artifact
     read, made_size = artifact.source_codec.size, artifact.target_codec.size
     return ModelSignature(

@@ -161,6 +161,12 @@ class Predictor:
             ]
         return found
 
+    def count_unknown(self, sources: Sequence[Source]) -> list[int]:
+        """Return for each source the number of its symbols that the model does not know; zeros for features."""
+        if not self.is_tokens:
+            return [0] * len(sources)
+        return [int((np.asarray(ids) == UNKNOWN).sum()) for ids in self._read_texts(sources)]
+
     def encode(self, sources: Sequence[Source]) -> NDArray[np.float32]:
         """Return the latents `(sources, latent_dim)` float32; zeros for an empty source."""
         examples, given = self._read(sources)

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from helpers.small_models import LETTERS, NUMBERS, WORDS, draw_texts, write_model
-from lengthwise.serving.mlflow_model import write_mlflow_model
+from lengthwise.errors import LengthwiseError
+from lengthwise.serving.mlflow_model import PyfuncModel, write_mlflow_model
 from lengthwise.serving.predictor import Predictor, load_predictor
 from lengthwise.tracking.mlflow.logged_model import read_description
 
@@ -52,12 +53,37 @@ def test_text_through_pyfunc(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_mlflow_warns")
+def test_texts_may_come_in_any_container(tmp_path: Path) -> None:
+    import mlflow.pyfunc
+    import pandas as pd
+
+    written, predictor = write(tmp_path, is_text=True)
+    model = mlflow.pyfunc.load_model(str(written))
+    wanted = [each.value for each in predictor.decode(["abc", "h"])]
+    texts = ["abc", "h"]
+    for given in (
+        texts,
+        np.array(texts),
+        pd.Series(texts),
+        pd.DataFrame({"source": texts}),
+        pd.DataFrame({"x": texts}),
+    ):
+        assert model.predict(given)["prediction"].tolist() == wanted
+    assert model.predict("abc")["prediction"].tolist() == wanted[:1]
+    with pytest.raises(LengthwiseError, match=r"one column of texts; got a, b\."):
+        PyfuncModel(predictor).predict(pd.DataFrame({"a": texts, "b": texts}))
+
+
+@pytest.mark.usefixtures("_mlflow_warns")
 def test_nothing_is_pickled(tmp_path: Path) -> None:
     written, _ = write(tmp_path, is_text=True)
     for path in written.rglob("*"):
         if path.is_file():
-            assert path.suffix in ("", ".yaml", ".json", ".txt", ".h5"), path
+            assert path.suffix in ("", ".yaml", ".json", ".txt", ".npz"), path
             assert not path.read_bytes().startswith(b"\x80"), f"{path} begins as a pickle does"
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                assert all(array.dtype.kind == "f" for array in arrays.values())
 
 
 @pytest.mark.usefixtures("_mlflow_warns")

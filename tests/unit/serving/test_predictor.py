@@ -148,3 +148,9 @@ def test_numbers_that_cannot_be_read_are_refused(numbers: Predictor, source: obj
 def test_a_single_text_instead_of_a_list_is_refused(letters: Predictor) -> None:
     with pytest.raises(LengthwiseError, match="Put it into a list"):
         letters.decode("abc")
+
+
+def test_unknown_symbols_are_counted(letters: Predictor) -> None:
+    texts = ["abc", "aßx", "", "😀"]
+    assert letters.count_unknown(texts) == [0, 2, 0, 1]
+    assert [prediction.num_unknown for prediction in letters.decode(texts)] == [0, 2, 0, 1]
