@@ -76,9 +76,11 @@ def test_options_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
         (["sync", "tracking=directory"], "tracking must be mlflow"),
         (
             ["runs", "seed=3"],
-            "seed has no effect on `lengthwise runs`. Leave it out; output_dir and tracking can be given",
+            "seed has no effect on `lengthwise runs`. Leave it out; output_dir can be given",
         ),
         (["runs", "+model.cell=gru"], "model.cell has no effect on `lengthwise runs`"),
+        (["runs", "tracking=directory"], "tracking has no effect on `lengthwise runs`"),
+        (["ui", "output_dir=x"], "output_dir has no effect on `lengthwise ui`"),
         (["reap", "decoding=beam"], "decoding has no effect on `lengthwise reap`"),
         (["ui", "hydra/launcher=local"], "hydra/launcher has no effect on `lengthwise ui`"),
         (["ui", "hydra.launcher.retries=2"], "hydra.launcher.retries has no effect on `lengthwise ui`"),

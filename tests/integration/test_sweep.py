@@ -148,6 +148,8 @@ def test_a_sweep_that_is_stopped_closes_its_runs(number: signal.Signals, status:
     _, errors = process.communicate(timeout=60)
     assert process.returncode == status
     assert "Traceback" not in errors
+    advice = "Interrupted. The same command again resumes interrupted jobs and runs what is missing.\n"
+    assert errors == (advice if number == signal.SIGINT else "")
     parent, rows = read_sweep(tmp_path)
     assert parent["status"] == "KILLED"
     assert [row["status"] for row in rows] == ["FINISHED", "NOT RUN", "FINISHED"]

@@ -62,8 +62,9 @@ def describe_commands() -> str:
         for row, meaning in rows.items()
     ]
     note = (
-        "All but options also take OPTION=VALUE as train does, such as output_dir=DIR or tracking.uri=URI, and models "
-        "latent_dim=256, dataset=scan or feedback=own. `lengthwise COMMAND --help` lists what a command takes."
+        "Commands also take OPTION=VALUE as train does, where it has an effect: output_dir=DIR or tracking.uri=URI say "
+        "where runs are; models takes latent_dim=256, dataset=scan or feedback=own. `lengthwise COMMAND --help` lists "
+        "what a command takes."
     )
     title = "Controlled experiments on how sequence-to-sequence models make length."
     return "\n".join([title, "", "Usage: lengthwise COMMAND ...", "", *lines, "", textwrap.fill(note, _WIDTH)])

@@ -81,7 +81,7 @@ COMMANDS: Mapping[str, Command] = {
         run=show.show_runs,
         meaning="List the runs, or those of a study, newest first.",
         words=(STUDY,),
-        options=PLACES,
+        options=("output_dir",),
         flags={"--json": {"action": "store_true", "help": "one JSON list, for a program to read"}},
     ),
     "decode": Command(
@@ -109,7 +109,7 @@ COMMANDS: Mapping[str, Command] = {
         run=use.write_report,
         meaning="Write what studies have found out: effects, intervals and figures on one page.",
         words=(STUDY,),
-        options=PLACES,
+        options=("output_dir",),
         num_required=1,
         repeats=True,
         flags={"--output": {"metavar": "DIR", "help": "where it goes; else `report` in the study's directory"}},
@@ -140,11 +140,11 @@ COMMANDS: Mapping[str, Command] = {
     "ui": Command(
         run=maintain.serve_ui,
         meaning="Browse the runs in the MLflow UI.",
-        options=PLACES,
+        options=("tracking",),
         flags={"--port": {"type": int, "default": 5000, "help": "where it listens, on this machine only; 5000"}},
     ),
     "sync": Command(
         run=maintain.sync_runs, meaning="Bring MLflow up to date with a run, or all.", words=(RUN,), options=PLACES
     ),
-    "reap": Command(run=maintain.reap_runs, meaning="Close the runs whose process died.", options=PLACES),
+    "reap": Command(run=maintain.reap_runs, meaning="Close the runs whose process died.", options=("output_dir",)),
 }
