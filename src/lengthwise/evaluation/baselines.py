@@ -15,14 +15,14 @@ from lengthwise.decoding.predictions import Predictions
 
 
 def predict_majority_target(dataset: Dataset, split: Split) -> Predictions:
-    """Predict the most frequent training target for every example; ties go to the one whose ids come first."""
+    """Predict `(examples, steps)`: the most frequent training target; ties go to the one whose ids come first."""
     targets, counts = np.unique(dataset.splits["train"].target, axis=0, return_counts=True)
     commonest = targets[counts.argmax()]
     return _repeat(commonest[commonest != 0], len(split))
 
 
 def predict_majority_symbol(dataset: Dataset, split: Split) -> Predictions:
-    """Predict the most frequent training symbol of each step, up to the median target length, for every example.
+    """Predict `(examples, steps)`: the most frequent training symbol of each step, up to the median target length.
 
     Stronger than `predict_majority_target` where hardly any target occurs twice.
     """
@@ -40,7 +40,7 @@ def predict_copy(dataset: Dataset, split: Split) -> Predictions | None:
     """Predict the source itself, each symbol under its id in the target's vocabulary, or `UNKNOWN` where it has none.
 
     Returns:
-        The predictions; None where the two vocabularies share no symbol, so that nothing can be copied.
+        The predictions `(examples, source steps)`; None where the two vocabularies share no symbol.
     """
     if isinstance(dataset.source_codec, Scaler) or isinstance(dataset.target_codec, Scaler):
         raise ValueError("copying needs symbols on both sides, got features")
@@ -54,7 +54,7 @@ def predict_copy(dataset: Dataset, split: Split) -> Predictions | None:
 
 
 def predict_mean(dataset: Dataset, split: Split) -> Predictions:
-    """Predict the mean training value of each step, up to the median target length, for every example."""
+    """Predict `(examples, steps, features)`: the mean training value of each step, up to the median target length."""
     train = dataset.splits["train"]
     real = _real_steps(train)
     length = _median_length(train)
@@ -101,9 +101,11 @@ def _median_length(split: Split) -> int:
 
 
 def _repeat(sequence: NDArray[np.generic], count: int) -> Predictions:
+    """Return one sequence `(steps, ...)` as the prediction `(examples, steps, ...)` of `count` examples."""
     values = np.broadcast_to(sequence, (count, *sequence.shape))
     return _complete(values, np.full(count, len(sequence), dtype=np.int32))
 
 
 def _complete(values: NDArray[np.generic], length: NDArray[np.int32]) -> Predictions:
+    """Return values `(examples, steps, ...)` and lengths `(examples,)` as predictions that end by themselves."""
     return Predictions(values=values, length=length, stopped=np.ones(len(length), dtype=bool), log_probability=None)

@@ -165,11 +165,12 @@ def _code(ids: NDArray[np.generic], length: NDArray[np.integer], *, is_predicted
 
 
 def _widen(codes: NDArray[np.uint32], width: int) -> NDArray[np.uint32]:
+    """Return codes `(rows, steps)` as `(rows, width)`, 0 on the right."""
     return np.pad(codes, ((0, 0), (0, width - codes.shape[1])))
 
 
 def _flatten_references(split: Split) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
-    """Return, for all references of all examples, the index of the example, the padded ids and the length."""
+    """Return of all references the example `(references,)`, ids `(references, steps)` and length `(references,)`."""
     references = split.references or ()
     if len(references) != len(split) or not all(references):
         raise ValueError(f"each of the split's {len(split)} examples needs at least one reference")
@@ -184,19 +185,25 @@ def _flatten_references(split: Split) -> tuple[NDArray[np.int64], NDArray[np.int
 
 
 def _texts(codes: NDArray[np.uint32]) -> list[str]:
-    """Return each row as a string of one code point per step, the fastest input for rapidfuzz."""
+    """Return each row of `(rows, steps)` as a string of one code point per step, the fastest input for rapidfuzz."""
     # NumPy strips trailing zeros from strings, which here are exactly the steps after the end.
     texts: list[str] = np.ascontiguousarray(codes).view(f"<U{codes.shape[1]}").ravel().tolist()
     return texts
 
 
 def _edit_distances(first: list[str], second: list[str]) -> NDArray[np.int64]:
+    """Return the edit distance `(pairs,)` of each pair of texts."""
     distances: NDArray[np.int64] = process.cpdist(first, second, scorer=Levenshtein.distance, dtype=np.int64)
     return distances.reshape(-1)
 
 
 def _nearest(example: NDArray[np.int64], ratio: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return for each example the index of its reference with the smallest ratio; ties go to the first."""
+    """Return for each example the index `(examples,)` of its reference with the smallest ratio; ties go to the first.
+
+    Args:
+        example: `(references,)` index of the example of each reference.
+        ratio: `(references,)` edits divided by the length of the reference.
+    """
     order = np.lexsort((np.arange(len(example)), ratio, example))
     _, first = np.unique(example[order], return_index=True)
     return order[first]

@@ -89,13 +89,13 @@ class Scores:
 
 
 def measure_exact_match(comparison: TokenComparison) -> ExampleScores:
-    """1 where the prediction equals any reference in every symbol and in length, else 0."""
+    """Score `(examples,)`: 1 where the prediction equals any reference in every symbol and in length, else 0."""
     right = comparison.edits == 0
     return ExampleScores(right.astype(np.float64), np.ones(len(right)))
 
 
 def measure_token_accuracy(comparison: TokenComparison) -> ExampleScores:
-    """Number of right symbols at the right step, divided by the length of prediction or nearest reference, the longer.
+    """Score `(examples,)`: symbols right at their step, divided by the longer of prediction and nearest reference.
 
     A missing or surplus step thus counts as a wrong one: stopping early or late does not improve the score.
     """
@@ -104,17 +104,17 @@ def measure_token_accuracy(comparison: TokenComparison) -> ExampleScores:
 
 
 def measure_error_rate(comparison: TokenComparison) -> ExampleScores:
-    """Edits to the nearest reference divided by its length; above 1 where the prediction is much too long."""
+    """Score `(examples,)`: edits to the nearest reference divided by its length; may be above 1."""
     return ExampleScores(comparison.edits.astype(np.float64), comparison.reference_length.astype(np.float64))
 
 
 def measure_token_length_error(comparison: TokenComparison) -> ExampleScores:
-    """Number of missing or surplus steps compared with the nearest reference."""
+    """Score `(examples,)`: number of missing or surplus steps compared with the nearest reference."""
     return _length_error(comparison.predicted_length, comparison.reference_length)
 
 
 def measure_absolute_error(comparison: FeatureComparison) -> ExampleScores:
-    """Sum of absolute errors divided by the number of values in the true steps, in scaled units.
+    """Score `(examples,)`: sum of absolute errors divided by the number of true values, in scaled units.
 
     A missing step counts as zeros. A surplus step is compared with zeros; its error is added, but the divisor counts
     only the true steps. A wrong length thus never improves the score, while a comparison of only the common steps would
@@ -124,17 +124,17 @@ def measure_absolute_error(comparison: FeatureComparison) -> ExampleScores:
 
 
 def measure_squared_error(comparison: FeatureComparison) -> ExampleScores:
-    """Sum of squared errors divided by the number of true values; missing and surplus steps as for absolute error."""
+    """Score `(examples,)`: sum of squared errors divided by the number of true values; steps as for absolute error."""
     return _step_error(comparison, np.square(comparison.predicted - comparison.target))
 
 
 def measure_feature_length_error(comparison: FeatureComparison) -> ExampleScores:
-    """Number of missing or surplus steps."""
+    """Score `(examples,)`: number of missing or surplus steps."""
     return _length_error(comparison.predicted_length, comparison.target_length)
 
 
 def measure_warping(comparison: FeatureComparison) -> ExampleScores:
-    """Dynamic time warping distance divided by the number of true steps, in scaled units.
+    """Score `(examples,)`: dynamic time warping distance divided by the number of true steps, in scaled units.
 
     Where the lengths agree it is never above the absolute error, because the step-by-step alignment is one of those
     it minimises over.
@@ -223,9 +223,11 @@ def _measure_all(
 
 
 def _length_error(predicted: NDArray[np.int64], true: NDArray[np.int64]) -> ExampleScores:
+    """Return the absolute difference of lengths `(examples,)`, each with the weight 1."""
     return ExampleScores(np.abs(predicted - true).astype(np.float64), np.ones(len(true)))
 
 
 def _step_error(comparison: FeatureComparison, error: NDArray[np.float64]) -> ExampleScores:
+    """Return errors `(examples, steps, features)` summed for each example, weighted by its number of true values."""
     numbers = comparison.target_length * comparison.num_features
     return ExampleScores(error.sum(axis=(1, 2)), numbers.astype(np.float64))

@@ -96,7 +96,7 @@ LABELS: Mapping[str, str] = {
 
 
 def classify_outcomes(scores: Scores) -> Outcomes:
-    """Return the outcome of every example.
+    """Return the outcome `(examples,)` of every example.
 
     Real values are never exactly equal, so for features only the length counts: `right` means the right length.
     """

@@ -43,6 +43,7 @@ def warp_distances(
 def _fill_empty(
     values: NDArray[np.float64], length: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return values `(examples, steps, features)` and lengths `(examples,)`, empty sequences as one step of zeros."""
     if values.shape[1] == 0:
         values = np.zeros((values.shape[0], 1, values.shape[2]))
     empty = length == 0

@@ -67,6 +67,7 @@ def plot_reconstructions(
 
 
 def _blank_padding(values: NDArray[np.floating], length: NDArray[np.integer], steps: int) -> NDArray[np.float64]:
+    """Return values `(examples, other steps, features)` as `(examples, steps, features)`, NaN after the end of each."""
     blank = np.full((values.shape[0], steps, values.shape[2]), np.nan)
     real = np.arange(values.shape[1]) < length[:, None]
     blank[:, : values.shape[1]] = np.where(real[:, :, None], values, np.nan)
@@ -81,6 +82,7 @@ def _mean_errors(first: NDArray[np.float64], second: NDArray[np.float64]) -> lis
 
 
 def _draw_pictures(first: NDArray[np.float64], second: NDArray[np.float64], titles: Sequence[str]) -> Figure:
+    """Draw originals, reconstructions and differences `(examples, steps, features)` as three rows of images."""
     num_examples, num_steps, num_features = first.shape
     width = float(np.clip(9.0 / num_examples, 0.9, 1.6))
     height = width * float(np.clip(num_steps / num_features, 0.6, 2))
@@ -103,7 +105,7 @@ def _draw_pictures(first: NDArray[np.float64], second: NDArray[np.float64], titl
 
 
 def _draw_row(panel: Axes, values: NDArray[np.float64], colours: str, norm: Normalize) -> None:
-    """Draw the examples side by side on one pair of axes, which is much faster than one pair for each."""
+    """Draw examples `(examples, steps, features)` side by side on one pair of axes, much faster than one for each."""
     for place, value in enumerate(values):
         left, right = place + 0.04, place + 0.96
         panel.add_patch(Rectangle((left, 0), right - left, 1, facecolor=_MISSING, edgecolor="none", zorder=-1))
@@ -117,6 +119,7 @@ def _draw_row(panel: Axes, values: NDArray[np.float64], colours: str, norm: Norm
 
 
 def _draw_lines(first: NDArray[np.float64], second: NDArray[np.float64], titles: Sequence[str]) -> Figure:
+    """Draw originals and reconstructions `(examples, steps, features)` as lines, the differences below."""
     num_examples, num_steps, _ = first.shape
     figure = create_figure(float(np.clip(2.6 * num_examples, 4.5, 13)), 4.3)
     panels = figure.subplots(2, num_examples, squeeze=False, sharex=True, sharey="row", height_ratios=(2, 1))
@@ -135,6 +138,7 @@ def _draw_lines(first: NDArray[np.float64], second: NDArray[np.float64], titles:
 
 
 def _draw_pair(above: Axes, below: Axes, first: NDArray[np.float64], second: NDArray[np.float64]) -> None:
+    """Draw one example: `(steps, features)` of both above, their difference below."""
     steps = np.arange(1, len(first) + 1)
     below.axhline(0, color=INK, linewidth=0.8)
     for feature in range(first.shape[1]):
@@ -184,6 +188,7 @@ def plot_latents(
 
 
 def _draw_classes(axes: Axes, points: NDArray[np.float64], labels: NDArray[np.str_]) -> None:
+    """Draw points `(points, 2)`, each class `(points,)` with its own colour and marker."""
     classes = np.unique(labels)
     is_short = all(len(name) == 1 and name.isascii() and name.isalnum() for name in classes)
     for index, name in enumerate(classes):
@@ -210,6 +215,7 @@ def _draw_classes(axes: Axes, points: NDArray[np.float64], labels: NDArray[np.st
 
 
 def _draw_amounts(figure: Figure, axes: Axes, points: NDArray[np.float64], lengths: NDArray[np.integer]) -> None:
+    """Draw points `(points, 2)` coloured by their lengths `(points,)`."""
     drawn = axes.scatter(
         points[:, 0], points[:, 1], c=lengths, cmap=AMOUNT_COLOURS, s=14, linewidths=0.25, edgecolors="white"
     )
