@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -291,15 +291,18 @@ def run_command(
     arguments: list[str], directory: Path
 ) -> tuple[int, list[str], float, subprocess.CompletedProcess[str]]:
     """Run `train.py` in a directory; returns status, heavy modules imported, seconds of computing, and the output."""
-    with tempfile.NamedTemporaryFile() as report:
-        code = COMMAND.format(script=str(ROOT / "train.py"), arguments=json.dumps(arguments), report=report.name)
-        done = subprocess.run([sys.executable, "-c", code], cwd=directory, capture_output=True, text=True, timeout=60)
-        status, heavy, seconds = json.loads(Path(report.name).read_text())
-    return status, heavy, seconds, done
+    report = directory / "report.json"
+    code = COMMAND.format(script=str(ROOT / "train.py"), arguments=json.dumps(arguments), report=str(report))
+    (work := directory / "work").mkdir()
+    (temporary := directory / "temporary").mkdir()
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, timeout=60)
+    return *json.loads(report.read_text()), done
 
 
-def list_traces() -> set[Path]:
-    return {*ROOT.glob("outputs/*/*"), *ROOT.glob("*.db"), *Path(tempfile.gettempdir()).glob("lengthwise-*")}
+def list_traces(directory: Path) -> set[Path]:
+    return {*ROOT.glob("outputs/*/*"), *ROOT.glob("*.db"), *directory.glob("work/*"), *directory.glob("temporary/*")}
 
 
 @pytest.mark.slow
@@ -322,7 +325,7 @@ def list_traces() -> set[Path]:
     ],
 )
 def test_a_refused_command_ends_at_once_and_leaves_nothing(arguments: list[str], name: str, tmp_path: Path) -> None:
-    before = list_traces()
+    before = list_traces(tmp_path)
     status, heavy, seconds, done = run_command(arguments, tmp_path)
     assert status == 2
     assert done.stdout == ""
@@ -330,5 +333,4 @@ def test_a_refused_command_ends_at_once_and_leaves_nothing(arguments: list[str],
     assert name in done.stderr
     assert heavy == []
     assert seconds < 1
-    assert list(tmp_path.iterdir()) == []
-    assert list_traces() == before
+    assert list_traces(tmp_path) == before
