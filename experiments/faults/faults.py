@@ -44,6 +44,7 @@ from processes import (
     read_whole_journal,
     start_training,
     sync,
+    use_run,
 )
 
 from lengthwise.tracking.runs.manifest import read_manifest
@@ -58,6 +59,12 @@ FIT = (
     "training.checkpoint_seconds=0",
 )
 """A fit of the handwritten digits with everything that a resumed run might lose, a checkpoint after every epoch."""
+
+
+def change_fit(*changes: str) -> tuple[str, ...]:
+    """Return the options of the fit with some of them replaced: an option given twice is refused."""
+    return tuple({option.partition("=")[0]: option for option in (*FIT, *changes)}.values())
+
 
 SCHEDULES = {
     "cosine": ("training.schedule=cosine",),
@@ -327,7 +334,9 @@ def cut_off(work: Path, _rng: random.Random, rounds: int = 5) -> list[Count]:
     kinds = ("refused", "hanging", "503", "429")
     seconds: dict[str, list[float]] = {kind: [] for kind in ("none", *kinds)}
     wrong: dict[str, list[str]] = {kind: [] for kind in kinds}
-    options = (*FIT, "training.early_stopping_patience=null", "training.epochs=60", "training.checkpoint_seconds=10")
+    options = change_fit(
+        "training.early_stopping_patience=null", "training.epochs=60", "training.checkpoint_seconds=10"
+    )
     for turn in range(rounds):
         output_dir = work / f"none-{turn}"
         finish_well(start_training(output_dir, *options, "tracking=directory", program=MIRRORED_AT_ONCE))
@@ -405,7 +414,7 @@ def lose_server(work: Path) -> Count:
     command += ["--port", port, "--workers", "1", "--artifacts-destination", str(work / "artifacts")]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": work, "start_new_session": True}
     server = subprocess.Popen(command, **quiet)  # type: ignore[call-overload]
-    options = (*FIT, "training.early_stopping_patience=null", "training.epochs=200", f"tracking.uri={uri}")
+    options = change_fit("training.early_stopping_patience=null", "training.epochs=200", f"tracking.uri={uri}")
     process = start_training(output_dir, *options, program=MIRRORED_AT_ONCE)
 
     def has_points() -> bool:
@@ -461,7 +470,7 @@ def fill(disk: Path) -> Path:
 
 
 def fill_disk(work: Path, _rng: random.Random) -> list[Count]:
-    """Fill the disk at a checkpoint, at the artifacts, at the log, and under the database."""
+    """Fill the disk at a checkpoint, at the log, after the scores, and under the database."""
     try:
         with small_disk(work / "probe", 1):
             pass
@@ -473,15 +482,14 @@ def fill_disk(work: Path, _rng: random.Random) -> list[Count]:
             lambda disk: any(path.stat().st_size > 0 for path in disk.glob("*/*/metrics.jsonl")),
             ("training.checkpoint_seconds=1000",),
         ),
-        "artifact": (lambda disk: any(disk.glob("*/*/figures/learning_curves.png")), ()),
     }
     counts = [_fill_run(work, name, *moment) for name, moment in moments.items()]
-    return [*counts, _fill_database(work)]
+    return [*counts, _fill_results(work), _fill_database(work)]
 
 
 def _fill_run(work: Path, name: str, is_time: Callable[[Path], bool], options: tuple[str, ...]) -> Count:
     with small_disk(work / f"disk-{name}", 64) as disk:
-        process = start_training(disk, *FIT, *options, "tracking=directory")
+        process = start_training(disk, *change_fit(*options), "tracking=directory")
         in_time = await_that(lambda: is_time(disk), process)
         filler = fill(disk)
         status, errors = finish(process)
@@ -495,6 +503,24 @@ def _fill_run(work: Path, name: str, is_time: Callable[[Path], bool], options: t
         told = f"{found}, status {status}: {told}" + (f"; empty: {empty}" if empty else "")
         told += "; went on when there was room" if not resumed else f"; did not go on: {problem[-300:]}"
     return Count(f"disk full at the {name}: FAILED with the path, resumed when there is room", 1, int(good), told)
+
+
+def _fill_results(work: Path) -> Count:
+    with small_disk(work / "disk-results", 64) as disk:
+        process = start_training(disk, *FIT, "tracking=directory")
+        in_time = await_that(lambda: any(disk.glob("*/*/figures/learning_curves.png")), process)
+        filler = fill(disk)
+        status, _ = finish(process)
+        (run,) = find_runs(disk)
+        found = read_manifest(run)
+        good = in_time and status == 1 and found.status == "FINISHED" and "test/mean_absolute_error" in found.summary
+        filler.unlink()
+        written = use_run("evaluate", run)
+        left = read_manifest(run).missing
+        good = good and bool(found.missing) and written.returncode == 0 and not left and not list_empty_files(run)
+        told = f"{found.status}, status {status}, missing: {', '.join(found.missing)}; "
+        told += f"left after evaluate: {', '.join(left) or 'none'}"
+    return Count("disk full after the scores: FINISHED, evaluate writes what is missing", 1, int(good), told)
 
 
 def _fill_database(work: Path) -> Count:

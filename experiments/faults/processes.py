@@ -19,6 +19,7 @@ from lengthwise.tracking.runs.journal import read_journal
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = [sys.executable, str(ROOT / "train.py")]
+LENGTHWISE = [sys.executable, "-c", "from lengthwise.app.cli import main; main()"]
 MIRRORED_AT_ONCE = [
     sys.executable,
     "-c",
@@ -54,8 +55,12 @@ def finish_well(process: subprocess.Popen[str]) -> None:
 
 def sync(run: Path, uri: str) -> subprocess.CompletedProcess[str]:
     """Bring MLflow up to date with a run by the command for it."""
-    command = [str(Path(sys.executable).with_name("lengthwise")), "sync", run.name]
-    command += [f"output_dir='{run.parent.parent}'", f"tracking.uri={uri}"]
+    return use_run("sync", run, f"tracking.uri={uri}")
+
+
+def use_run(name: str, run: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    """Do something with a run by a command of `lengthwise`."""
+    command = [*LENGTHWISE, name, run.name, f"output_dir='{run.parent.parent}'", *overrides]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
