@@ -14,7 +14,7 @@ from lengthwise.tracking.mlflow.logged_model import LOADER_MODULE
 from lengthwise.tracking.mlflow.registry import fetch_model, register_model
 from lengthwise.tracking.mlflow.store import open_store
 from lengthwise.tracking.runs.journal import read_journal
-from lengthwise.tracking.runs.manifest import read_manifest
+from lengthwise.tracking.runs.manifest import read_manifest, write_manifest
 
 # MLflow's own, of SQLAlchemy.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -98,3 +98,17 @@ def test_an_impossible_name_is_refused(start: StartRun, tracking: MlflowOptions,
 def test_a_run_without_a_model_cannot_be_registered(start: StartRun, tracking: MlflowOptions) -> None:
     with pytest.raises(RunError, match="no model in MLflow's format"):
         register_model(make_run(start, tracking), tracking, name="adder", alias=None)
+
+
+def test_a_run_that_is_running_cannot_be_registered(start: StartRun, tracking: MlflowOptions) -> None:
+    with start(tracking) as run, pytest.raises(RunError, match="is still running"):
+        register_model(run.directory, tracking, name="adder", alias=None)
+
+
+def test_metrics_are_added_to_a_run_whose_process_is_dead(start: StartRun, directory_only: DirectoryOptions) -> None:
+    directory = make_run(start, directory_only)
+    manifest = read_manifest(directory)
+    write_manifest(directory, replace(manifest, status="RUNNING", process=replace(manifest.process, pid=2**22 + 1)))
+    add_to_run(directory, directory_only, metrics={"test/beam/error": 0.5}, files={})
+    assert read_manifest(directory).status == "KILLED"
+    assert read_manifest(directory).summary["test/beam/error"] == 0.5

@@ -14,6 +14,7 @@ from lengthwise.tracking.mlflow.mirror_state import read_state
 from lengthwise.tracking.mlflow.store import Store, open_store
 from lengthwise.tracking.mlflow.tags import RUN_TAG
 from lengthwise.tracking.mlflow.upload import bring_up_to_date
+from lengthwise.tracking.runs.heartbeat import reap_run
 from lengthwise.tracking.runs.layout import MIRROR_STATE_NAME
 from lengthwise.tracking.runs.manifest import read_manifest
 
@@ -36,12 +37,15 @@ def register_model(directory: Path, tracking: MlflowOptions, *, name: str, alias
         The version.
 
     Raises:
-        RunError: The run has no model in MLflow's format.
+        RunError: The run is running, or has no model in MLflow's format that Lengthwise has written.
         LengthwiseError: MLflow refuses, or cannot be reached.
     """
     for word, text in (("name", name), ("alias", alias)):
         if text is not None and _NAME.fullmatch(text) is None:
             raise LengthwiseError(f"A model's {word} is made of letters, digits, '_', '.', '-'; got {text!r}.")
+    reap_run(directory)
+    if read_manifest(directory).status == "RUNNING":
+        raise RunError(f"{directory.name} is still running. Wait for its end.")
     if not has_model(directory):
         raise RunError(f"{directory.name} holds no model in MLflow's format. Train it with tracking=mlflow.")
     try:

@@ -46,6 +46,13 @@ def _describe(kind: Any) -> tuple[dict[str, Any], dict[str, dataclasses.Field[An
     return get_type_hints(kind), {field.name: field for field in dataclasses.fields(kind)}
 
 
+@functools.cache
+def _find_types(hint: Any) -> frozenset[type[Any]]:
+    """Return the types whose values a hint takes as they are."""
+    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    return frozenset(option for option in options if option in (str, int, float, bool, type(None)))
+
+
 def _convert(value: Any, hint: Any, name: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
@@ -63,6 +70,8 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, dict):
             raise _mismatch(name, "an object", value)
+        if _find_types(arguments[1]).issuperset(map(type, value.values())):
+            return value
         return {key: _convert(item, arguments[1], f"{name}.{key}") for key, item in value.items()}
     return _convert_scalar(value, hint, name)
 
