@@ -1,4 +1,4 @@
-"""Every preset is built, taught for some steps and decoded, on symbols and on numbers."""
+"""Every preset is built, trained for some steps and decoded, on symbols and on numbers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("kind", SPECS)
 @pytest.mark.parametrize("name", list_presets())
-def test_a_preset_is_taught_and_decodes(name: str, kind: str) -> None:
+def test_a_preset_learns_and_decodes(name: str, kind: str) -> None:
     preset = read_preset(name)
     keras.utils.set_random_seed(3)
     options = replace(preset.options, embedding_dim=None) if kind == "features" else preset.options

@@ -66,7 +66,7 @@ class ModelOptions:
     tokens, a stop probability for features); or no end signal at all, so that the length must be given."""
 
     carry: Literal["h", "hc"]
-    """What of an LSTM's final state the encoder hands over: the hidden state, or the hidden and the cell state."""
+    """What of an LSTM's final state the encoder passes on: the hidden state, or the hidden and the cell state."""
 
     cell: Literal["lstm", "gru", "rnn"]
     """Recurrent cell of the encoder and the decoder; `rnn` is the simple (Elman) one."""

@@ -53,7 +53,7 @@ def test_an_option_as_it_is_described() -> None:
     carry = found["model.carry"]
     assert (carry.type_text, carry.range_text, carry.section) == ("h or hc", "", "model")
     assert carry.meaning == (
-        "What of an LSTM's final state the encoder hands over: the hidden state, or the hidden and the cell state."
+        "What of an LSTM's final state the encoder passes on: the hidden state, or the hidden and the cell state."
     )
     assert found["hydra.launcher.max_memory_mb"].section == "hydra/launcher=local"
 
