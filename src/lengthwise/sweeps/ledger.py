@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from lengthwise.errors import RunError
-from lengthwise.files import write_whole
+from lengthwise.files import read_regular, write_whole
 from lengthwise.sweeps.jobs import Job, JobResult
 from lengthwise.sweeps.table import Row, make_row
 
 LEDGER_NAME = "jobs.json"
+_MAX_BYTES = 100_000_000
 
 
 class Ledger:
@@ -93,7 +94,7 @@ def list_identities(directory: Path) -> set[str]:
 
 def _read(path: Path) -> list[dict[str, Any]]:
     try:
-        entries: list[dict[str, Any]] = json.loads(path.read_bytes())
+        entries: list[dict[str, Any]] = json.loads(read_regular(path, max_bytes=_MAX_BYTES))
         return [{key: entry[key] for key in ("identity", "number", "value", "row")} for entry in entries]
     except FileNotFoundError:
         return []

@@ -52,7 +52,7 @@ class RunFiles:
         for end in range(1, len(below) + 1):
             part = self.directory.joinpath(*below[:end])
             if part.is_symlink() or (part.exists() and not (part.is_file() or part.is_dir())):
-                raise RunError(f"{part} is a link or a device, which is never written through. Remove it.")
+                raise RunError(f"{part} is a link or a device, and those are never followed. Remove it.")
         return path
 
     def read_text(self, name: str, *, max_bytes: int = _MAX_BYTES) -> str:
