@@ -416,9 +416,10 @@ class BeamOptions:
     width: Annotated[int, Between(1, 4_096, "hypotheses")]
     """Unfinished sequences that are kept at each step; 1 is greedy decoding."""
 
-    length_penalty: Annotated[float, Between(0, 100, "exponent")]
+    length_penalty: Annotated[float, Between(0, 100, "exponent")] | Literal["auto"]
     """Exponent a of the length penalty of Wu et al. 2016, equation 14: sequences are ranked by log P / ((5 + n) / 6)^a
-    with n steps, the end included. 0 ranks by probability, which favours the short."""
+    with n steps, the end included. 0 ranks by probability, which favours the short; `auto`: 0.6. A number is refused
+    where it has no effect: with a width of 1, and where all hypotheses have the same length."""
 
 
 DecodingOptions = GreedyOptions | SampleOptions | BeamOptions

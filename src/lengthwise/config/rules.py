@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from lengthwise.config.options import (
     DIGITS_ROWS,
     AdditionOptions,
+    BeamOptions,
     DigitsOptions,
     ModelOptions,
     PairsOptions,
     RunOptions,
+    SampleOptions,
     ScanOptions,
     SeriesOptions,
     SymbolTaskOptions,
@@ -224,6 +226,40 @@ def _check_decoding(options: RunOptions) -> Refusals:
         yield ConfigError("decoding", rule, received=repr(options.decoding.name), remedy=remedy)
 
 
+def _check_bridge(options: RunOptions) -> Refusals:
+    model = options.model
+    if model.conditioning == "repeat" and model.bridge != "auto":
+        rule = "has no effect with model.conditioning=repeat: no state is handed over"
+        remedy = "Set model.bridge=auto, or model.conditioning=initial_state or both"
+        yield ConfigError("model.bridge", rule, received=repr(model.bridge), remedy=remedy)
+
+
+def _check_sample(options: RunOptions) -> Refusals:
+    decoding = options.decoding
+    if isinstance(decoding, SampleOptions) and decoding.top_k == 1:
+        for name, neutral in (("temperature", 1.0), ("top_p", None)):
+            value = getattr(decoding, name)
+            if value != neutral:
+                rule = "has no effect with decoding.top_k=1: the most probable symbol is always drawn"
+                remedy = f"Set decoding.{name}={show_value(neutral)}, or raise decoding.top_k"
+                yield ConfigError(f"decoding.{name}", rule, received=show_value(value), remedy=remedy)
+
+
+def _check_length_penalty(options: RunOptions) -> Refusals:
+    decoding = options.decoding
+    if not isinstance(decoding, BeamOptions) or decoding.length_penalty == "auto":
+        return
+    reasons = {
+        "decoding.width=1, which keeps one hypothesis": decoding.width == 1,
+        f"decoding.length={decoding.length}, by which all hypotheses have the same length": decoding.length != "model",
+        "model.length=oracle, by which all hypotheses have the same length": options.model.length == "oracle",
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            rule, received = f"has no effect with {reason}", f"{decoding.length_penalty:g}"
+            yield ConfigError("decoding.length_penalty", rule, received=received, remedy="Leave it at auto")
+
+
 RULES: tuple[Rule, ...] = (
     _check_sampling,
     _check_schedule,
@@ -241,4 +277,7 @@ RULES: tuple[Rule, ...] = (
     _check_fractions,
     _check_timesteps,
     _check_decoding,
+    _check_bridge,
+    _check_sample,
+    _check_length_penalty,
 )

@@ -58,6 +58,18 @@ class Split:
     def __len__(self) -> int:
         return len(self.source_length)
 
+    def keep_first(self, count: int) -> Split:
+        """Return a split of the first examples: all where there are no more than `count`."""
+        source = self.source[:count]
+        return Split(
+            source=source,
+            source_length=self.source_length[:count],
+            target=source if self.target is self.source else self.target[:count],
+            target_length=self.target_length[:count],
+            references=None if self.references is None else self.references[:count],
+            labels=None if self.labels is None else self.labels[:count],
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sources:

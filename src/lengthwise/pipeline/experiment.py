@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -49,7 +50,7 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
     stored = _find_stored(options, launch)
     if stored is not None:
         chosen, options = options, parse_stored(RunFiles(stored).read_text(CONFIG_NAME))
-    dataset = load_dataset(options.dataset, options.timesteps)
+    dataset = load_data(options)
     wiring = resolve_wiring(options.model, options.latent_dim, dataset.spec)
     describe_start(console, options, dataset, count_parameters(wiring))
     if stored is None:
@@ -77,6 +78,20 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
     if run.missing and launch.job_number is None:
         raise IncompleteRunError(describe_missing(run.name, run.missing))
     return score
+
+
+def load_data(options: RunOptions) -> Dataset:
+    """Load the data of a run, of whose training split `training.max_examples` keeps the first examples.
+
+    Raises:
+        ConfigError: The options do not fit the data.
+        DataError: The data cannot be used.
+    """
+    dataset = load_dataset(options.dataset, options.timesteps)
+    count = options.training.max_examples
+    if count is None:
+        return dataset
+    return replace(dataset, splits={**dataset.splits, "train": dataset.splits["train"].keep_first(count)})
 
 
 def describe_missing(name: str, parts: Sequence[str]) -> str:

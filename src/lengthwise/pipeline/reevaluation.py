@@ -15,11 +15,10 @@ from lengthwise.config.options import RunOptions, TrackingOptions
 from lengthwise.config.parse import parse_stored
 from lengthwise.config.values import format_value
 from lengthwise.data.dataset import Dataset
-from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import ConfigError, IncompleteRunError, RunError
 from lengthwise.files import dump_json, refuse_links
 from lengthwise.models.wiring import resolve_wiring
-from lengthwise.pipeline.experiment import check_data, describe_missing
+from lengthwise.pipeline.experiment import check_data, describe_missing, load_data
 from lengthwise.silence import silence_import
 from lengthwise.tracking.amend import add_to_run
 from lengthwise.tracking.runs.journal import read_journal
@@ -56,7 +55,7 @@ def reevaluate_run(
     stored = parse_stored(RunFiles(directory).read_text(CONFIG_NAME))
     tracking = choose_tracking(directory, tracking, stored=stored.tracking, is_named=is_named)
     options = change_decoding(stored, overrides)
-    dataset = load_dataset(options.dataset, options.timesteps)
+    dataset = load_data(options)
     check_data(directory, dataset)
     label = label_decoding(options)
     summaries = _score(directory, options, dataset, console)
@@ -96,7 +95,7 @@ def write_missing(directory: Path, *, console: Console, tracking: TrackingOption
     refuse_links(directory)
     options = parse_stored(RunFiles(directory).read_text(CONFIG_NAME))
     tracking = choose_tracking(directory, tracking, stored=options.tracking, is_named=is_named)
-    dataset = load_dataset(options.dataset, options.timesteps)
+    dataset = load_data(options)
     check_data(directory, dataset)
     with silence_import():  # TensorFlow takes seconds: all user errors have been raised by this point
         from lengthwise.decoding.inference import Inference

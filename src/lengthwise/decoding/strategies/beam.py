@@ -26,6 +26,9 @@ from lengthwise.decoding.stop_rule import StopRule, forbid_stop
 from lengthwise.decoding.strategies.registry import decode_batch
 
 Tensor: TypeAlias = tf.Tensor
+DEFAULT_LENGTH_PENALTY = 0.6
+"""Value of `decoding.length_penalty=auto` (Vaswani et al. 2017, section 6.1)."""
+
 _NONE = float("-inf")
 """Log probability, and score, where there is no hypothesis."""
 
@@ -89,7 +92,8 @@ def decode_beam(
         Hypotheses `(batch, num_best, steps)`, best first.
     """
     width = options.width
-    search = _Search(rule, width, options.length_penalty, num_best)
+    penalty = DEFAULT_LENGTH_PENALTY if options.length_penalty == "auto" else options.length_penalty
+    search = _Search(rule, width, penalty, num_best)
     batch = tf.shape(rule.limit)[0]
     # Each row of the batch becomes `width` rows of the model.
     constants, state = (
