@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
 from lengthwise.config.compose import compose_options
-from lengthwise.config.options import RunOptions
+from lengthwise.config.options import BeamOptions, RunOptions, SampleOptions
 from lengthwise.config.rules import RULES, check_rules
 from lengthwise.errors import ConfigError
 
@@ -26,6 +27,9 @@ CONSTANT = SCHEDULED | {
     "model.sampling_ramp_unit": None,
 }
 PLATEAU = {"training.schedule": "plateau", "training.plateau_divisor": 2.0, "training.plateau_patience": 3}
+
+BEAM = cast("BeamOptions", compose_options(["dataset=copy", "decoding=beam"]).decoding)
+SAMPLE = cast("SampleOptions", compose_options(["dataset=copy", "decoding=sample"]).decoding)
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("digits", {"model.sampling_rate": 0.5}, "model.sampling_rate"),
@@ -68,8 +72,14 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("series", {"dataset.test_fraction": 0.95}, "dataset.validation_fraction"),
     ("series", {"timesteps": "auto"}, "timesteps"),
     ("digits", {"timesteps": 9}, "timesteps"),
-    ("digits", {"decoding": compose_options(["dataset=copy", "decoding=beam"]).decoding}, "decoding"),
-    ("series", {"decoding": compose_options(["dataset=copy", "decoding=sample"]).decoding}, "decoding"),
+    ("digits", {"decoding": BEAM}, "decoding"),
+    ("series", {"decoding": SAMPLE}, "decoding"),
+    ("digits", {"model.bridge": "tanh"}, "model.bridge"),
+    ("scan", {"decoding": replace(SAMPLE, top_k=1, temperature=2.0)}, "decoding.temperature"),
+    ("scan", {"decoding": replace(SAMPLE, top_k=1, top_p=0.5)}, "decoding.top_p"),
+    ("scan", {"decoding": replace(BEAM, width=1, length_penalty=0.6)}, "decoding.length_penalty"),
+    ("scan", {"decoding": replace(BEAM, length="max", length_penalty=0.6)}, "decoding.length_penalty"),
+    ("scan", {"decoding": replace(BEAM, length_penalty=0.6), "model.length": "oracle"}, "decoding.length_penalty"),
 ]
 
 ALLOWED: list[tuple[str, dict[str, Any]]] = [
@@ -101,6 +111,11 @@ ALLOWED: list[tuple[str, dict[str, Any]]] = [
     ("digits", {"timesteps": 8}),
     ("scan", {"timesteps": 9}),
     ("scan", {"model.length": "oracle", "decoding.length": "model"}),
+    ("scan", {"model.conditioning": "both", "model.bridge": "tanh"}),
+    ("scan", {"decoding": replace(SAMPLE, top_k=1)}),
+    ("scan", {"decoding": replace(SAMPLE, top_k=2, temperature=2.0, top_p=0.5)}),
+    ("scan", {"decoding": replace(BEAM, length="oracle", width=1)}),
+    ("scan", {"decoding": replace(BEAM, length_penalty=1.0)}),
 ]
 
 
