@@ -34,13 +34,13 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 -m "not slow and not golden and not fault"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not golden and not fault"
 
 test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 3 --dist worksteal      # some tests wait for processes, so three share two cores well
 
 lock: $(READY)
 	$(BIN)/python -m pip install --quiet uv

@@ -29,3 +29,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         import tensorflow as tf
 
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Free the graphs of a module's tests before those of the next are traced, so that a worker stays small."""
+    if nextitem is None or nextitem.path != item.path:
+        gc.collect()
