@@ -37,7 +37,7 @@ class Task:
     """What Hydra calls with each composed configuration.
 
     Hydra calls Lengthwise in the middle of its own work, and raises errors of its own about what the user wrote. The
-    errors of Lengthwise are told from them by `own_work`.
+    `own_work` marks errors of Lengthwise, which are not among them.
 
     Args:
         command: The command as typed.

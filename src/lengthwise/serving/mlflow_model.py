@@ -75,7 +75,7 @@ def _list_texts(model_input: Any) -> list[str]:
     if isinstance(model_input, pd.DataFrame):
         if model_input.shape[1] != 1:
             columns = ", ".join(str(name) for name in model_input.columns)
-            message = f"The model reads one column of texts; got {columns or 'none'}. Give that column alone."
+            message = f"The model reads one column of texts; got {columns or 'none'}. Give only that column."
             raise LengthwiseError(message)
         model_input = model_input.iloc[:, 0]
     return [str(text) for text in model_input]

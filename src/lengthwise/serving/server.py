@@ -40,7 +40,7 @@ ADDRESS = "127.0.0.1"
 MAX_BODY_BYTES = 4 * 2**20
 MAX_SOURCES = 1_000
 MAX_WAITING = 1_024
-"""Requests that may wait for the model; more are refused, and told when to try again."""
+"""Requests that may wait for the model; more are refused with the time after which to try again."""
 
 BODY_SECONDS = 30.0
 """Time that a client has to send the body of a request."""

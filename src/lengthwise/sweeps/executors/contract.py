@@ -11,7 +11,7 @@ from lengthwise.pipeline.launch import JobFunction, Launch
 from lengthwise.sweeps.jobs import AttemptStatus, Job
 
 SECONDS_TO_CLOSE = 10
-"""Longest that a run which is told to stop may take to close itself before its process is killed."""
+"""Longest time that a run may take after a request to stop before its process is killed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

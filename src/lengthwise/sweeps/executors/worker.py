@@ -36,7 +36,7 @@ def perform_job(assignment: Assignment, max_memory_mb: float | None = None) -> A
             None: memory is not looked at.
 
     Returns:
-        How it ended. A worker that is told to stop in the middle ends without returning.
+        How it ended. A worker that is asked to stop in the middle ends without returning.
     """
     global _num_jobs_done
     if _num_jobs_done and max_memory_mb is not None and measure_memory_mb() > max_memory_mb:
