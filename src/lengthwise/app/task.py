@@ -36,7 +36,7 @@ class PastHydra(BaseException):
 class Task:
     """What Hydra calls with each composed configuration.
 
-    Hydra calls Lengthwise in the middle of its own work, and raises errors of its own about what the user wrote. The
+    Hydra calls Lengthwise in the middle of its own work, and raises errors of its own about what the user wrote.
     `own_work` marks errors of Lengthwise, which are not among them.
 
     Args:
