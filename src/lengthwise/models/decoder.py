@@ -85,7 +85,12 @@ class Decoder(keras.layers.Layer):
                 head.build((None, units))
         if self.wiring.feedback == "scheduled":
             self.sampling_probability = self.add_weight(
-                name="sampling_probability", shape=(), initializer="zeros", trainable=False
+                name="sampling_probability",
+                shape=(),
+                dtype="float32",
+                initializer="zeros",
+                trainable=False,
+                autocast=False,
             )
         self.built = True
 
@@ -298,7 +303,9 @@ class Decoder(keras.layers.Layer):
         return tf.where(is_own[:, None], own, tf.cast(true, own.dtype))
 
     def _toss(self, shape: tuple[Tensor, ...]) -> Tensor:
-        return keras.random.uniform(shape, seed=self.coin_seed) < tf.convert_to_tensor(self.sampling_probability)
+        """Toss a coin for each row, with the sampling probability: booleans of a shape."""
+        # In single precision whatever the model's: half precision is too coarse for a coin.
+        return keras.random.uniform(shape, dtype="float32", seed=self.coin_seed) < self.sampling_probability.value
 
     def _own_output(self, top: Tensor) -> Tensor:
         values = self._emit(top).values

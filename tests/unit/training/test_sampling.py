@@ -5,9 +5,15 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import keras
+import numpy as np
 import pytest
 
-from helpers.small_data import build_options
+from helpers.small_data import SPECS, build_options, draw_split
+from lengthwise.data.batching import take_batch
+from lengthwise.models.bundle import build_models
+from lengthwise.models.targets import prepare_batch
+from lengthwise.models.wiring import resolve_wiring
 from lengthwise.training.sampling import compute_sampling_rate, plan_sampling_rates
 
 
@@ -40,3 +46,27 @@ def test_the_rate_moves_by_the_epoch_or_by_the_batch() -> None:
     by_batch = scheduled(sampling_ramp=10, sampling_ramp_unit="batch")
     assert plan_sampling_rates(by_batch, epoch=2, num_batches=3) == pytest.approx([0.3, 0.35, 0.4])
     assert plan_sampling_rates(build_options(feedback="teacher"), epoch=2, num_batches=2) == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("unit", ["step", "sequence"])
+@pytest.mark.parametrize("kind", ["tokens", "features"])
+def test_the_coin_decides_what_a_step_is_fed_in_every_precision(precision: str, unit: str, kind: str) -> None:
+    keras.config.set_dtype_policy(precision)
+    try:
+        options = scheduled(sampling_unit=unit, sampling_schedule="constant", length="fixed", head="dense")
+        network = build_models(resolve_wiring(options, 8, SPECS[kind])).network
+    finally:
+        keras.config.set_dtype_policy("float32")
+    inputs = prepare_batch(take_batch(draw_split(kind), np.arange(4)), network.wiring).inputs
+    other = {**inputs, "previous": np.concatenate([inputs["previous"][:, :1], inputs["previous"][:, :0:-1]], axis=1)}
+
+    def score(rate: float, given: Any) -> Any:
+        network.decoder.sampling_probability.assign(rate)
+        return network(given, training=True)["values"].numpy()
+
+    # Outside of training all steps are projected together, which half precision rounds in another way.
+    tolerance = 2e-2 if precision.startswith("mixed") else 1e-6
+    np.testing.assert_allclose(score(0.0, inputs), network(inputs, training=False)["values"], atol=tolerance)
+    assert not np.array_equal(score(0.0, inputs), score(0.0, other))
+    np.testing.assert_array_equal(score(1.0, inputs), score(1.0, other))

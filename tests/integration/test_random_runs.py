@@ -1,0 +1,43 @@
+"""Every configuration that passes the gate runs: 300 drawn at random train for a step, decode and are scored."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+
+from helpers import random_runs
+from lengthwise.config.options import DatasetOptions, DecodingOptions, ModelOptions, TrainingOptions
+
+CHUNKS, CHUNK_SIZE = 6, 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(CHUNKS))
+def test_a_configuration_that_passes_the_gate_runs(seed: int, tmp_path: Path) -> None:
+    with random_runs.step_by_step():
+        results = list(random_runs.find_failures(seed, CHUNK_SIZE, tmp_path))
+    failures = [failure for failure in results if failure is not None]
+    assert len(results) == CHUNK_SIZE
+    assert not failures, f"{len(failures)} of {CHUNK_SIZE} failed, the first:\n{failures[0]}"
+
+
+def test_every_option_is_drawn() -> None:
+    def name_fields(kind: type) -> set[str]:
+        return {field.name for field in dataclasses.fields(kind)}
+
+    def list_variants(union: object) -> Iterator[tuple[str, set[str]]]:
+        for kind in get_args(union):
+            for name in get_args(get_type_hints(kind)["name"]):
+                yield name, name_fields(kind) - {"name"}
+
+    assert set(random_runs.MODEL) == name_fields(ModelOptions)
+    assert set(random_runs.TRAINING) == name_fields(TrainingOptions)
+    assert dict(list_variants(DatasetOptions)) == {name: set(table) for name, table in random_runs.DATASETS.items()}
+    shared = {"length", "batch_size"}
+    assert dict(list_variants(DecodingOptions)) == {
+        name: set(table) | shared for name, table in random_runs.DECODING.items()
+    }
