@@ -37,6 +37,7 @@ INNER_ROOMS = {
     "evaluation": {"evaluation/figures"},
     "tracking/runs": {"tracking/mlflow", "tracking"},
     "tracking/mlflow": {"tracking"},
+    "serving": {"serving/http"},
     "studies": {"studies/report", "studies/figures"},
     "studies/figures": {"studies/report"},
 }
@@ -58,9 +59,10 @@ LIBRARIES = {
     "mlflow": {"tracking/mlflow/", "serving/mlflow_model.py"},
     "jinja2": {"studies/report/page.py"},
     "matplotlib": {"plotting.py", "evaluation/figures/", "studies/figures/", "studies/report/", "catalog/figure.py"},
-    "fastapi": {"serving/server.py"},
-    "starlette": {"serving/server.py"},
-    "uvicorn": {"serving/server.py", "serving/http_connection.py"},
+    "fastapi": {"serving/http/"},
+    "starlette": {"serving/http/"},
+    "uvicorn": {"serving/http/"},
+    "h11": {"serving/http/connection.py"},
     "tensorflow": {"models/", "training/", "decoding/", "serving/", "pipeline/stages.py"},
     "keras": {"models/", "training/", "decoding/", "serving/", "pipeline/stages.py"},
 }

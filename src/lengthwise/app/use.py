@@ -165,7 +165,7 @@ def serve_run(request: Request) -> int:
     if not 0 <= port <= 65535:
         raise ConfigError("--port", "must be from 0 to 65535", received=str(port), remedy="Choose another")
     predictor = _load(request)
-    from lengthwise.serving.server import ADDRESS, PredictionServer
+    from lengthwise.serving.http.server import ADDRESS, PredictionServer
 
     try:
         server = PredictionServer(predictor, request.words[0], port)
@@ -173,6 +173,7 @@ def serve_run(request: Request) -> int:
         rule = f"must be free ({error.strerror})"
         raise ConfigError("--port", rule, received=str(port), remedy="Choose another, or 0 for any") from error
     with server:
+        predictor.warm_up()
         print(f"http://{ADDRESS}:{server.server_port}/  answers GET / and POST /decode; Ctrl-C stops it.", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()

@@ -167,6 +167,12 @@ class Predictor:
             return [0] * len(sources)
         return [int((np.asarray(ids) == UNKNOWN).sum()) for ids in self._read_texts(sources)]
 
+    def warm_up(self) -> None:
+        """Trace the decoding, which takes seconds, before the first source is there."""
+        codec = self.artifact.source_codec
+        source = "".join(codec.symbols[:1]) if isinstance(codec, Vocabulary) else np.zeros((1, codec.size))
+        self.decode([source])
+
     def encode(self, sources: Sequence[Source]) -> NDArray[np.float32]:
         """Return the latents `(sources, latent_dim)` float32; zeros for an empty source."""
         examples, given = self._read(sources)

@@ -11,17 +11,21 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 from helpers.small_models import draw_texts
 from lengthwise.errors import LengthwiseError
-from lengthwise.serving import http_connection
-from lengthwise.serving import server as server_module
-from lengthwise.serving.decode_queue import DecodeQueue, QueueFullError
+from lengthwise.serving.http import connection as connection_module
+from lengthwise.serving.http import decode_queue, requests
+from lengthwise.serving.http.decode_queue import DecodeQueue
+from lengthwise.serving.http.errors import BusyError
+from lengthwise.serving.http.requests import MAX_BODY_BYTES, MAX_REQUEST_STEPS, MAX_SOURCES, BodyBudget, DecodeRequest
+from lengthwise.serving.http.server import PredictionServer
 from lengthwise.serving.predictor import MOST_STEPS, Prediction, Predictor
-from lengthwise.serving.server import MAX_BODY_BYTES, MAX_SOURCES, PredictionServer
 
 JSON = {"Content-Type": "application/json"}
 
@@ -96,9 +100,13 @@ def test_it_describes_itself_to_programs_and_people(server: PredictionServer) ->
         ("POST", "/decode", {"sources": [None]}, JSON, 400, "reads text; got NoneType"),
         ("POST", "/decode", {"sources": ["a"]}, {"Content-Type": "text/plain"}, 415, "application/json"),
         ("POST", "/decode", {"sources": ["a"]}, JSON | {"Host": "evil.example"}, 403, "this machine"),
-        ("POST", "/decode", None, JSON | {"Content-Length": str(MAX_BODY_BYTES + 1)}, 413, "bytes"),
+        ("POST", "/decode", None, JSON | {"Content-Length": str(10**12)}, 413, "bytes"),
         ("POST", "/decode", {"sources": ["a"] * (MAX_SOURCES + 1)}, JSON, 413, "1,000 sources"),
-        ("POST", "/decode", {"sources": ["a" * (MOST_STEPS + 1)]}, JSON, 400, "10,000 are read"),
+        ("POST", "/decode", {"sources": ["a" * (MOST_STEPS + 1)]}, JSON, 413, "10,000 are read"),
+        ("POST", "/decode", {"sources": ["a" * 9_000] * 12}, JSON, 413, "At most 100,000 steps"),
+        ("POST", "/decode", {"sources": ["a"]}, JSON | {"Origin": "http://evil.example"}, 403, "this machine"),
+        ("POST", "/decode", {"sources": ["a"]}, JSON | {"Origin": "null"}, 403, "this machine"),
+        ("POST", "/decode", b'{"sources": ["' + b"a" * (2 * MAX_BODY_BYTES) + b'"]}', JSON, 413, "bytes"),
         ("POST", "/decode", {"sources": ["a"]}, JSON | {"Host": "127.0.0.1.evil.example"}, 403, "this machine"),
         ("POST", "/elsewhere", {"sources": ["a"]}, JSON, 404, "POST /decode"),
         ("GET", "/decode", None, {}, 405, "POST /decode"),
@@ -124,7 +132,9 @@ def test_a_body_without_a_length_is_bounded_too(server: PredictionServer) -> Non
 def test_what_is_not_http_is_refused(server: PredictionServer, head: bytes) -> None:
     with socket.create_connection(("127.0.0.1", server.server_port), timeout=20) as connection:
         connection.sendall(head)
-        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+        status, answer = connection.makefile("rb").read().split(b"\r\n", 1)
+        assert status.startswith(b"HTTP/1.1 400 ")
+        assert json.loads(answer.split(b"\r\n\r\n")[1])["error"]
 
 
 def test_four_hundred_requests_of_a_hundred_clients_are_answered(server: PredictionServer, letters: Predictor) -> None:
@@ -136,11 +146,32 @@ def test_four_hundred_requests_of_a_hundred_clients_are_answered(server: Predict
     assert [content["predictions"][0]["prediction"] for _, content in answers] == wanted
 
 
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:80", "127.0.0.1", "[::1]", "[::1]:80"])
+def test_names_of_this_machine_are_answered(server: PredictionServer, host: str) -> None:
+    assert ask(server, "GET", "/", None, {"Host": host, "Origin": f"http://{host}"})[0] == 200
+
+
+def test_probabilities_are_bounded_by_the_size_of_the_answer(
+    server: PredictionServer, letters: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        requests, "MAX_PROBABILITIES", 2 * 10 * 8
+    )  # 6 words and 4 special symbols, at most 7 and an end
+    assert ask(server, "GET", "/")[1]["max_sources_with_probabilities"] == 2
+    assert ask(server, "POST", "/decode", {"sources": ["a", "b"], "probabilities": True})[0] == 200
+    status, content = ask(server, "POST", "/decode", {"sources": ["a", "b", "c"], "probabilities": True})
+    assert (status, content["error"][:60]) == (
+        413,
+        "At most 2 sources in a request with probabilities of this model"[:60],
+    )
+    assert ask(server, "POST", "/decode", {"sources": ["a", "b", "c"]})[0] == 200
+
+
 def test_slow_clients_are_cut_off(
     server: PredictionServer, letters: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_connection, "REQUEST_SECONDS", 0.1)
-    monkeypatch.setattr(server_module, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(connection_module, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(requests, "BODY_SECONDS", 0.2)
     with socket.create_connection(("127.0.0.1", server.server_port), timeout=20) as connection:
         began = time.monotonic()
         connection.sendall(b"POST /decode HTT")
@@ -166,13 +197,25 @@ class SlowPredictor:
         return [Prediction(value=source.upper(), stopped=True, log_probability=0.0) for source in sources]
 
 
+def make_request(*sources: str, num_steps: int = 1) -> DecodeRequest:
+    return DecodeRequest(sources=sources, probabilities=False, num_steps=num_steps)
+
+
+async def is_there() -> bool:
+    return False
+
+
+async def is_gone() -> bool:
+    return True
+
+
 def test_requests_that_wait_are_joined_and_fail_for_themselves(letters: Predictor) -> None:
     predictor = SlowPredictor(letters)
 
     async def ask_all() -> list[Any]:
-        queue = DecodeQueue(predictor, max_waiting=8)  # type: ignore[arg-type]
-        asked = [queue.decode(sources, probabilities=False) for sources in (["a"], ["b", "c"], ["bad"], ["d"])]
-        tasks = [asyncio.create_task(each) for each in asked]
+        queue = DecodeQueue(predictor)  # type: ignore[arg-type]
+        asked = (["a"], ["b", "c"], ["bad"], ["d"])
+        tasks = [asyncio.create_task(queue.decode(make_request(*sources), is_there)) for sources in asked]
         await asyncio.sleep(0.05)
         predictor.may_answer.set()
         answers = await asyncio.gather(*tasks, return_exceptions=True)
@@ -190,20 +233,18 @@ def test_a_full_queue_refuses_and_says_when_to_come_again(letters: Predictor, mo
 
     async def overfill() -> tuple[int, int]:
         queue = DecodeQueue(predictor, max_waiting=3)  # type: ignore[arg-type]
-        tasks = [asyncio.create_task(queue.decode(["a"], probabilities=False)) for _ in range(20)]
+        tasks = [asyncio.create_task(queue.decode(make_request("a"), is_there)) for _ in range(20)]
         await asyncio.sleep(0.05)
         predictor.may_answer.set()
         answers = await asyncio.gather(*tasks, return_exceptions=True)
         queue.close()
-        return sum(isinstance(each, list) for each in answers), sum(
-            isinstance(each, QueueFullError) for each in answers
-        )
+        return sum(isinstance(each, list) for each in answers), sum(isinstance(each, BusyError) for each in answers)
 
     answered, refused = asyncio.run(overfill())
     assert (answered, refused) in ((3, 17), (4, 16))
 
     async def refuse(*_: Any, **__: Any) -> Any:
-        raise QueueFullError("3 requests are waiting already.")
+        raise BusyError("3 requests are waiting already.")
 
     monkeypatch.setattr(DecodeQueue, "decode", refuse)
     with PredictionServer(letters, "drawn", 0) as full:
@@ -216,3 +257,82 @@ def test_a_full_queue_refuses_and_says_when_to_come_again(letters: Predictor, mo
             assert "waiting" in json.loads(response.read())["error"]
         full.shutdown()
         thread.join()
+
+
+def test_long_sources_that_wait_do_not_share_a_batch_and_fill_the_queue(
+    letters: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode_queue, "MAX_WAITING_STEPS", 2 * MAX_REQUEST_STEPS)
+    predictor = SlowPredictor(letters)
+
+    async def ask_all() -> list[Any]:
+        queue = DecodeQueue(predictor)  # type: ignore[arg-type]
+        tasks = []
+        for name in "abcd":  # the first is at work while the others wait, of which the last is one too many
+            request = make_request(name, num_steps=MAX_REQUEST_STEPS)
+            tasks.append(asyncio.create_task(queue.decode(request, is_there)))
+            await asyncio.sleep(0.02)
+        predictor.may_answer.set()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        queue.close()
+        return answers
+
+    answers = asyncio.run(ask_all())
+    assert predictor.calls == [["a"], ["b"], ["c"]]
+    assert "200,000 steps are waiting" in str(answers[3])
+
+
+def test_a_request_whose_client_has_gone_is_not_decoded(letters: Predictor) -> None:
+    predictor = SlowPredictor(letters)
+    predictor.may_answer.set()
+
+    async def ask_all() -> list[Any]:
+        queue = DecodeQueue(predictor)  # type: ignore[arg-type]
+        asked = [queue.decode(make_request("a"), is_gone), queue.decode(make_request("b"), is_there)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        queue.close()
+        return answers
+
+    gone, answered = asyncio.run(ask_all())
+    assert isinstance(gone, ClientDisconnect)
+    assert answered[0].value == "B"
+    assert predictor.calls == [["b"]]
+
+
+def test_the_bodies_of_all_requests_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "MAX_ALL_BODY_BYTES", 100)
+    budget = BodyBudget()
+    with budget.open_account() as one:
+        one.take(60)
+        with budget.open_account() as other, pytest.raises(BusyError, match="60 of 100 bytes"):
+            other.take(50)
+    with budget.open_account() as account:
+        account.take(100)
+
+
+class Transport:
+    """Stands for a connection whose unread bytes are as given, check by check."""
+
+    def __init__(self, *unread: int) -> None:
+        self.unread, self.is_aborted = list(unread), False
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread.pop(0)
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+@pytest.mark.parametrize(
+    ("unread", "is_cut_off"),
+    [((0, 0, 0), False), ((900, 500, 100), False), ((900, 900), True), ((900, 500, 500), True)],
+)
+def test_a_client_that_does_not_read_its_answer_is_cut_off(unread: tuple[int, ...], is_cut_off: bool) -> None:
+    connection: Any = connection_module.ImpatientConnection.__new__(connection_module.ImpatientConnection)
+    connection.loop = SimpleNamespace(call_later=lambda *_: None)
+    connection.cycle = SimpleNamespace(response_complete=False)
+    connection.transport = Transport(*unread)
+    connection._was_idle, connection._num_unread = False, 0
+    for _ in unread:
+        connection._close_if_stuck()
+    assert connection.transport.is_aborted == is_cut_off
