@@ -1,4 +1,4 @@
-"""SIGTERM as an exception, and its handler put back after code that replaces it."""
+"""SIGTERM as an exception, its handler put back after code that replaces it, and Ctrl-C held back for a moment."""
 
 from __future__ import annotations
 
@@ -59,3 +59,17 @@ def restore_sigterm(*, use_default: bool = False) -> Iterator[Callable[[], None]
         yield pass_on
     finally:
         signal.signal(signal.SIGTERM, handler)
+
+
+@contextlib.contextmanager
+def hold_interrupt() -> Iterator[None]:
+    """Hold Ctrl-C back until the block ends; processes that are started in it never receive it.
+
+    A terminal sends SIGINT to the whole process group. Children that are told to stop by their parent should get it
+    from nobody else, not even in their first moments, in which they have no handler yet.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

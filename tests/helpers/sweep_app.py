@@ -85,4 +85,5 @@ MISHAPS = {
 if __name__ == "__main__":
     import sweep_app  # not as `__main__`: workers know the function by the name of its module
 
-    main(JobFunction(run=sweep_app.run_job))
+    preload = ("lengthwise.app.hydra_app", *os.environ.get("SWEEP_APP_PRELOAD", "").split())
+    main(JobFunction(run=sweep_app.run_job, preload=preload))

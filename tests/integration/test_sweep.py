@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -136,25 +137,54 @@ def test_two_sweeps_that_repeat_everything_share_nothing(tmp_path: Path) -> None
         assert sum(manifest["parent"] == parent for manifest in manifests) == 2
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_sweep_that_is_stopped_closes_its_runs(number: signal.Signals, status: int, tmp_path: Path) -> None:
+ADVICE = "Interrupted. The same command again resumes interrupted jobs and runs what is missing.\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "send", "status"),
+    [(signal.SIGINT, os.kill, 130), (signal.SIGINT, os.killpg, 130), (signal.SIGTERM, os.kill, 143)],
+    ids=["interrupt", "ctrl-c", "terminate"],
+)
+def test_a_sweep_that_is_stopped_closes_its_runs(
+    number: signal.Signals, send: Callable[[int, int], None], status: int, tmp_path: Path
+) -> None:
     command = write_command(tmp_path, "-m", f"seed=1,{HANGS},2", "hydra.launcher.num_workers=2")
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
     deadline = time.monotonic() + 60
     while sum(manifest["kind"] == "run" for manifest in read_manifests(tmp_path)) < 3 and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(0.5)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    send(process.pid, number)
+    output, errors = process.communicate(timeout=60)
     assert process.returncode == status
-    assert "Traceback" not in errors
-    advice = "Interrupted. The same command again resumes interrupted jobs and runs what is missing.\n"
-    assert errors == (advice if number == signal.SIGINT else "")
+    assert errors == (ADVICE if number == signal.SIGINT else "")
     parent, rows = read_sweep(tmp_path)
     assert parent["status"] == "KILLED"
-    assert [row["status"] for row in rows] == ["FINISHED", "NOT RUN", "FINISHED"]
-    stopped = [manifest for manifest in read_manifests(tmp_path) if manifest["seed"] == HANGS]
-    assert [manifest["status"] for manifest in stopped] == ["KILLED"]
+    assert [row["status"] for row in rows] == ["FINISHED", "KILLED", "FINISHED"]
+    assert rows[1]["reason"] == "interrupted; the same command resumes it"
+    assert rows[1]["reason"] in output
+    (stopped,) = [manifest for manifest in read_manifests(tmp_path) if manifest["seed"] == HANGS]
+    assert (stopped["name"], stopped["status"]) == (rows[1]["run"], "KILLED")
+
+
+def test_ctrl_c_while_workers_are_started_prints_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    monkeypatch.setenv("PYTHONPATH", path)
+    monkeypatch.setenv("SWEEP_APP_PRELOAD", "slow_import")
+    begun = tmp_path / "begun"
+    (tmp_path / "slow_import.py").write_text(f"import time\nopen({str(begun)!r}, 'w').close()\ntime.sleep(2)\n")
+    command = write_command(tmp_path, "-m", "seed=1,2")
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not begun.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)  # no process that could still print holds the pipe
+    assert (process.returncode, errors) == (130, ADVICE)
+    assert [row["status"] for row in read_sweep(tmp_path)[1]] == ["NOT RUN", "NOT RUN"]
 
 
 def test_the_basic_launcher_runs_the_same_jobs_in_one_process(tmp_path: Path) -> None:

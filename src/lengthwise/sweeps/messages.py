@@ -11,6 +11,9 @@ from lengthwise.sweeps.jobs import JobResult
 from lengthwise.tracking.runs.manifest import Manifest
 from lengthwise.tracking.runs.provenance import read_git
 
+INTERRUPTED = "interrupted; the same command resumes it"
+"""Reason of a job that was running when its sweep was stopped."""
+
 
 def describe_start(num_jobs: int, *, num_workers: int, study: str, shared: Sequence[str]) -> str:
     """Say what a sweep is about to run.

@@ -19,7 +19,7 @@ from lengthwise.sweeps.history import History, find_parent_run, lock_study, read
 from lengthwise.sweeps.job_runs import JobRuns, await_closed
 from lengthwise.sweeps.jobs import AttemptStatus, Job, JobResult
 from lengthwise.sweeps.ledger import Ledger
-from lengthwise.sweeps.messages import describe_end, describe_recalled, describe_start
+from lengthwise.sweeps.messages import INTERRUPTED, describe_end, describe_recalled, describe_start
 from lengthwise.sweeps.parent_run import build_parent_record, find_study, write_parent_config
 from lengthwise.sweeps.progress import SweepProgress
 from lengthwise.sweeps.table import find_varied, make_row, make_screen_table, write_csv, write_markdown
@@ -83,6 +83,7 @@ class Sweep:
         self._history = None if options.repeat else History()
         self._jobs: dict[str, Job] = {}
         self._results: dict[str, JobResult] = {}
+        self._started: dict[str, Job] = {}
         self._recalled: list[Manifest] = []
         self._observer: Observer | None = None
 
@@ -100,6 +101,7 @@ class Sweep:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            self._record_stopped()
             self._write_results()
         finally:
             self._open_run.__exit__(kind, error, trace)
@@ -207,6 +209,7 @@ class Sweep:
         self._write_results()
 
     def _assign(self, job: Job, size: PoolSize) -> Assignment:
+        self._started[job.identity] = job
         resumed = self._runs.find_resumed(job)
         launch = Launch(
             command=self._options.command,
@@ -267,6 +270,14 @@ class Sweep:
         self._results[result.job.identity] = result
         self._ledger.record(result)
 
+    def _record_stopped(self) -> None:
+        """Record the jobs that were running when the sweep was stopped, as their runs say; none after a normal end."""
+        for job in [job for identity, job in self._started.items() if identity not in self._results]:
+            reap(find_study(job).parent)
+            directory = self._runs.find(job)
+            if directory is not None:
+                self._record(_read_stopped(job, read_manifest(directory)))
+
     def _write_results(self) -> None:
         """Write the table of all jobs that the sweep has had, and their counts."""
         rows = self._ledger.rows
@@ -309,3 +320,15 @@ def _recall(job: Job, manifest: Manifest, value: float | None) -> JobResult:
     value = read_validation_value(manifest) if value is None else value
     attempt = AttemptStatus(status="FINISHED", seconds=manifest.duration_seconds or 0.0, value=value)
     return JobResult(job=job, attempt=attempt, num_attempts=0, run=manifest.name, score=read_score(manifest))
+
+
+def _read_stopped(job: Job, manifest: Manifest) -> JobResult:
+    """Return the result of a job whose sweep was stopped: its run has been closed, or has even finished in time."""
+    is_done = manifest.status == "FINISHED"
+    attempt = AttemptStatus(
+        status="FINISHED" if is_done else "KILLED",
+        seconds=manifest.duration_seconds or 0.0,
+        value=read_validation_value(manifest) if is_done else None,
+        reason=None if is_done else INTERRUPTED,
+    )
+    return JobResult(job=job, attempt=attempt, num_attempts=1, run=manifest.name, score=read_score(manifest))

@@ -6,18 +6,20 @@ import contextlib
 import itertools
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass, replace
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from lengthwise.config.options import LocalLauncherOptions
 from lengthwise.pipeline.launch import JobFunction
+from lengthwise.signals import hold_interrupt
 from lengthwise.sweeps.executors.contract import SECONDS_TO_CLOSE, Assignment, Monitor, PoolSize, describe_timeout
 from lengthwise.sweeps.executors.worker import WORN_OUT, follow_parent, perform_job
 from lengthwise.sweeps.jobs import AttemptStatus
@@ -79,7 +81,8 @@ def choose_context(function: JobFunction) -> BaseContext:
 
     On Linux they are forked from a server that has imported what jobs need, TensorFlow above all. A worker then starts
     in milliseconds instead of seconds, the tenth like the first, and shares that memory. On other systems the system's
-    own libraries do not survive a fork, so each worker imports for itself.
+    own libraries do not survive a fork, so each worker imports for itself. Neither the server nor its workers receive
+    Ctrl-C: the sweep stops them.
 
     Args:
         function: what jobs do; the server of a process serves the function of its first sweep.
@@ -88,9 +91,23 @@ def choose_context(function: JobFunction) -> BaseContext:
         forkserver.set_forkserver_preload(list(function.preload))
         # The server's socket is a temporary file: its path may be too long, or the disk full.
         with contextlib.suppress(OSError):
-            forkserver.ensure_running()
+            resource_tracker.ensure_running()  # the server would start it, and it lets Ctrl-C through again
+            with hold_interrupt():
+                forkserver.ensure_running()
             return multiprocessing.get_context("forkserver")
     return multiprocessing.get_context("spawn")
+
+
+def _end_server() -> None:
+    """End the server that workers are forked from; the next sweep of this process starts another.
+
+    While it still imports, it would fork the worker that it was last asked for only after this process has given up,
+    and that worker would print a traceback.
+    """
+    number: int | None = getattr(forkserver._forkserver, "_forkserver_pid", None)  # nothing public ends it
+    if number is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
 
 
 class _Pool:
@@ -121,11 +138,12 @@ class _Pool:
             self._pool.close()
         except BaseException:
             self._pool.stop()
-            raise
-        finally:
-            if lost:
-                self._pool.stop()
             self._pool.join()
+            _end_server()
+            raise
+        if lost:
+            self._pool.stop()
+        self._pool.join()
         return lost
 
     def _fill(self, attempts: Iterator[_Attempt]) -> bool:
