@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from lengthwise.app.cli import run_command
 from lengthwise.catalog.presets import list_presets, read_preset
+from lengthwise.config.paths import conf_dir
 
 Captured = pytest.CaptureFixture[str]
 
@@ -53,6 +56,20 @@ def test_the_table_can_be_markdown(capsys: Captured) -> None:
     assert [row.split("`")[1] for row in rows] == list_presets()
     # LSTM of 16 units on 8 features, LSTM of 8 units on the latent.
     assert f"| {4 * 16 * (8 + 16 + 1) + 4 * 8 * (16 + 8 + 1):,} |" in rows[0]
+
+
+def test_a_broken_preset_is_named_and_the_others_are_listed(
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(conf_dir() / "model", tmp_path / "model")
+    (tmp_path / "model" / "mine.yaml").write_text("name: mine\nlength: stop\n", encoding="utf-8")
+    monkeypatch.setattr("lengthwise.catalog.presets.conf_dir", lambda: tmp_path)
+    status, out, err = run(capsys)
+    assert status == 2
+    assert out.count("bahdanau2015 ") == 2
+    assert "mine" not in out
+    assert err.startswith("model/mine.yaml: about must be a mapping; got null. Write title, source, taken, ")
+    assert err.count("\n") == 1
 
 
 def test_one_model_is_shown_in_full(capsys: Captured) -> None:

@@ -38,7 +38,9 @@ def parse_config(raw: DictConfig) -> RunOptions:
     Raises:
         ConfigError: An option is unknown, missing, of the wrong type, out of range, or has no meaning beside another.
     """
-    return _read_options(_resolve(drop_hydra(raw), prefix=""))
+    options = read_section(RunOptions, _resolve(drop_hydra(raw), prefix=""), prefix="")
+    check_rules(options)
+    return options
 
 
 def drop_hydra(raw: DictConfig) -> DictConfig:
@@ -92,12 +94,8 @@ def parse_stored(text: str) -> RunOptions:
             received=show_value(text),
             remedy="Restore the file, or run the command again",
         )
-    return _read_options(upgrade_config(_resolve(raw, prefix="")))
-
-
-def _read_options(values: dict[str, Any]) -> RunOptions:
-    options = read_section(RunOptions, values, prefix="")
-    check_rules(options)
+    options = read_section(RunOptions, upgrade_config(_resolve(raw, prefix="")), prefix="")
+    check_rules(options, chosen=())
     return options
 
 
@@ -155,7 +153,9 @@ def replace_decoding(options: RunOptions, raw: DictConfig) -> RunOptions:
         ConfigError: As for `parse_config`.
     """
     chosen = _resolve(OmegaConf.masked_copy(raw, ["decoding"]), prefix="")
-    return _read_options(dataclasses.asdict(options) | chosen)
+    changed = read_section(RunOptions, dataclasses.asdict(options) | chosen, prefix="")
+    check_rules(changed, chosen=("decoding",))
+    return changed
 
 
 def dump_options(options: RunOptions) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from lengthwise.config.options import (
     DIGITS_ROWS,
@@ -28,16 +28,18 @@ RAMP = ("sampling_ramp", "sampling_ramp_unit")
 PLATEAU = ("plateau_divisor", "plateau_patience")
 
 
-def check_rules(options: RunOptions) -> None:
+def check_rules(options: RunOptions, *, chosen: Collection[str] = ("model", "decoding")) -> None:
     """Refuse options that are valid one by one but not together.
 
     Args:
         options: The options of one run.
+        chosen: The sections that were chosen for this command. In a section that a run has stored, an option without
+            effect is no reason to refuse the run.
 
     Raises:
-        ConfigError: The first rule of `RULES` that does not hold.
+        ConfigError: The first rule that does not hold.
     """
-    for rule in RULES:
+    for rule in (*RULES, *(rule for section in chosen for rule in EFFECT_RULES[section])):
         for refusal in rule(options):
             raise refusal
 
@@ -229,7 +231,7 @@ def _check_decoding(options: RunOptions) -> Refusals:
 def _check_bridge(options: RunOptions) -> Refusals:
     model = options.model
     if model.conditioning == "repeat" and model.bridge != "auto":
-        rule = "has no effect with model.conditioning=repeat: no state is handed over"
+        rule = "has no effect with model.conditioning=repeat: the decoder does not start from the encoder's state"
         remedy = "Set model.bridge=auto, or model.conditioning=initial_state or both"
         yield ConfigError("model.bridge", rule, received=repr(model.bridge), remedy=remedy)
 
@@ -277,7 +279,11 @@ RULES: tuple[Rule, ...] = (
     _check_fractions,
     _check_timesteps,
     _check_decoding,
-    _check_bridge,
-    _check_sample,
-    _check_length_penalty,
 )
+"""Rules for every run."""
+
+EFFECT_RULES: Mapping[str, tuple[Rule, ...]] = {
+    "model": (_check_bridge,),
+    "decoding": (_check_sample, _check_length_penalty),
+}
+"""Section -> rules for a new choice of it, by which a value that would have no effect is refused."""

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lengthwise.config.parse import parse_stored
 from lengthwise.config.paths import conf_dir
-from lengthwise.config.plain_yaml import MOST_VALUES, check_references, check_yaml, check_yaml_file
+from lengthwise.config.plain_yaml import MOST_VALUES, check_references, check_yaml, check_yaml_file, read_yaml
 from lengthwise.errors import ConfigError
 
 
@@ -52,6 +53,26 @@ def test_what_stands_for_too_much_is_refused_at_once(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^x\.yaml must not"):
         check_yaml(text, name="x.yaml")
     assert time.process_time() - started < 0.5
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_presets_and_stored_configurations_are_read_within_the_same_bounds(text: str, tmp_path: Path) -> None:
+    started = time.process_time()
+    (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"x\.yaml must not"):
+        read_yaml(tmp_path / "x.yaml")
+    with pytest.raises(ConfigError, match=r"^the stored configuration must not"):
+        parse_stored(text)
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    "text", ["a: 1\na: 2", "a: {b: 1, b: 2}", "[1]", "a: [", "\tx", "a: !!python/name:os.system x", "", "a: \x80"]
+)
+def test_a_file_that_is_no_mapping_of_plain_values_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(text, encoding="latin-1")
+    with pytest.raises(ConfigError, match=r"x\.yaml must be"):
+        read_yaml(tmp_path / "x.yaml")
 
 
 def test_a_file_is_not_even_read_where_it_is_too_long(tmp_path: Path) -> None:

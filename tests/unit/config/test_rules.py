@@ -6,9 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from lengthwise.config.compose import compose_options
+from lengthwise.config.compose import change_decoding, compose_options
 from lengthwise.config.options import BeamOptions, RunOptions, SampleOptions
-from lengthwise.config.rules import RULES, check_rules
+from lengthwise.config.parse import dump_options, parse_stored
+from lengthwise.config.rules import EFFECT_RULES, RULES, check_rules
 from lengthwise.errors import ConfigError
 
 Change = Callable[[str, dict[str, Any]], RunOptions]
@@ -135,7 +136,8 @@ def test_options_that_make_sense_together_pass(dataset: str, changes: dict[str, 
 
 def test_every_rule_refuses_something_here(change: Change) -> None:
     options = [change(dataset, changes) for dataset, changes, _ in REFUSED]
-    idle = [rule.__name__ for rule in RULES if not any(list(rule(each)) for each in options)]
+    rules = [*RULES, *(rule for section in EFFECT_RULES.values() for rule in section)]
+    idle = [rule.__name__ for rule in rules if not any(list(rule(each)) for each in options)]
     assert idle == []
 
 
@@ -171,3 +173,13 @@ def test_a_refusal_says_rule_value_and_remedy(change: Change) -> None:
         "latent_dim must be even with model.bidirectional=true: each direction has half of it; got 33. "
         "Set latent_dim=34, or model.bidirectional=false."
     )
+
+
+def test_a_stored_run_may_hold_a_value_without_effect(change: Change) -> None:
+    forced = replace(BEAM, length="oracle", length_penalty=0.6)
+    stored = change("copy", {"model.bridge": "tanh", "decoding": forced})
+    assert parse_stored(dump_options(stored)) == stored
+    other = change_decoding(stored, ["decoding.length_penalty=auto", "decoding.width=2"])
+    assert other.decoding == replace(forced, length_penalty="auto", width=2)
+    with pytest.raises(ConfigError, match=r"^decoding\.length_penalty has no effect with decoding\.length=oracle"):
+        change_decoding(stored, ["decoding.width=2"])
