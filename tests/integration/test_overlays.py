@@ -80,6 +80,6 @@ def test_the_first_job_of_an_overlay_runs_for_one_step(study: str, tmp_path: Pat
     overrides += [f"output_dir={tmp_path}", "tracking=directory", "training.epochs=1", "training.batches_per_epoch=1"]
     value = run_experiment(compose_options(overrides), Launch(command=("test",), overrides=tuple(overrides)))
     (run,) = list_runs(tmp_path, study)
-    assert run.status == "FINISHED"
+    assert run.manifest.status == "FINISHED"
     assert value is not None
-    assert any(name.startswith("test/") for name in run.summary)
+    assert any(name.startswith("test/") for name in run.manifest.summary)
