@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from lengthwise.app.request import Request
+from lengthwise.app.unknown_symbols import UnknownSymbols
 from lengthwise.config.paths import find_output_dir
-from lengthwise.errors import ConfigError, DataError, LengthwiseError, count_noun, printable
+from lengthwise.errors import ConfigError, DataError, LengthwiseError, printable
 from lengthwise.files import dump_json
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ def decode_sources(request: Request) -> int:
         predictor = _load(request)
         if flags.best is not None:
             _print_best(predictor, texts, flags.best, as_json=flags.json)
-            _warn_of_unknown(predictor.count_unknown(texts))
         elif lines is not None:
             _decode_lines(predictor, lines, as_json=flags.json, probabilities=flags.probabilities)
         else:
-            predictions = predictor.decode(texts, probabilities=flags.probabilities)
-            for prediction in predictions:
+            unknown = UnknownSymbols()
+            for prediction in predictor.decode(texts, probabilities=flags.probabilities):
                 print(_format_prediction(prediction, as_json=flags.json))
-            _warn_of_unknown([prediction.num_unknown for prediction in predictions])
+                unknown.add(prediction.unknown)
+            unknown.print_warning()
     return 0
 
 
@@ -76,27 +77,15 @@ def _decode_lines(predictor: Predictor, lines: TextIO, *, as_json: bool, probabi
 
     # A bar and lines on one terminal would cut each other up.
     console = Console(stderr=True, force_terminal=False if sys.stdout.isatty() else None)
-    num_unknown = []
+    unknown = UnknownSymbols()
     with show_progress(console, "decoding", None) as on_progress:
         for prediction in decode_lines(
             predictor, read_lines(lines), probabilities=probabilities, on_progress=on_progress
         ):
             # In one piece, so that Ctrl-C leaves whole lines; `print` writes the end of a line apart.
             sys.stdout.write(f"{_format_prediction(prediction, as_json=as_json)}\n")
-            num_unknown.append(prediction.num_unknown)
-    _warn_of_unknown(num_unknown)
-
-
-def _warn_of_unknown(counts: Sequence[int]) -> None:
-    """Say on the standard error output how many symbols of each text the model does not know."""
-    places = [position for position, count in enumerate(counts, start=1) if count]
-    if places:
-        shown = ", ".join(str(place) for place in places[:5]) + (", ..." if len(places) > 5 else "")
-        print(
-            f"{count_noun(sum(counts), 'symbol')} that the model does not know, in {count_noun(len(places), 'text')} "
-            f"({shown}): read as <unknown>, so do not rely on the answer.",
-            file=sys.stderr,
-        )
+            unknown.add(prediction.unknown)
+    unknown.print_warning()
 
 
 def _format_prediction(prediction: Prediction, *, as_json: bool) -> str:
@@ -113,15 +102,18 @@ def _make_safe(text: str) -> str:
 
 
 def _print_best(predictor: Predictor, texts: Sequence[str], num_best: int, *, as_json: bool) -> None:
-    for hypotheses in predictor.search(texts, num_best):
+    unknown = UnknownSymbols()
+    for hypotheses, symbols in zip(predictor.search(texts, num_best), predictor.find_unknown(texts), strict=True):
+        unknown.add(symbols)
         if as_json:
             listed = [
                 {"prediction": each.value, "log_probability": each.log_probability, "score": each.score}
                 for each in hypotheses
             ]
-            print(dump_json({"hypotheses": listed}))
+            print(dump_json({"hypotheses": listed, "unknown_symbols": len(symbols)}))
         else:
             print("\n".join(f"{each.score:.4f}\t{_make_safe(each.value)}" for each in hypotheses))
+    unknown.print_warning()
 
 
 def evaluate_run(request: Request) -> int:

@@ -71,6 +71,10 @@ class Vocabulary:
         ids = map(self._ids.get, chain.from_iterable(words), repeat(UNKNOWN))
         return Sequences(np.fromiter(ids, np.int32, int(lengths.sum())), lengths)
 
+    def find_unknown(self, text: str) -> list[str]:
+        """Return the symbols of a text that the vocabulary lacks, one by one, in the order of the text."""
+        return [symbol for symbol in self.split(text) if symbol not in self._ids]
+
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of ids without padding; special symbols are written as `<name>`."""
         all_symbols = SPECIAL_SYMBOLS + self.symbols

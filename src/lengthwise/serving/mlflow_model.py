@@ -43,6 +43,9 @@ class PyfuncModel:
         Returns:
             A DataFrame with the columns `prediction`, `log_probability` and `unknown_symbols`; or an array
             `(examples, steps, features)` with NaN after the end of each example.
+
+        Raises:
+            LengthwiseError: A text is missing or is no text, or there are several columns.
         """
         if self.predictor.is_tokens:
             return _predict_texts(self.predictor, model_input)
@@ -78,7 +81,11 @@ def _list_texts(model_input: Any) -> list[str]:
             message = f"The model reads one column of texts; got {columns or 'none'}. Give only that column."
             raise LengthwiseError(message)
         model_input = model_input.iloc[:, 0]
-    return [str(text) for text in model_input]
+    texts = list(model_input)
+    for place, text in enumerate(texts, start=1):
+        if not isinstance(text, str):
+            raise LengthwiseError(f"The model reads text; text {place} is {text!r:.40}. Give a string.")
+    return texts
 
 
 def _load_pyfunc(data_path: str) -> PyfuncModel:

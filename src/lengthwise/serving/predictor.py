@@ -33,7 +33,8 @@ class Prediction:
         stopped: Whether the model ended the sequence itself.
         log_probability: Natural logarithm of the text's probability under the model, the end included; None for
             features and for an empty source.
-        num_unknown: Symbols of the source that the model does not know, read as `<unknown>`; 0 for features.
+        unknown: Symbols of the source that the model does not know, one by one; each is read as `<unknown>`. Empty for
+            features.
         probabilities: If they were asked for, `(steps, symbols)` float32: the model's distribution over the target's
             ids before each symbol, in the order of the text, and before the end where the model ended the text itself.
     """
@@ -41,8 +42,13 @@ class Prediction:
     value: str | NDArray[np.float64]
     stopped: bool
     log_probability: float | None
-    num_unknown: int = 0
+    unknown: tuple[str, ...] = ()
     probabilities: NDArray[np.float32] | None = None
+
+    @property
+    def num_unknown(self) -> int:
+        """Number of symbols of the source that the model does not know."""
+        return len(self.unknown)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,14 +119,14 @@ class Predictor:
             return made
         decoded = self._inference.decode(examples, rows=first_row + np.array(given), on_progress=on_progress)
         distributions = self._inference.measure(examples, decoded) if probabilities else None
-        num_unknown = (examples.source == UNKNOWN).sum(axis=1) if self.is_tokens else np.zeros(len(given))
+        has_unknown = (examples.source == UNKNOWN).any(axis=1) if self.is_tokens else np.zeros(len(given), bool)
         values = _write(decoded.values, decoded.length, self.artifact.target_codec)
         for row, position in enumerate(given):
             made[position] = Prediction(
                 value=values[row],
                 stopped=bool(decoded.stopped[row]),
                 log_probability=None if decoded.log_probability is None else float(decoded.log_probability[row]),
-                num_unknown=int(num_unknown[row]),
+                unknown=self.find_unknown([sources[position]])[0] if has_unknown[row] else (),
                 probabilities=None if distributions is None else distributions[row],
             )
         return made
@@ -161,11 +167,12 @@ class Predictor:
             ]
         return found
 
-    def count_unknown(self, sources: Sequence[Source]) -> list[int]:
-        """Return for each source the number of its symbols that the model does not know; zeros for features."""
-        if not self.is_tokens:
-            return [0] * len(sources)
-        return [int((np.asarray(ids) == UNKNOWN).sum()) for ids in self._read_texts(sources)]
+    def find_unknown(self, sources: Sequence[Source]) -> list[tuple[str, ...]]:
+        """Return for each source its symbols that the model does not know, one by one; none for features."""
+        codec = self.artifact.source_codec
+        if not isinstance(codec, Vocabulary):
+            return [()] * len(sources)
+        return [tuple(codec.find_unknown(str(source))) for source in sources]
 
     def warm_up(self) -> None:
         """Trace the decoding, which takes seconds, before the first source is there."""

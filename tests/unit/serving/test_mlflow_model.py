@@ -72,6 +72,9 @@ def test_texts_may_come_in_any_container(tmp_path: Path) -> None:
     assert model.predict("abc")["prediction"].tolist() == wanted[:1]
     with pytest.raises(LengthwiseError, match=r"one column of texts; got a, b\."):
         PyfuncModel(predictor).predict(pd.DataFrame({"a": texts, "b": texts}))
+    for missing in (["abc", None], pd.DataFrame({"source": ["abc", None]}), {"source": texts}):
+        with pytest.raises(LengthwiseError, match=r"The model reads text; text [12] is .* Give a string"):
+            model.predict(missing)
 
 
 @pytest.mark.usefixtures("_mlflow_warns")

@@ -150,7 +150,9 @@ def test_a_single_text_instead_of_a_list_is_refused(letters: Predictor) -> None:
         letters.decode("abc")
 
 
-def test_unknown_symbols_are_counted(letters: Predictor) -> None:
+def test_unknown_symbols_are_named_and_counted(letters: Predictor) -> None:
     texts = ["abc", "aßx", "", "😀"]
-    assert letters.count_unknown(texts) == [0, 2, 0, 1]
+    wanted = [(), ("ß", "x"), (), ("😀",)]
+    assert letters.find_unknown(texts) == wanted
+    assert [prediction.unknown for prediction in letters.decode(texts)] == wanted
     assert [prediction.num_unknown for prediction in letters.decode(texts)] == [0, 2, 0, 1]
