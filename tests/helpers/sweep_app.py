@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-from lengthwise.app.hydra_app import main
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import dump_options, flatten_options
 from lengthwise.config.paths import find_output_dir
@@ -85,5 +84,7 @@ MISHAPS = {
 if __name__ == "__main__":
     import sweep_app  # not as `__main__`: workers know the function by the name of its module
 
-    preload = ("lengthwise.app.hydra_app", *os.environ.get("SWEEP_APP_PRELOAD", "").split())
+    from lengthwise.app.hydra_app import main  # only here: workers, which import this file too, have no use for Hydra
+
+    preload = ("lengthwise.tracking.session", *os.environ.get("SWEEP_APP_PRELOAD", "").split())
     main(JobFunction(run=sweep_app.run_job, preload=preload))

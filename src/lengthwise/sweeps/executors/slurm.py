@@ -47,6 +47,7 @@ class SlurmCluster:
             cpus_per_task=options.cores,
             mem_gb=options.memory_gb,
         )
+        self._is_local = options.cluster == "local"
         if options.cluster == "slurm":
             given = {"slurm_partition": options.partition, "slurm_account": options.account}
             self._executor.update_parameters(**{key: value for key, value in given.items() if value is not None})
@@ -67,10 +68,16 @@ class SlurmCluster:
         """Return how a job ended; None while it has not."""
         if not handle.done():
             return None
+        if self._is_local and not handle.paths.result_pickle.exists():
+            return self._describe_loss(handle)  # submitit would wait 15 s for it, as if the disk were a shared one
         error = handle.exception()  # perform_job raises nothing, so its process has died
         if error is None:
             status: AttemptStatus = handle.result()
             return status
+        return self._describe_loss(handle)
+
+    @staticmethod
+    def _describe_loss(handle: Any) -> AttemptStatus:
         state = str(handle.state).lower()
         reason = f"its process or host was lost (Slurm job {handle.job_id}, {state})"
         return AttemptStatus(status="KILLED", seconds=0.0, reason=reason, is_transient=True)
