@@ -33,8 +33,8 @@ class History:
         """Return the run that makes a job unnecessary, or that the job resumes.
 
         Args:
-            job: the job.
-            study: directory of its study.
+            job: The job.
+            study: Directory of its study.
 
         Returns:
             The newest finished run with the same options, data and version; otherwise the newest of its runs if that
@@ -82,7 +82,7 @@ def read_score(manifest: Manifest) -> Score | None:
     """Return the primary metric of a run; None if it has none.
 
     Args:
-        manifest: of the run.
+        manifest: Of the run.
     """
     name = None if manifest.record.primary_metric is None else manifest.record.primary_metric.name
     return None if name is None or name not in manifest.summary else Score(name, manifest.summary[name])
@@ -92,7 +92,7 @@ def read_validation_value(manifest: Manifest) -> float | None:
     """Return the primary metric of a run on the validation split, by which a search compares; None if it has none.
 
     Args:
-        manifest: of the run.
+        manifest: Of the run.
     """
     name = "" if manifest.record.primary_metric is None else manifest.record.primary_metric.name
     return manifest.summary.get(f"val/{name.partition('/')[2]}")
@@ -102,14 +102,14 @@ def find_parent_run(study: Path, jobs: Sequence[Job]) -> Path | None:
     """Find the sweep that a command resumes: the newest of the study that has one of its jobs.
 
     Args:
-        study: directory of the study.
-        jobs: of the command.
+        study: Directory of the study.
+        jobs: Of the command.
 
     Returns:
         Directory of the parent run; None if there is none.
 
     Raises:
-        LengthwiseError: such a sweep is still running.
+        LengthwiseError: Such a sweep is still running.
     """
     wanted = {job.identity for job in jobs}
     newest = None
@@ -130,10 +130,10 @@ def lock_study(study: Path) -> Iterator[None]:
     """Let one sweep at a time choose its jobs; the system releases the lock of a dead process.
 
     Args:
-        study: directory of the study.
+        study: Directory of the study.
 
     Raises:
-        LengthwiseError: another process holds the lock for too long.
+        LengthwiseError: Another process holds the lock for too long.
     """
     lock = FileLock(study / _LOCK_NAME, timeout=_MAX_WAIT_SECONDS)
     try:

@@ -21,7 +21,7 @@ class JobRuns:
     """Finds the runs that the jobs of one command make or resume; no manifest is read twice.
 
     Args:
-        parent: name of the sweep's parent run.
+        parent: Name of the sweep's parent run.
     """
 
     def __init__(self, parent: str) -> None:
@@ -34,7 +34,7 @@ class JobRuns:
         """Leave out the runs that studies have by now; earlier commands made them.
 
         Args:
-            studies: directories; one that was given before is not read again.
+            studies: Directories; one that was given before is not read again.
         """
         for study in set(studies) - self._studies:
             self._studies.add(study)
@@ -44,7 +44,7 @@ class JobRuns:
         """Leave out a run from now on.
 
         Args:
-            directory: of the run.
+            directory: Of the run.
         """
         self._manifests[directory] = None
 
@@ -52,8 +52,8 @@ class JobRuns:
         """Note that a job resumes a run.
 
         Args:
-            job: the job.
-            directory: of the run.
+            job: The job.
+            directory: Of the run.
         """
         self._resumed[job.identity] = directory
 
@@ -61,7 +61,7 @@ class JobRuns:
         """Return the directory of the run that a job resumes; None if it starts a new one.
 
         Args:
-            job: the job.
+            job: The job.
         """
         return self._resumed.get(job.identity)
 
@@ -74,7 +74,7 @@ class JobRuns:
         """Return the run directory of a job's latest attempt under this command; None if it has made none yet.
 
         Args:
-            job: the job.
+            job: The job.
         """
         if job.identity in self._resumed:
             return self._resumed[job.identity]
@@ -98,8 +98,8 @@ def await_closed(directory: Path, patience_seconds: float) -> bool:
     """Wait until a run is closed; a run whose process has died is closed here.
 
     Args:
-        directory: of the run.
-        patience_seconds: longest wait.
+        directory: Of the run.
+        patience_seconds: Longest wait.
 
     Returns:
         Whether it is closed. False for a run on a lost host, whose process nobody can tell to be dead yet.

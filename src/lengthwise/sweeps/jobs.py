@@ -23,10 +23,10 @@ class Job:
     """One run of a sweep: checked and ready to start.
 
     Args:
-        number: from 0, counted over the whole sweep.
-        overrides: the options that set it apart, such as `("model=repeat", "latent_dim=32")`.
-        options: its configuration.
-        identity: hash of everything that decides its results except the data; equal runs have equal hashes.
+        number: From 0, counted over the whole sweep.
+        overrides: The options that set it apart, such as `("model=repeat", "latent_dim=32")`.
+        options: Its configuration.
+        identity: Hash of everything that decides its results except the data; equal runs have equal hashes.
     """
 
     number: int
@@ -39,8 +39,8 @@ class Score(NamedTuple):
     """The primary metric of a run, by which the runs of a study are compared.
 
     Args:
-        metric: its name, such as `test/exact_match`.
-        value: its value.
+        metric: Its name, such as `test/exact_match`.
+        value: Its value.
     """
 
     metric: str
@@ -54,10 +54,10 @@ class AttemptStatus:
     Args:
         status: FINISHED; FAILED after an exception or an exit; KILLED if its process died or was stopped; PRUNED if a
             search stopped it.
-        seconds: time since its start.
-        value: what the job returned, for a search; None if it returned nothing.
-        reason: why it did not finish, on one line; None if it finished.
-        is_transient: whether another attempt may succeed: the process died or ran out of time, the job raised nothing.
+        seconds: Time since its start.
+        value: What the job returned, for a search; None if it returned nothing.
+        reason: Why it did not finish, on one line; None if it finished.
+        is_transient: Whether another attempt may succeed: the process died or ran out of time, the job raised nothing.
     """
 
     status: JobStatus
@@ -72,11 +72,11 @@ class JobResult:
     """The result of a job.
 
     Args:
-        job: the job.
-        attempt: how its last attempt ended.
-        num_attempts: how often it was started; 0 if it had finished before this command.
-        run: name of its run directory; None if it ended before it had one.
-        score: its primary metric; None if it has none.
+        job: The job.
+        attempt: How its last attempt ended.
+        num_attempts: How often it was started; 0 if it had finished before this command.
+        run: Name of its run directory; None if it ended before it had one.
+        score: Its primary metric; None if it has none.
     """
 
     job: Job
@@ -95,10 +95,10 @@ def build_job(number: int, overrides: tuple[str, ...], options: RunOptions, *, v
     """Make a job of a configuration.
 
     Args:
-        number: from 0, counted over the whole sweep.
-        overrides: the options that set it apart; credentials in them are hidden.
-        options: its configuration, already checked.
-        version: of this package.
+        number: From 0, counted over the whole sweep.
+        overrides: The options that set it apart; credentials in them are hidden.
+        options: Its configuration, already checked.
+        version: Of this package.
     """
     identity = identify_run(flatten_options(options), version)
     shown = tuple(hide_credentials(override) for override in overrides)
@@ -109,8 +109,8 @@ def identify_run(params: Mapping[str, Scalar], version: str) -> str:
     """Return a hash of what decides the results of a run, apart from the data.
 
     Args:
-        params: every option by its dotted name, from `flatten_options` or from a run's manifest.
-        version: of this package.
+        params: Every option by its dotted name, from `flatten_options` or from a run's manifest.
+        version: Of this package.
 
     Returns:
         SHA-256, hexadecimal, of the version and of all options except those that say where and how a run is kept.

@@ -21,10 +21,10 @@ class Ledger:
     """The jobs of a sweep, each with its number, its row of the table and its value; stored in `jobs.json`.
 
     Args:
-        directory: of the sweep's parent run.
+        directory: Of the sweep's parent run.
 
     Raises:
-        RunError: the file cannot be read.
+        RunError: The file cannot be read.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -35,7 +35,7 @@ class Ledger:
         """Give each job the number that it had before, or else the next free one; on the disk when this returns.
 
         Args:
-            jobs: equal ones get the same number.
+            jobs: Equal ones get the same number.
 
         Returns:
             The jobs with their numbers.
@@ -55,7 +55,7 @@ class Ledger:
         """Store the result of a job. A job that had finished before this command keeps its row.
 
         Args:
-            result: of the job.
+            result: Of the job.
         """
         entry = self._entries[result.job.identity]
         if result.num_attempts or entry["row"]["status"] != "FINISHED":
@@ -66,7 +66,7 @@ class Ledger:
         """Return what a job returned when it finished; None if that is not known.
 
         Args:
-            job: the job.
+            job: The job.
         """
         found: float | None = self._entries[job.identity]["value"]
         return found
@@ -84,7 +84,7 @@ def list_identities(directory: Path) -> set[str]:
     """Return the identities of the jobs that a sweep has had; none if its ledger cannot be read.
 
     Args:
-        directory: of the sweep's parent run.
+        directory: Of the sweep's parent run.
     """
     try:
         return {entry["identity"] for entry in _read(directory / LEDGER_NAME)}

@@ -19,10 +19,10 @@ def describe_start(num_jobs: int, *, num_workers: int, study: str, shared: Seque
     """Say what a sweep is about to run.
 
     Args:
-        num_jobs: those that had finished before included.
-        num_workers: jobs side by side; 0 if there is nothing to run.
-        study: name of the study.
-        shared: overrides that all jobs have.
+        num_jobs: Those that had finished before included.
+        num_workers: Jobs side by side; 0 if there is nothing to run.
+        study: Name of the study.
+        shared: Overrides that all jobs have.
     """
     workers = f"{num_workers} at a time, " if num_workers else ""
     return "  ".join([f"{count_noun(num_jobs, 'job')}, {workers}study {study}", *shared])
@@ -32,8 +32,8 @@ def describe_recalled(num_recalled: int, manifests: Collection[Manifest]) -> str
     """Say that jobs had finished before, and if another commit made their runs: equal versions do not show that.
 
     Args:
-        num_recalled: jobs that had finished before.
-        manifests: of their runs.
+        num_recalled: Jobs that had finished before.
+        manifests: Of their runs.
     """
     text = f"{num_recalled} finished before; hydra.launcher.finished=repeat runs them again"
     git, _ = read_git(project_root())
@@ -47,9 +47,9 @@ def describe_end(num_jobs: int, results: Collection[JobResult], directory: Path)
     """Say how many jobs have finished, and where everything is.
 
     Args:
-        num_jobs: of this command.
-        results: of those that ended.
-        directory: of the sweep's parent run.
+        num_jobs: Of this command.
+        results: Of those that ended.
+        directory: Of the sweep's parent run.
     """
     num_before = sum(not result.num_attempts for result in results)
     num_pruned = sum(result.attempt.status == "PRUNED" for result in results)

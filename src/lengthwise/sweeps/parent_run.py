@@ -16,7 +16,7 @@ def find_study(job: Job) -> Path:
     """Return the directory in which a job's run directory is made, absolute.
 
     Args:
-        job: the job.
+        job: The job.
     """
     return find_output_dir(job.options) / job.options.study
 
@@ -25,8 +25,8 @@ def build_parent_record(jobs: Sequence[Job], command: tuple[str, ...]) -> RunRec
     """Return what is known of a sweep's parent run before it starts.
 
     Args:
-        jobs: the first jobs of the sweep.
-        command: the command as typed.
+        jobs: The first jobs of the sweep.
+        command: The command as typed.
     """
     return RunRecord(
         study=jobs[0].options.study,
@@ -45,7 +45,7 @@ def write_parent_config(jobs: Sequence[Job]) -> str:
     """Return the configuration of a sweep's parent run, the overrides of each job, as YAML.
 
     Args:
-        jobs: the first jobs of the sweep.
+        jobs: The first jobs of the sweep.
     """
     return json.dumps({"jobs": [list(job.overrides) for job in jobs]}, indent=1)  # JSON is YAML
 

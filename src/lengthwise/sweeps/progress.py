@@ -18,10 +18,10 @@ class SweepProgress:
     """Shows how many jobs of a sweep have ended; a context.
 
     Args:
-        num_jobs: how many there are to run.
-        varied: the options in which they differ.
-        num_workers: how many run side by side.
-        console: where to print.
+        num_jobs: How many there are to run.
+        varied: The options in which they differ.
+        num_workers: How many run side by side.
+        console: Where to print.
     """
 
     def __init__(self, num_jobs: int, *, varied: Sequence[str], num_workers: int, console: Console) -> None:
@@ -88,7 +88,7 @@ def format_seconds(seconds: float) -> str:
     """Write a duration for a person.
 
     Args:
-        seconds: at least 0.
+        seconds: At least 0.
 
     >>> format_seconds(9.6), format_seconds(75), format_seconds(7300)
     ('10 s', '1 min 15 s', '2 h 1 min')

@@ -32,9 +32,9 @@ class Trials:
 
     Args:
         study: Optuna's.
-        space: distributions by the name of the option that is searched.
-        fixed: the overrides that all trials share.
-        options: of the sweeper.
+        space: Distributions by the name of the option that is searched.
+        fixed: The overrides that all trials share.
+        options: Of the sweeper.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class Trials:
         """Yield a job for each trial; trials whose values do not fit together count as failed.
 
         Args:
-            build_job: makes a job from a number and overrides; raises LengthwiseError if they are not valid.
+            build_job: Makes a job from a number and overrides; raises LengthwiseError if they are not valid.
 
         Raises:
-            LengthwiseError: the last of too many refusals in a row.
+            LengthwiseError: The last of too many refusals in a row.
         """
         num_refused = 0
         for trial in self._draw():
@@ -105,8 +105,8 @@ class Trials:
         """Report to Optuna what a running job has logged; return why it should be stopped, None if it should not.
 
         Args:
-            job: the job.
-            directory: of its run.
+            job: The job.
+            directory: Of its run.
         """
         if job.identity not in self._running:
             return None
@@ -126,7 +126,7 @@ class Trials:
         """Report the result of a job to Optuna.
 
         Args:
-            result: of the job.
+            result: Of the job.
         """
         import optuna
 
@@ -168,10 +168,10 @@ def open_study(directory: Path, options: OptunaSweeperOptions, *, signature: str
     """Open a search, or resume the one that earlier commands with the same signature have begun.
 
     Args:
-        directory: of the study; the search is stored in it as `search-HASH.jsonl`.
-        options: of the sweeper.
-        signature: text that two commands share exactly if one resumes the search of the other.
-        direction: of the result.
+        directory: Of the study; the search is stored in it as `search-HASH.jsonl`.
+        options: Of the sweeper.
+        signature: Text that two commands share exactly if one resumes the search of the other.
+        direction: Of the result.
 
     Raises:
         ConfigError: Optuna is not installed.
@@ -199,7 +199,7 @@ def import_optuna() -> Any:
     """Return the module.
 
     Raises:
-        ConfigError: it is not installed.
+        ConfigError: It is not installed.
     """
     try:
         import optuna

@@ -16,7 +16,7 @@ def read_space(overrides: Sequence[Override]) -> tuple[dict[str, BaseDistributio
     """Split overrides into the options that are searched and those that are fixed.
 
     Args:
-        overrides: as Hydra has parsed them: `a,b` or `choice(a,b)`; `range(1,9,2)`, whose end is excluded;
+        overrides: As Hydra has parsed them: `a,b` or `choice(a,b)`; `range(1,9,2)`, whose end is excluded;
             `interval(0,1)`; `tag(log, interval(1e-4,1e-2))` on a logarithmic scale; `int(interval(8,128))` for whole
             numbers.
 
@@ -64,7 +64,7 @@ def take_example(space: Mapping[str, BaseDistribution]) -> tuple[str, ...]:
     """Return overrides that choose any one point of the space.
 
     Args:
-        space: from `read_space`.
+        space: From `read_space`.
     """
     values: dict[str, Any] = {
         key: each.choices[0] if hasattr(each, "choices") else each.low for key, each in space.items()
@@ -76,8 +76,8 @@ def write_signature(space: Mapping[str, BaseDistribution], fixed: Sequence[str])
     """Return a text that two searches share exactly if they have the same space and the same fixed options.
 
     Args:
-        space: from `read_space`.
-        fixed: from `read_space`.
+        space: From `read_space`.
+        fixed: From `read_space`.
     """
     from optuna.distributions import distribution_to_json
 

@@ -34,12 +34,12 @@ class SweepOptions:
     """Where a sweep comes from.
 
     Args:
-        command: the command as typed.
-        function: what a job does.
-        repeat: whether to run every job again, even if it has finished before.
-        parent: name of the parent run to resume; None: the newest sweep of the study that has one of the jobs,
+        command: The command as typed.
+        function: What a job does.
+        repeat: Whether to run every job again, even if it has finished before.
+        parent: Name of the parent run to resume; None: the newest sweep of the study that has one of the jobs,
             otherwise a new one.
-        varied: the options in which jobs differ; None: those in which the first jobs differ.
+        varied: The options in which jobs differ; None: those in which the first jobs differ.
     """
 
     command: tuple[str, ...]
@@ -66,10 +66,10 @@ class Sweep:
     reports to the sweep, which is its `Monitor`.
 
     Args:
-        jobs: the first jobs, at least one; the first of them says where the parent run is stored.
-        executor: runs the jobs.
-        options: where the sweep comes from.
-        console: receives progress and the final table.
+        jobs: The first jobs, at least one; the first of them says where the parent run is stored.
+        executor: Runs the jobs.
+        options: Where the sweep comes from.
+        console: Receives progress and the final table.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Sweep:
         """Run jobs side by side, each with its share of the cores, until each has ended.
 
         Args:
-            jobs: any; equal ones are run once.
+            jobs: Any; equal ones are run once.
 
         Returns:
             The result of each, in the order of `jobs`.
@@ -157,9 +157,9 @@ class Sweep:
         """Run jobs that are chosen by the results of those before.
 
         Args:
-            jobs: drawn one at a time, whenever a worker is free.
-            num_jobs: how many there will be at most.
-            observer: chooses them.
+            jobs: Drawn one at a time, whenever a worker is free.
+            num_jobs: How many there will be at most.
+            observer: Chooses them.
         """
         self._announce(num_jobs, num_jobs)
         self._observer = observer

@@ -29,8 +29,8 @@ def make_row(job: Job, result: JobResult | None) -> Row:
     """Make the row of a job.
 
     Args:
-        job: the job.
-        result: of the job; None if it was not run.
+        job: The job.
+        result: Of the job; None if it was not run.
     """
     overrides = dict(override.partition("=")[::2] for override in job.overrides)
     row = {"job": str(job.number), "status": "NOT RUN", **overrides}
@@ -59,7 +59,7 @@ def write_csv(rows: Sequence[Row]) -> str:
     """Write rows as CSV, all columns, for a program to read.
 
     Args:
-        rows: of `make_row`.
+        rows: Of `make_row`.
     """
     text = io.StringIO()
     options = dict.fromkeys(key for row in rows for key in row if key not in COLUMNS)
@@ -73,7 +73,7 @@ def write_markdown(rows: Sequence[Row]) -> str:
     """Write rows as a Markdown table, for a person to read.
 
     Args:
-        rows: of `make_row`.
+        rows: Of `make_row`.
     """
     columns = _list_columns(rows)
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
@@ -85,7 +85,7 @@ def find_varied(jobs: Sequence[Job]) -> list[str]:
     """Find the overridden options in which jobs differ, in order; all of them if there is one job.
 
     Args:
-        jobs: the jobs.
+        jobs: The jobs.
     """
     taken: dict[str, set[str]] = {}
     for job in jobs:

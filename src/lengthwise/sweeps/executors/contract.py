@@ -19,10 +19,10 @@ class Assignment:
     """One attempt at a job, as it is sent to a worker.
 
     Args:
-        job: the job.
-        function: what the job does.
-        launch: where the run comes from.
-        log: file that receives everything the job prints.
+        job: The job.
+        function: What the job does.
+        launch: Where the run comes from.
+        log: File that receives everything the job prints.
     """
 
     job: Job
@@ -36,8 +36,8 @@ class PoolSize:
     """How a machine, or a cluster, is divided among jobs.
 
     Args:
-        num_workers: jobs side by side.
-        cores: cores of each; None if each host decides.
+        num_workers: Jobs side by side.
+        cores: Cores of each; None if each host decides.
     """
 
     num_workers: int
@@ -67,7 +67,7 @@ class Executor(Protocol):
         """Run jobs, drawn as workers become free, until each has ended.
 
         Raises:
-            BaseException: whatever interrupts the wait, such as Ctrl-C; the running jobs have been stopped by then.
+            BaseException: Whatever interrupts the wait, such as Ctrl-C; the running jobs have been stopped by then.
         """
 
 
@@ -75,6 +75,6 @@ def describe_timeout(seconds: float) -> str:
     """Say that a job ran out of time.
 
     Args:
-        seconds: the limit.
+        seconds: The limit.
     """
     return f"had not ended after {seconds / 60:g} min"

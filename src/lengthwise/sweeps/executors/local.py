@@ -39,7 +39,7 @@ class LocalExecutor:
     """Runs jobs in warm processes of this machine.
 
     Args:
-        options: time limit, retries, and how long a worker lives.
+        options: Time limit, retries, and how long a worker lives.
     """
 
     def __init__(self, options: LocalLauncherOptions) -> None:
@@ -49,7 +49,7 @@ class LocalExecutor:
         """Divide the cores that this process may use among workers.
 
         Args:
-            num_jobs: jobs to run; there are never more workers than that.
+            num_jobs: Jobs to run; there are never more workers than that.
 
         Returns:
             With `num_workers=auto` a worker for each core; every worker has at least one core.
@@ -85,7 +85,7 @@ def choose_context(function: JobFunction) -> BaseContext:
     Ctrl-C: the sweep stops them.
 
     Args:
-        function: what jobs do; the server of a process serves the function of its first sweep.
+        function: What jobs do; the server of a process serves the function of its first sweep.
     """
     if sys.platform == "linux":
         forkserver.set_forkserver_preload(list(function.preload))
@@ -176,7 +176,7 @@ class _Pool:
         """Return how an attempt ended; None if its worker was worn out and did not begin it.
 
         Raises:
-            BrokenExecutor: the pool broke.
+            BrokenExecutor: The pool broke.
         """
         try:
             return future.result()
@@ -206,7 +206,7 @@ def describe_exit(code: int | None) -> str:
     """Say how a process ended.
 
     Args:
-        code: its exit status, negative for a signal; None if it is not known.
+        code: Its exit status, negative for a signal; None if it is not known.
     """
     if code == -9:
         return "its process was killed (signal 9; often for lack of memory)"

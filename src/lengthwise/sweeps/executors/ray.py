@@ -18,8 +18,8 @@ class RayCluster:
     """A Ray cluster; a handle is the reference to a task's result.
 
     Args:
-        address: of the cluster, or `auto`.
-        cores: of each job.
+        address: Of the cluster, or `auto`.
+        cores: Of each job.
 
     Raises:
         ConfigError: Ray is not installed, or there is no such cluster.

@@ -48,11 +48,11 @@ class RemoteExecutor:
     """Runs jobs on a cluster; they are isolated from each other.
 
     Args:
-        cluster: runs them.
-        num_workers: jobs side by side; None for as many as there is room for.
-        cores: of each job.
-        timeout_minutes: longest that a job may take once it has begun; None for as long as it needs.
-        retries: how often a job that died or ran out of time is started again.
+        cluster: Runs them.
+        num_workers: Jobs side by side; None for as many as there is room for.
+        cores: Of each job.
+        timeout_minutes: Longest that a job may take once it has begun; None for as long as it needs.
+        retries: How often a job that died or ran out of time is started again.
     """
 
     def __init__(

@@ -22,11 +22,11 @@ class SlurmCluster:
     """A Slurm cluster; a handle is submitit's job.
 
     Args:
-        options: of the launcher.
-        folder: where submitit stores the jobs it sends; every host must see it.
+        options: Of the launcher.
+        folder: Where submitit stores the jobs it sends; every host must see it.
 
     Raises:
-        ConfigError: submitit is not installed, or this host has no Slurm.
+        ConfigError: `submitit` is not installed, or this host has no Slurm.
     """
 
     def __init__(self, options: SlurmLauncherOptions, folder: Path) -> None:

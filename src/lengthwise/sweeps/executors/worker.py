@@ -31,8 +31,8 @@ def perform_job(assignment: Assignment, max_memory_mb: float | None = None) -> A
     """Run one job. Whatever it raises becomes its status; an exception could break the whole pool.
 
     Args:
-        assignment: the job.
-        max_memory_mb: memory beyond which a worker that has done a job before leaves this one to a fresh process;
+        assignment: The job.
+        max_memory_mb: Memory beyond which a worker that has done a job before leaves this one to a fresh process;
             None: memory is not looked at.
 
     Returns:
