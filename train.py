@@ -1,6 +1,8 @@
 """Train models: `python train.py --help`."""
 
-from lengthwise.app.hydra_app import main
-
-if __name__ == "__main__":
+if __name__ == "__main__":  # the workers of a sweep import this file too, and need none of it
+    try:
+        from lengthwise.app.hydra_app import main
+    except KeyboardInterrupt:  # importing takes a moment
+        raise SystemExit(130) from None
     main()

@@ -77,6 +77,7 @@ class JobResult:
         num_attempts: How often it was started; 0 if it had finished before this command.
         run: Name of its run directory; None if it ended before it had one.
         score: Its primary metric; None if it has none.
+        missing: Parts of its results that could not be written, such as `figures`; `lengthwise evaluate` makes them.
     """
 
     job: Job
@@ -84,6 +85,7 @@ class JobResult:
     num_attempts: int
     run: str | None
     score: Score | None
+    missing: tuple[str, ...] = ()
 
     @property
     def has_failed(self) -> bool:

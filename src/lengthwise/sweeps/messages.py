@@ -55,6 +55,7 @@ def describe_end(num_jobs: int, results: Collection[JobResult], directory: Path)
     num_pruned = sum(result.attempt.status == "PRUNED" for result in results)
     num_finished = sum(result.attempt.status == "FINISHED" for result in results)
     num_failed = num_jobs - num_finished - num_pruned
+    num_incomplete = sum(bool(result.missing) for result in results)
     counts = [f"{num_finished} of {count_noun(num_jobs, 'job')} finished"]
     if num_before:
         counts.append(f"{num_before} of them before")
@@ -62,5 +63,7 @@ def describe_end(num_jobs: int, results: Collection[JobResult], directory: Path)
         counts.append(f"{num_pruned} pruned")
     if num_failed:
         counts.append(f"{num_failed} did not")
+    if num_incomplete:
+        counts.append(f"{num_incomplete} without all results (`lengthwise evaluate RUN` writes them)")
     logs = f"; their output: {directory / 'jobs'}" if num_failed else ""
     return f"{', '.join(counts)}. Sweep: {directory}{logs}"

@@ -223,19 +223,20 @@ class Sweep:
         return Assignment(job=job, function=self._options.function, launch=launch, log=log)
 
     def on_end(self, assignment: Assignment, attempt: AttemptStatus, num_attempts: int) -> None:
-        """Record the result of a job, with the score in its run directory; a run that died is closed."""
+        """Record the result of a job, with what its run directory holds; a run that died is closed.
+
+        A job has finished if its run has, whatever happened to its process afterwards.
+        """
         job = assignment.job
         directory = self._runs.find(job)
         if attempt.status == "KILLED":
             reap(find_study(job).parent)
-        manifest = None if directory is None else read_manifest(directory)
-        result = JobResult(
-            job=job,
-            attempt=attempt,
-            num_attempts=num_attempts,
-            run=None if manifest is None else manifest.name,
-            score=None if manifest is None else read_score(manifest),
-        )
+        result = JobResult(job=job, attempt=attempt, num_attempts=num_attempts, run=None, score=None)
+        if directory is not None:
+            manifest = read_manifest(directory)
+            if manifest.status == "FINISHED" and attempt.status != "FINISHED":
+                attempt = _read_attempt(manifest)
+            result = _build_result(job, attempt, num_attempts, manifest)
         self._record(result)
         self._progress.show(result)
         if self._observer is not None:
@@ -276,7 +277,8 @@ class Sweep:
             reap(find_study(job).parent)
             directory = self._runs.find(job)
             if directory is not None:
-                self._record(_read_stopped(job, read_manifest(directory)))
+                manifest = read_manifest(directory)
+                self._record(_build_result(job, _read_attempt(manifest), 1, manifest))
 
     def _write_results(self) -> None:
         """Write the table of all jobs that the sweep has had, and their counts."""
@@ -317,18 +319,24 @@ def _open_console() -> Console:
 
 def _recall(job: Job, manifest: Manifest, value: float | None) -> JobResult:
     """Return the result of a job that had finished before; its value as the ledger has it, else as its run has it."""
-    value = read_validation_value(manifest) if value is None else value
-    attempt = AttemptStatus(status="FINISHED", seconds=manifest.duration_seconds or 0.0, value=value)
-    return JobResult(job=job, attempt=attempt, num_attempts=0, run=manifest.name, score=read_score(manifest))
+    attempt = _read_attempt(manifest)
+    return _build_result(job, attempt if value is None else replace(attempt, value=value), 0, manifest)
 
 
-def _read_stopped(job: Job, manifest: Manifest) -> JobResult:
-    """Return the result of a job whose sweep was stopped: its run has been closed, or has even finished in time."""
-    is_done = manifest.status == "FINISHED"
-    attempt = AttemptStatus(
-        status="FINISHED" if is_done else "KILLED",
-        seconds=manifest.duration_seconds or 0.0,
-        value=read_validation_value(manifest) if is_done else None,
-        reason=None if is_done else INTERRUPTED,
+def _read_attempt(manifest: Manifest) -> AttemptStatus:
+    """Return the status of a job's last attempt by its run, which has finished or was interrupted."""
+    seconds = manifest.duration_seconds or 0.0
+    if manifest.status == "FINISHED":
+        return AttemptStatus(status="FINISHED", seconds=seconds, value=read_validation_value(manifest))
+    return AttemptStatus(status="KILLED", seconds=seconds, reason=INTERRUPTED)
+
+
+def _build_result(job: Job, attempt: AttemptStatus, num_attempts: int, manifest: Manifest) -> JobResult:
+    return JobResult(
+        job=job,
+        attempt=attempt,
+        num_attempts=num_attempts,
+        run=manifest.name,
+        score=read_score(manifest),
+        missing=manifest.missing,
     )
-    return JobResult(job=job, attempt=attempt, num_attempts=1, run=manifest.name, score=read_score(manifest))

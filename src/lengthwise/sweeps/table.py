@@ -18,7 +18,7 @@ from lengthwise.sweeps.jobs import Job, JobResult
 Row = dict[str, str]
 """Text by column: `COLUMNS` and the overridden options; what is not known is missing or empty."""
 
-COLUMNS = ("job", "status", "seconds", "score", "value", "attempts", "run", "reason")
+COLUMNS = ("job", "status", "seconds", "score", "value", "attempts", "run", "missing", "reason")
 _GAP = 2
 _SHORTEST_RESULT = 12
 _FIXED = ("job", "status", "seconds", "run", "result")
@@ -44,6 +44,7 @@ def make_row(job: Job, result: JobResult | None) -> Row:
         "value": "" if attempt.value is None else f"{attempt.value:.6g}",
         "attempts": str(result.num_attempts),
         "run": result.run or "",
+        "missing": ", ".join(result.missing),
         "reason": attempt.reason or "",
     }
 
@@ -130,8 +131,13 @@ def _list_screen_columns(rows: Sequence[Row], *, varied: Sequence[str], before: 
     columns["status"] = [row["status"] + (" before" if row["job"] in before else "") for row in rows]
     columns["seconds"] = [row.get("seconds", "") for row in rows]
     columns["run"] = [row.get("run", "").rpartition("-")[2] for row in rows]  # its id, by which `lengthwise` finds it
-    columns["result"] = [row.get("reason") or row.get("score") or row.get("value") or "" for row in rows]
+    columns["result"] = [_describe_result(row) for row in rows]
     return columns
+
+
+def _describe_result(row: Row) -> str:
+    result = row.get("reason") or row.get("score") or row.get("value") or ""
+    return f"{result}, missing: {row['missing']}" if row.get("missing") else result
 
 
 def _measure(name: str, column: Sequence[str]) -> int:
