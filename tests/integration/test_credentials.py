@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import sys
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.helpers.commands import train, use
 
 import lengthwise
-from lengthwise.app import cli, hydra_app
 
 pytestmark = pytest.mark.slow
 
@@ -26,25 +23,6 @@ ADDRESSES = [
 ]
 SMALL = ["dataset=copy", "dataset.num_train=8", "dataset.num_validation=4", "dataset.num_test=4", "latent_dim=2"]
 SMALL += ["training.epochs=1", "dataset.max_length=2", "dataset.longer_length=3"]
-
-
-def run(main: Callable[[], None], program: str, *words: str) -> None:
-    """Run a command of this process, however it ends."""
-    before, sys.argv = sys.argv, [program, *words]
-    try:
-        with warnings.catch_warnings(), contextlib.suppress(SystemExit):
-            warnings.simplefilter("ignore")  # as in a process of its own
-            main()
-    finally:
-        sys.argv = before
-
-
-def train(*words: str) -> None:
-    run(hydra_app.main, "train.py", *words)
-
-
-def use(*words: str) -> None:
-    run(cli.main, "lengthwise", *words)
 
 
 def find_secret(directory: Path) -> list[Path]:

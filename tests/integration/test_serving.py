@@ -1,4 +1,4 @@
-"""One trained run, used in every way a user would, each in a process of its own: the same strings everywhere."""
+"""One trained run, used in every way a user would, in this process and in others: the same strings everywhere."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
+from rich.console import Console
+from tests.helpers.commands import read_output, train
+
+from lengthwise.pipeline import stages
+from lengthwise.pipeline.results import RunResult
+from lengthwise.serving.artifact import Artifact
+from lengthwise.serving.predictor import Predictor
+from lengthwise.tracking.runs.run import Run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -42,62 +51,64 @@ class Trained(NamedTuple):
         return [f"output_dir={self.home}/outputs", f"tracking.uri=sqlite:///{self.home}/mlflow.db"]
 
 
-def run_python(home: Path, *command: str, **more: Any) -> str:
-    done = subprocess.run(command, cwd=home, env=ENVIRONMENT, capture_output=True, text=True, timeout=600, **more)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
-
-
 def run_script(home: Path, script: str) -> Any:
-    return json.loads(run_python(home, sys.executable, "-c", script).splitlines()[-1])
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=home, env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def use(trained: Trained, *words: str, **more: Any) -> str:
-    return run_python(trained.home, *LENGTHWISE, *words, *trained.places, **more)
+def use(trained: Trained, *words: str, stdin: str = "") -> str:
+    return read_output(trained.home, *words, *trained.places, stdin=stdin)
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Train in a process of its own, which also tells what the fitted model itself makes of the texts."""
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
+    """Train, and keep what the fitted model itself makes of the texts."""
     home = tmp_path_factory.mktemp("served")
     rng = np.random.default_rng(0)
     texts = ["".join(rng.choice(list("0123456789+x "), rng.integers(0, 9))) for _ in range(NUM_INPUTS)]
     (home / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
-    arguments = [*TRAIN, f"output_dir={home}/outputs", f"tracking.uri=sqlite:///{home}/mlflow.db"]
-    script = f"""
-import json, sys
-from lengthwise.app import hydra_app
-from lengthwise.pipeline import stages
-from lengthwise.serving.artifact import Artifact
-from lengthwise.serving.predictor import Predictor
-write = stages.write_outputs
-def write_and_decode(run, result, console):
-    missing = write(run, result, console)
-    source, target = result.dataset.source_codec, result.dataset.target_codec
-    models = result.inference.models
-    fitted = Predictor(Artifact(options=result.options, models=models, source_codec=source, target_codec=target))
-    made = fitted.decode(json.load(open("texts.json")))
-    json.dump([prediction.value for prediction in made], open("wanted.json", "w"))
-    return missing
-stages.write_outputs = write_and_decode
-sys.argv[1:] = {arguments!r}
-hydra_app.main()
-"""
-    run_python(home, sys.executable, "-c", script)
-    wanted = json.loads((home / "wanted.json").read_text(encoding="utf-8"))
-    assert len(set(wanted)) > 20, "a model that makes one answer to all would prove nothing"
-    (run,) = (home / "outputs" / "served").iterdir()
-    return Trained(home, run, texts, wanted)
+    wanted: list[str] = []
+    write_outputs = stages.write_outputs
+
+    def decode_and_write_outputs(run: Run, result: RunResult, console: Console) -> Any:
+        missing = write_outputs(run, result, console)
+        source, target = result.dataset.source_codec, result.dataset.target_codec
+        models = result.inference.models
+        fitted = Predictor(Artifact(options=result.options, models=models, source_codec=source, target_codec=target))
+        wanted.extend(str(prediction.value) for prediction in fitted.decode(texts))
+        return missing
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+        patch.setattr(stages, "write_outputs", decode_and_write_outputs)
+        assert train(*TRAIN, f"output_dir={home}/outputs", f"tracking.uri=sqlite:///{home}/mlflow.db") == 0
+        assert len(set(wanted)) > 20, "a model that makes one answer to all would prove nothing"
+        (run,) = (home / "outputs" / "served").iterdir()
+        yield Trained(home, run, texts, wanted)
 
 
-def test_loaded_in_another_process(trained: Trained) -> None:
+@pytest.fixture(scope="module")
+def made_elsewhere(trained: Trained) -> dict[str, list[str]]:
+    """Load the run in another process, by each of two ways, and return what it makes of the texts by each."""
     script = f"""
 import json, lengthwise, sys
 assert "tensorflow" not in sys.modules
+import mlflow.pyfunc, pandas
+texts = json.load(open("texts.json"))
+model = mlflow.pyfunc.load_model({str(trained.run / "model")!r})
+by_pyfunc = model.predict(pandas.DataFrame({{"source": texts}}))["prediction"].tolist()
 predictor = lengthwise.load("best:served", *{trained.places!r})
-print(json.dumps([made.value for made in predictor.decode(json.load(open("texts.json")))]))
+print(json.dumps({{"pyfunc": by_pyfunc, "load": [made.value for made in predictor.decode(texts)]}}))
 """
-    assert run_script(trained.home, script) == trained.wanted
+    made: dict[str, list[str]] = run_script(trained.home, script)
+    return made
+
+
+@pytest.mark.parametrize("way", ["load", "pyfunc"])
+def test_loaded_in_another_process(trained: Trained, made_elsewhere: dict[str, list[str]], way: str) -> None:
+    assert made_elsewhere[way] == trained.wanted
 
 
 @pytest.mark.parametrize("name", ["latest", "id", "directory"])
@@ -106,20 +117,11 @@ def test_decoded_on_the_command_line(trained: Trained, name: str) -> None:
     (trained.home / "texts.txt").write_text("".join(f"{text}\n" for text in trained.texts), encoding="utf-8")
     made = use(trained, "decode", reference, "--file", "texts.txt").split("\n")
     assert made == [*trained.wanted, ""]
-    lines = use(trained, "decode", reference, "--file", "-", "--json", input="12+3\n\n").splitlines()
+    lines = use(trained, "decode", reference, "--file", "-", "--json", stdin="12+3\n\n").splitlines()
     told = [json.loads(line) for line in lines]
     assert [each["stopped"] for each in told][1]
     assert told[1]["prediction"] == ""
     assert told[0]["log_probability"] < 0
-
-
-def test_through_pyfunc_in_another_process(trained: Trained) -> None:
-    script = f"""
-import json, mlflow.pyfunc, pandas
-model = mlflow.pyfunc.load_model({str(trained.run / "model")!r})
-print(json.dumps(model.predict(pandas.DataFrame({{"source": json.load(open("texts.json"))}}))["prediction"].tolist()))
-"""
-    assert run_script(trained.home, script) == trained.wanted
 
 
 def test_registered_and_loaded_by_its_alias(trained: Trained) -> None:
@@ -206,14 +208,12 @@ def test_scored_again_under_other_rules(trained: Trained) -> None:
     assert "test/beam_oracle/exact_match" in added
     assert "longer/beam_model_width-2/exact_match" in added
     assert added["test/beam_oracle/length_error"] == 0
-    script = f"""
-import json
-from mlflow import MlflowClient
-client = MlflowClient("sqlite:///{trained.home}/mlflow.db")
-(run,) = client.search_runs([client.get_experiment_by_name("served").experiment_id])
-print(json.dumps([run.info.status, run.data.metrics["test/beam_oracle/exact_match"]]))
-"""
-    assert run_script(trained.home, script) == ["FINISHED", added["test/beam_oracle/exact_match"]]
+    client = MlflowClient(f"sqlite:///{trained.home}/mlflow.db")
+    experiment = client.get_experiment_by_name("served")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["test/beam_oracle/exact_match"] == added["test/beam_oracle/exact_match"]
 
 
 def test_an_interrupt_ends_a_long_file_at_a_whole_line(trained: Trained) -> None:
