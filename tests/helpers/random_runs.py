@@ -32,14 +32,23 @@ from lengthwise.decoding.inference import Inference
 from lengthwise.errors import ConfigError, DataError
 from lengthwise.models.bundle import build_models
 from lengthwise.models.wiring import Wiring, resolve_wiring
+from lengthwise.pipeline.outputs import write_outputs
 from lengthwise.pipeline.results import RunResult
 from lengthwise.pipeline.stages import evaluate_model
+from lengthwise.serving.artifact import find_artifact, load_artifact
+from lengthwise.tracking.runs.layout import TRACEBACK_NAME
+from lengthwise.tracking.runs.run_files import RunFiles
 from lengthwise.training.trainer import prepare_backend, train_model
 
 Values = dict[str, Any]
 
 MAX_EXAMPLES = 3
 """Examples that a split is cut to: more would only take longer."""
+
+FIGURES_EVERY = 25
+"""Figures are drawn for one in so many runs, since they take longest."""
+
+PRECISIONS = ("float32", "float64", "mixed_bfloat16", "mixed_float16")
 
 MODEL: dict[str, tuple[Any, ...]] = {
     "name": ("random",),
@@ -65,7 +74,7 @@ MODEL: dict[str, tuple[Any, ...]] = {
     "sampling_schedule": ("constant", "linear", "inverse_sigmoid"),
     "sampling_ramp": (1, 3, 100_000_000),
     "sampling_ramp_unit": ("epoch", "batch"),
-    "parameter_budget": (None, None, None, None, 2_000, 50_000),
+    "parameter_budget": (None, None, None, None, None, None, 50_000),
 }
 
 TRAINING: dict[str, tuple[Any, ...]] = {
@@ -81,7 +90,7 @@ TRAINING: dict[str, tuple[Any, ...]] = {
     "batches_per_epoch": (1,),
     "max_examples": (None, 1, 100_000_000),
     "early_stopping_patience": (None, 1),
-    "precision": ("float32", "float64", "mixed_bfloat16", "mixed_float16"),
+    "precision": PRECISIONS,
     "num_threads": (0,),  # of the process, which cannot change them
     "checkpoint_seconds": (0.0, 86_400.0),
     "score_train": (False, True),
@@ -95,7 +104,7 @@ DECODING: dict[str, dict[str, tuple[Any, ...]]] = {
         "top_p": (None, 1e-3, 0.9),
         "seed": (0, 2**31 - 1),
     },
-    "beam": {"width": (1, 2, 40), "length_penalty": (0.0, 0.6, 100.0)},
+    "beam": {"width": (1, 2, 40), "length_penalty": ("auto", "auto", 0.0, 0.6, 100.0)},
 }
 
 GENERATED = {"num_train": (1, 4), "num_validation": (1, 3), "num_test": (1, 3), "seed": (0, 1)}
@@ -156,28 +165,30 @@ def write_files(directory: Path) -> None:
     (directory / "three.csv").write_text("\n".join(",".join(map(str, row)) for row in rows), encoding="utf-8")
 
 
-def draw_runs(seed: int, directory: Path) -> Iterator[Drawn | None]:
+def draw_runs(seed: int, directory: Path, precisions: tuple[str, ...]) -> Iterator[Drawn | None]:
     """Draw without end; None stands for a draw that the gate, the data or the parameter budget refused.
 
     Args:
         seed: Of the draws.
         directory: With the files of `write_files`.
+        precisions: To draw from.
     """
     rng = np.random.default_rng(seed)
     while True:
         try:
-            options = parse_config(OmegaConf.create(draw_values(rng, directory)))
+            options = parse_config(OmegaConf.create(draw_values(rng, directory, precisions)))
             dataset = cut(load(options.dataset, options.timesteps))
             yield Drawn(options, dataset, resolve_wiring(options.model, options.latent_dim, dataset.spec))
         except (ConfigError, DataError):
             yield None
 
 
-def draw_values(rng: np.random.Generator, directory: Path) -> Values:
+def draw_values(rng: np.random.Generator, directory: Path, precisions: tuple[str, ...]) -> Values:
     """Draw every option; options that would be refused beside each other are made to fit in the obvious cases."""
     name = _pick(rng, NAMES)
     is_tokens = name not in ("digits", "series")
     dataset, training = {"name": name} | _draw(rng, DATASETS[name]), _draw(rng, TRAINING)
+    training["precision"] = _pick(rng, precisions)
     if "path" in dataset:
         dataset["path"] = str(directory / dataset["path"])
     if name == "scan":
@@ -208,6 +219,8 @@ def _draw_model(rng: np.random.Generator, *, is_tokens: bool) -> Values:
     model = _draw(rng, MODEL)
     if model["conditioning"] != "repeat":
         model["decoder_layers"] = min(model["decoder_layers"], model["encoder_layers"])
+    else:
+        model["bridge"] = "auto"
     if model["feedback"] != "scheduled":
         model |= dict.fromkeys(name for name in model if name.startswith("sampling_"))
     elif model["sampling_schedule"] == "constant":
@@ -246,8 +259,7 @@ def cut(dataset: Dataset) -> Dataset:
             kept["target"] = kept["source"]
         return Split(**kept)
 
-    splits = {name: shorten(dataset.splits[name]) for name in ("train", "val")}
-    return dataclasses.replace(dataset, splits=splits)
+    return dataclasses.replace(dataset, splits={name: shorten(split) for name, split in dataset.splits.items()})
 
 
 @contextlib.contextmanager
@@ -271,31 +283,42 @@ def step_by_step() -> Iterator[None]:
         compiled.run_in_parts = run_in_parts
 
 
-def run(drawn: Drawn) -> RunResult:
-    """Train for a step, validate, decode and score, as a run does."""
-    options = drawn.options
+def run(drawn: Drawn, directory: Path, *, draws_figures: bool) -> None:
+    """Train for a step, validate, decode, score, write the results and read the model back, as a run does.
+
+    Args:
+        drawn: The configuration.
+        directory: For the results.
+        draws_figures: Whether figures are drawn, and all splits decoded for them; otherwise only `val`.
+    """
+    options, dataset, console = drawn.options, drawn.dataset, Console(record=True, quiet=True)
+    if not draws_figures:
+        dataset = dataclasses.replace(dataset, splits={name: dataset.splits[name] for name in ("train", "val")})
     prepare_backend(options.training, options.seed)
     models = build_models(drawn.wiring)
-    with tempfile.TemporaryDirectory() as checkpoints:
-        training = train_model(
-            models,
-            drawn.dataset.splits,
-            options,
-            on_epoch=lambda *_: None,
-            checkpoints=Path(checkpoints),
-            console=Console(quiet=True),
-        )
-    result = evaluate_model(Inference(models, options.decoding), options, drawn.dataset, training)
-    check(drawn, result)
-    return result
+    training = train_model(
+        models,
+        dataset.splits,
+        options,
+        on_epoch=lambda *_: None,
+        checkpoints=directory / "checkpoints",
+        console=console,
+    )
+    result = evaluate_model(Inference(models, options.decoding), options, dataset, training)
+    check(result)
+    missing = write_outputs(RunFiles(directory), result, console, names=None if draws_figures else ("model", "samples"))
+    assert not missing, (directory / TRACEBACK_NAME).read_text(encoding="utf-8")
+    loaded = load_artifact(find_artifact(directory)).models.network
+    for own, other in zip(models.network.trainable_variables, loaded.trainable_variables, strict=True):
+        np.testing.assert_array_equal(own.numpy(), other.numpy())
 
 
-def check(drawn: Drawn, result: RunResult) -> None:
+def check(result: RunResult) -> None:
     """Check what holds for every result."""
-    spec = drawn.dataset.spec
+    spec = result.dataset.spec
     for name, predictions in result.predictions.items():
         values, length = predictions.values, predictions.length
-        assert len(values) == len(length) == len(drawn.dataset.splits[name])
+        assert len(values) == len(length) == len(result.dataset.splits[name])
         assert np.all((length >= 0) & (length <= spec.timesteps))
         padding = values[np.arange(values.shape[1]) >= length[:, None]]
         assert not padding.any()
@@ -307,15 +330,23 @@ def check(drawn: Drawn, result: RunResult) -> None:
         assert np.isfinite(value), f"{name} is {value}"
 
 
-def find_failures(seed: int, count: int, directory: Path) -> Iterator[str | None]:
+def find_failures(
+    seed: int, count: int, directory: Path, precisions: tuple[str, ...] = PRECISIONS
+) -> Iterator[str | None]:
     """Run configurations; yield the traceback of each that fails, None for each that does not.
+
+    Args:
+        seed: Of the draws.
+        count: Configurations to run.
+        directory: For their files.
+        precisions: To draw from.
 
     Raises:
         RuntimeError: More draws are refused than accepted: the tables no longer fit the rules.
     """
     write_files(directory)
     num_accepted = num_refused = 0
-    for drawn in draw_runs(seed, directory):
+    for drawn in draw_runs(seed, directory, precisions):
         if drawn is None:
             num_refused += 1
             if num_refused > 20 + num_accepted:
@@ -323,7 +354,8 @@ def find_failures(seed: int, count: int, directory: Path) -> Iterator[str | None
             continue
         num_accepted += 1
         try:
-            run(drawn)
+            with tempfile.TemporaryDirectory(dir=directory) as aside:
+                run(drawn, Path(aside), draws_figures=num_accepted % FIGURES_EVERY == 0)
             yield None
         except Exception:
             yield f"{drawn.describe()}\n{traceback.format_exc()}"

@@ -39,7 +39,7 @@ def replay_steps(step: StepFunction, constants: Nest, state: Nest, emitted: Tens
 
     rule = StopRule(tf.fill((batch,), num_steps), num_steps, None, may_stop=False)
     recorded = (tf.TensorSpec((None, None), tf.float32),)
-    first = tf.fill((batch,), START) if emitted.shape.rank == 2 else tf.zeros_like(emitted[:, 0])
+    first = tf.fill((batch,), START) if len(emitted.shape) == 2 else tf.zeros_like(emitted[:, 0])
     return run_steps(step, rule, start=(first, constants, state), emit=emit, recorded=recorded)[0]
 
 
