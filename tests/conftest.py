@@ -18,7 +18,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Trace graphs faster: most of the tests' time is tracing small models, each of them once.
 
     TensorFlow's graph optimiser (Grappler) rewrites each graph without changing what it computes, which pays for graphs
-    that run often. Commands that tests start as processes, golden tests among them, keep it, as users do. The garbage
+    that run often. Golden tests, and commands that tests start as processes, run with it, as users do. The garbage
     collector's many passes over the graphs' Python objects are made fewer.
     """
     del session
