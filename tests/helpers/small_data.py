@@ -9,6 +9,7 @@ import numpy as np
 
 from lengthwise.catalog.presets import read_preset
 from lengthwise.config.options import ModelOptions
+from lengthwise.data.batching import take_batch
 from lengthwise.data.dataset import DataSpec, Split
 
 SPECS = {
@@ -43,4 +44,15 @@ def draw_split(kind: str, *, num_examples: int = 4, seed: int = 0) -> Split:
         source_length=source_length,
         target=draw(target_length, spec.target_size),
         target_length=target_length,
+    )
+
+
+def take_examples(split: Split, rows: np.ndarray) -> Split:
+    """Return some of a split's examples as a split, padded only to the longest of them."""
+    batch = take_batch(split, rows)
+    return Split(
+        source=batch.source,
+        source_length=batch.source_length,
+        target=batch.target,
+        target_length=batch.target_length,
     )

@@ -154,7 +154,7 @@ def test_parts_that_fail_again_stay_missing(
     assert cli.run_command(arguments) == EXIT_FAILED
     assert "could not be written: latents. To write them: lengthwise evaluate" in capsys.readouterr().err
     assert read_manifest(directory).missing == ("latents",)
-    assert cli.run_command(["runs", f"output_dir={tmp_path}", "tracking=directory"]) == 0
+    assert cli.run_command(["runs", f"output_dir={tmp_path}"]) == 0
     assert "not written: latents" in capsys.readouterr().out
     with pytest.raises(RunError, match=r"could not be written: latents\. To write them: lengthwise evaluate"):
         resume(tmp_path)

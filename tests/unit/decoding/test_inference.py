@@ -11,9 +11,8 @@ import pytest
 
 from helpers.corners import AXES, CONTROLS, cover_pairs
 from helpers.reference_loop import decode_sequence
-from helpers.small_data import SPECS, build_options, draw_split
+from helpers.small_data import SPECS, build_options, draw_split, take_examples
 from lengthwise.config.options import BeamOptions, DecodingOptions, GreedyOptions, SampleOptions
-from lengthwise.data.batching import take_batch
 from lengthwise.data.dataset import Sources, Split
 from lengthwise.decoding.inference import Inference
 from lengthwise.decoding.predictions import Predictions
@@ -44,17 +43,6 @@ def build_corner(corner: dict[str, Any]) -> Models:
     for variable in models.network.trainable_variables:
         variable.assign(rng.normal(scale=1.2, size=variable.shape))
     return models
-
-
-def take_examples(split: Split, rows: np.ndarray) -> Split:
-    """Return some of a split's examples as a split, padded only to the longest of them."""
-    batch = take_batch(split, rows)
-    return Split(
-        source=batch.source,
-        source_length=batch.source_length,
-        target=batch.target,
-        target_length=batch.target_length,
-    )
 
 
 def choose_options(strategy: str, length: str, batch_size: int = 3) -> DecodingOptions:

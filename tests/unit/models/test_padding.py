@@ -10,9 +10,8 @@ import pytest
 import tensorflow as tf
 
 from helpers.corners import AXES, CONTROLS, cover_pairs, name_corner
-from helpers.small_data import SPECS, build_options, draw_split
+from helpers.small_data import SPECS, build_options, draw_split, take_examples
 from lengthwise.config.options import GreedyOptions
-from lengthwise.data.batching import take_batch
 from lengthwise.decoding.inference import Inference
 from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.targets import prepare_batch
@@ -36,7 +35,7 @@ def check_row_alone(corner: dict[str, Any]) -> None:
     inference = Inference(models, GREEDY)
     decoded = inference.decode(split)
     for row in range(len(split)):
-        alone = take_batch(split, np.array([row]))
+        alone = take_examples(split, np.array([row]))
         batch_alone = prepare_batch(alone, models.wiring)
         scores = models.network(batch_alone.inputs)
         steps = int(batch_alone.weights["values"].sum())
