@@ -65,8 +65,8 @@ def restore_sigterm(*, use_default: bool = False) -> Iterator[Callable[[], None]
 def hold_interrupt() -> Iterator[None]:
     """Hold Ctrl-C back until the block ends; processes that are started in it never receive it.
 
-    A terminal sends SIGINT to the whole process group. Children that are told to stop by their parent should get it
-    from nobody else, not even in their first moments, in which they have no handler yet.
+    A terminal sends SIGINT to the whole process group. Children that their parent stops should get it from nobody
+    else, not even in their first moments, in which they have no handler yet.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -19,6 +19,7 @@ ADDRESSES = [
     f"http://{SECRET}@127.0.0.1:9",
     f"http://me:a/{SECRET}/b@127.0.0.1:9",
     f"http://127.0.0.1:9/?token={SECRET}",
+    f"http://me:{SECRET}{'x' * 400}@127.0.0.1:9",
     f"postgresql://me:{SECRET}@127.0.0.1:9/runs?password={SECRET}",
 ]
 SMALL = ["dataset=copy", "dataset.num_train=8", "dataset.num_validation=4", "dataset.num_test=4", "latent_dim=2"]

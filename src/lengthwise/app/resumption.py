@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from lengthwise.app.task import Task
 from lengthwise.config.options import RunOptions
-from lengthwise.credentials import hide_credentials
 
 
 def describe_resumption(task: Task) -> str:
@@ -52,4 +51,4 @@ def _list_places(command: Sequence[str], options: RunOptions) -> list[str]:
     is_typed = any(word.startswith("output_dir=") for word in places)
     if not is_typed and options.output_dir != compose_options([]).output_dir:
         places.append(f"output_dir={options.output_dir}")
-    return [shlex.quote(hide_credentials(word)) for word in places]
+    return [shlex.quote(word) for word in places]

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from lengthwise.config.paths import conf_dir
 from lengthwise.config.values import show_value
+from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError, printable
 
 HYDRA_OPTIONS = ("hydra.mode", "hydra.searchpath", "hydra.launcher", "hydra.sweeper", "hydra/launcher", "hydra/sweeper")
@@ -180,10 +181,10 @@ def _list_choices(group: str) -> list[str]:
 
 
 def shorten(text: str) -> str:
-    """Write a text so that it can stand in a message: not too long, control characters as escapes.
+    """Write a text so that it can stand in a message: not too long, without credentials, control characters as escapes.
 
     Args:
         text: Any, such as an override.
     """
-    shown = printable(text)
+    shown = printable(hide_credentials(text))
     return shown if len(shown) <= _LONGEST_DETAIL else f"{shown[:_LONGEST_DETAIL]}..."

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from lengthwise.config.documentation import describe_options, suggest
 from lengthwise.config.fields import Field, find_variants, read_fields
+from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError
 
 Section = TypeVar("Section")
@@ -224,7 +225,7 @@ def show_value(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"
     try:
-        text = repr(value)
+        text = hide_credentials(repr(value))  # before it is cut, which could take away what a credential is known by
     except ValueError:  # Python writes no whole number of more than 4,300 digits
         return "a number of thousands of digits"
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

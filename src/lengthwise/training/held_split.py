@@ -79,7 +79,8 @@ class HeldSplit:
         values = self.target.take(rows, num_steps, is_reversed=wiring.reverse_target)
         if extra:
             values = tf.where(steps == length[:, None], tf.constant(STOP, values.dtype), values)
-        first = values[:, :1] * 0 + (START if wiring.is_tokens else 0)
+        start = tf.constant(START if wiring.is_tokens else 0, values.dtype)
+        first = tf.fill(tf.shape(values[:, :1]), start)
         targets = {"values": values}
         if wiring.learns_stop_probability:
             targets["stop"] = tf.cast(steps == length[:, None] - 1, tf.float32)[..., None]

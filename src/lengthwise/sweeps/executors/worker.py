@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from lengthwise.credentials import hide_credentials
 from lengthwise.errors import LengthwiseError, Terminated
 from lengthwise.signals import restore_sigterm
 from lengthwise.sweeps.executors.contract import SECONDS_TO_CLOSE, Assignment
@@ -86,7 +87,8 @@ def _describe_error(error: BaseException, seconds: float) -> AttemptStatus:
         reason = f"exited with status {error.code}"
     else:
         reason = f"{type(error).__name__}: {error}"
-    return AttemptStatus(status="FAILED", seconds=seconds, reason=" ".join(reason.split())[:_MAX_REASON_LENGTH])
+    reason = " ".join(hide_credentials(reason).split())
+    return AttemptStatus(status="FAILED", seconds=seconds, reason=reason[:_MAX_REASON_LENGTH])
 
 
 def _as_value(returned: object) -> float | None:

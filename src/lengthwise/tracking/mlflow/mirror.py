@@ -207,4 +207,4 @@ def _sync_all(runs: list[StoredRun], store: Store) -> Iterator[Synced]:
 def plain_text(error: Exception) -> str:
     """Return the first line of an error, cut at 200 characters, without passwords and control characters."""
     lines = str(error).strip().splitlines() or [""]
-    return printable(hide_credentials(f"{type(error).__name__}: {lines[0]}"[:200]))
+    return printable(hide_credentials(f"{type(error).__name__}: {lines[0]}")[:200])

@@ -52,7 +52,7 @@ def read_git(directory: Path) -> tuple[GitState | None, str]:
     dirty = any(not line.startswith("#") for line in lines)
     diff = _git(directory, "diff", "HEAD", "--no-ext-diff", "--no-color") if dirty and commit else None
     state = GitState(commit=commit, branch=headers.get("branch.head", "(detached)"), dirty=dirty)
-    return state, hide_credentials((diff or "")[:_MAX_DIFF_LENGTH])
+    return state, hide_credentials(diff or "")[:_MAX_DIFF_LENGTH]
 
 
 def _git(directory: Path, *arguments: str) -> str | None:
