@@ -116,7 +116,7 @@ class SweepLauncher(Launcher):
         try:
             check_overrides(overrides)
             raw = self._composer.load_sweep_config(self._config, overrides)
-            options = parse_config(raw)
+            options = parse_config(raw, overrides=overrides)
             check_resume(options, Launch(command=self.task.command, overrides=overrides, job_number=number))
             return build_job(number, overrides, options, version=self._version)
         except Exception as error:

@@ -61,7 +61,8 @@ class Task:
             What a search would minimise; None where there is nothing.
         """
         with self.own_work():
-            self.options, launch = parse_config(raw), self._describe_launch()
+            launch = self._describe_launch()
+            self.options = parse_config(raw, overrides=launch.overrides)
             check_resume(self.options, launch)
             return self.function.run(self.options, launch)
 

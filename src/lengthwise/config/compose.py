@@ -26,7 +26,7 @@ def compose_options(overrides: Sequence[str]) -> RunOptions:
     """
     try:
         check_overrides(overrides)
-        return parse_config(compose_run(overrides))
+        return parse_config(compose_run(overrides), overrides=overrides)
     except Exception as error:
         raise explain_error(error, overrides) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
@@ -11,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lengthwise.config.options import PLUGIN_OPTIONS, RunOptions
 from lengthwise.config.plain_yaml import check_references, check_yaml
-from lengthwise.config.rules import check_rules
+from lengthwise.config.rules import check_given, check_rules
 from lengthwise.config.upgrade import upgrade_config
 from lengthwise.config.values import read_section, show_value
 from lengthwise.credentials import hide_credentials
@@ -26,11 +27,12 @@ Options = TypeVar("Options")
 _RESOLVER = re.compile(r"\$\{[^}]*:")
 
 
-def parse_config(raw: DictConfig) -> RunOptions:
+def parse_config(raw: DictConfig, *, overrides: Sequence[str] = ()) -> RunOptions:
     """Turn what Hydra composed into the options of one run.
 
     Args:
         raw: The composed configuration; Hydra's own part, if it has one, is ignored.
+        overrides: Those of the command line, none of which may be without effect.
 
     Returns:
         The options, checked one by one and together.
@@ -40,6 +42,7 @@ def parse_config(raw: DictConfig) -> RunOptions:
     """
     options = read_section(RunOptions, _resolve(drop_hydra(raw), prefix=""), prefix="")
     check_rules(options)
+    check_given(options, overrides)
     return options
 
 

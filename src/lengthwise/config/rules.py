@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from lengthwise.config.options import (
     DIGITS_ROWS,
@@ -42,6 +42,23 @@ def check_rules(options: RunOptions, *, chosen: Collection[str] = ("model", "dec
     for rule in (*RULES, *(rule for section in chosen for rule in EFFECT_RULES[section])):
         for refusal in rule(options):
             raise refusal
+
+
+def check_given(options: RunOptions, overrides: Sequence[str]) -> None:
+    """Refuse an option of the command line that has no effect beside the others, though its usual value may stand.
+
+    Args:
+        options: The options of one run.
+        overrides: Those of the command line, such as `latent_dim=32`.
+
+    Raises:
+        ConfigError: `latent_dim` is given while a parameter budget chooses the width.
+    """
+    budget = options.model.parameter_budget
+    if budget is not None and any(override.partition("=")[0] == "latent_dim" for override in overrides):
+        rule = f"has no effect with model.parameter_budget={budget}, which chooses the width"
+        remedy = "Leave it out, or set model.parameter_budget=null"
+        raise ConfigError("latent_dim", rule, received=str(options.latent_dim), remedy=remedy)
 
 
 def reads_features(options: RunOptions) -> bool:

@@ -17,7 +17,7 @@ from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import IncompleteRunError, RunError, count_noun, printable
 from lengthwise.evaluation.assessment import PRIMARY_METRICS
 from lengthwise.evaluation.metrics import describe_metric
-from lengthwise.models.wiring import count_parameters, resolve_wiring
+from lengthwise.models.wiring import Wiring, count_parameters, resolve_wiring
 from lengthwise.pipeline.launch import JOB_TAG, Launch
 from lengthwise.silence import silence_import
 from lengthwise.tracking.runs.find import find_run
@@ -52,7 +52,7 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
         chosen, options = options, parse_stored(RunFiles(stored).read_text(CONFIG_NAME))
     dataset = load_data(options)
     wiring = resolve_wiring(options.model, options.latent_dim, dataset.spec)
-    describe_start(console, options, dataset, count_parameters(wiring))
+    describe_start(console, options, dataset, wiring)
     if stored is None:
         opened = start_run(
             build_record(options, launch, dataset),
@@ -134,13 +134,13 @@ def check_data(directory: Path, dataset: Dataset) -> None:
         )
 
 
-def describe_start(console: Console, options: RunOptions, dataset: Dataset, num_parameters: int) -> None:
+def describe_start(console: Console, options: RunOptions, dataset: Dataset, wiring: Wiring) -> None:
     """Print what is about to run, and how many examples were left out or changed."""
     sizes = ", ".join(f"{len(split):,} {name}" for name, split in dataset.splits.items())
     console.print(
         f"[bold]{options.model.name}[/bold] on [bold]{dataset.name}[/bold] ({sizes}), "
-        f"latent_dim {options.latent_dim}, {count_noun(dataset.spec.timesteps, 'timestep')}, "
-        f"{count_noun(num_parameters, 'parameter')}, seed {options.seed}",
+        f"latent_dim {wiring.latent_dim}, {count_noun(dataset.spec.timesteps, 'timestep')}, "
+        f"{count_noun(count_parameters(wiring), 'parameter')}, seed {options.seed}",
         soft_wrap=True,
     )
     for skipped in dataset.skipped:
