@@ -100,6 +100,10 @@ def test_a_whole_run_misses_nothing(trained: Trained) -> None:
     assert (manifest.status, manifest.missing) == ("FINISHED", ())
     figures = {Path(name).stem for name in trained.files if name.startswith("figures/")}
     assert {"learning_curves", "latents", "outcomes", "wiring", "attention_1", "test_by_length"} <= figures
+    for split in ("val", "test", "longer"):
+        correct = np.load(trained.directory / "samples" / f"{split}_correct.npy", allow_pickle=False)
+        assert correct.dtype == np.uint8
+        assert correct.mean() == pytest.approx(manifest.summary[f"{split}/exact_match"], abs=1e-12)
     with pytest.raises(ConfigError, match="decoding must be another than the run's own"):
         write_missing(trained.directory, console=Console(file=io.StringIO()), tracking=DIRECTORY)
 

@@ -6,6 +6,7 @@ The scores are written before any of these. A part that fails is named, and the 
 from __future__ import annotations
 
 import contextlib
+import io
 import tempfile
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -133,6 +134,14 @@ def write_samples(files: RunFiles, result: RunResult) -> None:
             files.write_text(f"samples/{name}_{kind}.md", table.to_markdown())
 
 
+def write_correct(files: RunFiles, result: RunResult) -> None:
+    """Write what each example of the scored splits adds to the primary metric, so that studies know their noise."""
+    for name, assessment in result.assessments.items():
+        content = io.BytesIO()
+        np.save(content, assessment.by_example, allow_pickle=False)
+        files.write_bytes(f"samples/{name}_correct.npy", content.getvalue())
+
+
 def draw_wiring(files: RunFiles, result: RunResult) -> None:
     """Draw the model's wiring, titled with the name of its preset."""
     figure = plot_wiring(result.inference.models.wiring, title=result.options.model.name)
@@ -219,6 +228,7 @@ PARTS: Mapping[str, Part] = MappingProxyType(
     {
         "model": write_model,
         "samples": write_samples,
+        "correct": write_correct,
         "learning_curves": draw_learning_curves,
         "scores_by_length": draw_scores_by_length,
         "outcomes": draw_outcomes,

@@ -61,18 +61,37 @@ class RunFiles:
         Raises:
             RunError: It is missing, longer, not UTF-8, or a link leads to it.
         """
+        try:
+            return self.read_bytes(name, max_bytes=max_bytes).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise _refuse(self._locate(name), error) from error
+
+    def read_bytes(self, name: str, *, max_bytes: int = _MAX_BYTES) -> bytes:
+        """Return the content of a file in the run's directory.
+
+        Raises:
+            RunError: It is missing, longer, or a link leads to it.
+        """
         path = self._locate(name)
         try:
-            return read_regular(path, max_bytes=max_bytes).decode("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise RunError(f"{path} cannot be read ({error}). Restore it, or name another run.") from error
+            return read_regular(path, max_bytes=max_bytes)
+        except OSError as error:
+            raise _refuse(path, error) from error
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file, whole or not at all; `name` is relative to the run's directory, as `samples/test.md`."""
+        return self.write_bytes(name, text.encode("utf-8", errors="surrogateescape"))
+
+    def write_bytes(self, name: str, content: bytes) -> Path:
+        """Write a file, whole or not at all; `name` is relative to the run's directory."""
         path = self.path(name)
-        write_whole(path, text.encode("utf-8", errors="surrogateescape"))
+        write_whole(path, content)
         return path
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write a JSON file, whole or not at all; NaN and infinities become null, as in the tables of pandas."""
         return self.write_text(name, dump_json(value, indent=1))
+
+
+def _refuse(path: Path, error: Exception) -> RunError:
+    return RunError(f"{path} cannot be read ({error}). Restore it, or name another run.")
