@@ -118,15 +118,15 @@ def test_decoded_on_the_command_line(trained: Trained, name: str) -> None:
     made = use(trained, "decode", reference, "--file", "texts.txt").split("\n")
     assert made == [*trained.wanted, ""]
     lines = use(trained, "decode", reference, "--file", "-", "--json", stdin="12+3\n\n").splitlines()
-    told = [json.loads(line) for line in lines]
-    assert [each["stopped"] for each in told][1]
-    assert told[1]["prediction"] == ""
-    assert told[0]["log_probability"] < 0
+    answers = [json.loads(line) for line in lines]
+    assert [each["stopped"] for each in answers][1]
+    assert answers[1]["prediction"] == ""
+    assert answers[0]["log_probability"] < 0
 
 
 def test_registered_and_loaded_by_its_alias(trained: Trained) -> None:
-    told = use(trained, "register", "latest", "adder", "--alias", "champion")
-    assert told.split() == ["models:/adder/1", "models:/adder@champion"]
+    names = use(trained, "register", "latest", "adder", "--alias", "champion")
+    assert names.split() == ["models:/adder/1", "models:/adder@champion"]
     assert use(trained, "register", "latest", "adder") == "models:/adder/1\n", "once is enough"
     made = use(trained, "decode", "models:/adder@champion", *trained.texts[:5])
     assert made.split("\n") == [*trained.wanted[:5], ""]

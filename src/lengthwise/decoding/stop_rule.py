@@ -56,7 +56,7 @@ def set_limits(examples: Split | Sources, wiring: Wiring, options: DecodingOptio
     they are not known, as for mere sources, and elsewhere, the limit is `timesteps`.
     """
     is_given = options.length == "oracle" or (options.length == "model" and wiring.length == "oracle")
-    if is_given and isinstance(examples, Split):
+    if is_given and not isinstance(examples, Sources):
         return examples.target_length
     return np.full(len(examples), wiring.spec.timesteps, np.int32)
 

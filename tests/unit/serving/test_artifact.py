@@ -46,6 +46,7 @@ def check_loaded(artifact: Artifact) -> None:
     assert latent.shape == (1, artifact.models.wiring.latent_dim)
 
 
+@pytest.mark.slow
 def test_a_damaged_or_forged_model_is_refused_in_one_message_or_is_usable(stored: list[Path], tmp_path: Path) -> None:
     originals = [load_artifact(model) for model in stored]
     found: list[str] = []

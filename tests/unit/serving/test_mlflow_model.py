@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def _mlflow_warns() -> object:
-    # MLflow's own imports warn of what it will change; nothing of ours.
+    # MLflow's own imports warn of what it will change, none of which is Lengthwise's.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -51,9 +51,9 @@ def test_numbers_are_no_lines(numbers: Predictor) -> None:
 
 def test_a_prediction_as_json_holds_it(letters: Predictor) -> None:
     made = letters.decode(["ab?", ""], probabilities=True)
-    told = describe_prediction(made[0])
-    assert told["unknown_symbols"] == 1
-    assert len(told["probabilities"]) == len(made[0].value.split()) + made[0].stopped  # type: ignore[union-attr]
+    described = describe_prediction(made[0])
+    assert described["unknown_symbols"] == 1
+    assert len(described["probabilities"]) == len(made[0].value.split()) + made[0].stopped  # type: ignore[union-attr]
     assert describe_prediction(made[1]) == {
         "prediction": "",
         "log_probability": None,

@@ -112,7 +112,7 @@ def test_it_describes_itself_to_programs_and_people(server: PredictionServer) ->
         ("GET", "/decode", None, {}, 405, "POST /decode"),
     ],
 )
-def test_what_cannot_be_answered_is_told_and_the_server_goes_on(
+def test_what_cannot_be_answered_is_refused_and_the_server_continues(
     server: PredictionServer, method: str, path: str, body: Any, headers: dict[str, str], status: int, words: str
 ) -> None:
     found, content = ask(server, method, path, body, headers)
