@@ -12,11 +12,14 @@ import numpy as np
 from helpers.runs import make_manifest
 from lengthwise.evaluation.tables import Table
 from lengthwise.studies.axes import Value
+from lengthwise.studies.build import build_study
+from lengthwise.studies.condition import LearningCurve, StudyRun
+from lengthwise.studies.judging import MIN_SEEDS
 from lengthwise.studies.report.answer import write_answer
 from lengthwise.studies.report.contents import Report
+from lengthwise.studies.report.findings import LEGEND, LEGEND_FEW_SEEDS
 from lengthwise.studies.report.sections import build_lead, build_sections
 from lengthwise.studies.report.tables import tabulate_answer
-from lengthwise.studies.study import LearningCurve, StudyRun, build_study
 from lengthwise.tracking.runs.manifest import Failure, Status
 from lengthwise.tracking.runs.run_record import DatasetRecord, PrimaryMetric
 
@@ -40,7 +43,7 @@ CUBE: Mapping[str, Sequence[Value]] = {
     "model.feedback": ("none", "teacher"),
     "model.length": ("fixed", "stop"),
 }
-NOISE = np.random.default_rng(0).normal(0, 0.01, size=(2, 2, 2, 3))
+NOISE = np.random.default_rng(0).normal(0, 0.01, size=(2, 2, 2, 10))
 
 LENGTHS = Table(
     columns=("target_length", "beyond_trained", "examples", "exact_match"),
@@ -55,7 +58,7 @@ SAMPLES = Table(
 def make_run(
     params: Mapping[str, Value], seed: int | None, score: float | None, *, status: Status = "FINISHED", **changes: Any
 ) -> StudyRun:
-    """Return a run with its options beside `BASE`; without a score it has no summary.
+    """Return a run with its options beside `BASE` and data of its seed; without a score it has no summary.
 
     Args:
         params: options that differ from `BASE`.
@@ -78,7 +81,9 @@ def make_run(
         "status": status,
         "seed": seed,
         "params": {**BASE, **params, "seed": seed},
-        "dataset": DatasetRecord(name="copy", sha256="ab" * 32, split_sizes={"train": 10, "test": 5}),
+        "dataset": DatasetRecord(
+            name="copy", sha256=f"{seed or 0:02x}" * 32, split_sizes={"train": 10_000, "test": 1000}
+        ),
         "primary_metric": PrimaryMetric(name="test/exact_match", greater_is_better=True),
         "summary": summary,
         "failure": None if status == "FINISHED" else Failure(reason="ValueError: <no> good", traceback=None),
@@ -103,7 +108,7 @@ def score_cube(conditioning: str, feedback: str, length: str, seed: int) -> floa
     """Return a score that rises by .25 with teacher forcing and by .1 with a learnt stop, with a little noise."""
     levels = (conditioning, feedback, length)
     indices = [known.index(level) for known, level in zip(CUBE.values(), levels, strict=True)]
-    noise = NOISE[(*indices, seed % 3)]
+    noise = NOISE[(*indices, seed)]
     return float(0.4 + 0.25 * (feedback == "teacher") + 0.1 * (length == "stop") + noise)
 
 
@@ -116,6 +121,7 @@ def build_report(runs: Sequence[StudyRun], directory: Path) -> Report:
         question="Which <axis>?",
         answer=answer,
         summary=tabulate_answer(study) if answer.standing == "compared" else Table(columns=(), rows=()),
+        legend=LEGEND if study.num_seeds >= MIN_SEEDS else LEGEND_FEW_SEEDS,
         lead=build_lead(study, answer.standing, directory),
         details={"Data": "copy & more"},
         sections=build_sections(study, answer.standing, directory),

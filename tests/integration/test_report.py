@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lengthwise.app.cli import run_command
 from lengthwise.config.compose import compose_options
 from lengthwise.config.parse import dump_options, flatten_options
-from lengthwise.errors import LengthwiseError
+from lengthwise.errors import LengthwiseError, RunError
+from lengthwise.studies.collect import collect_studies
 from lengthwise.studies.report.writer import report_studies, report_sweep
 from lengthwise.tracking.runs.run_record import DatasetRecord, PrimaryMetric, RunRecord
 from lengthwise.tracking.session import start_run
@@ -96,9 +100,9 @@ def test_a_study_is_reported_by_one_command(sweep: Path, tmp_path: Path, capsys:
     output_dir = sweep.parent.parent
     assert run_command(["report", "cube", f"output_dir={output_dir}", "--output", str(place)]) == 0
     printed = capsys.readouterr().out
-    assert "changes exact match by +30.0 [30.0, 30.0] points: better at the 5 % level (corrected)" in " ".join(
-        printed.split()
-    )
+    words = " ".join(printed.split())
+    assert words.startswith("1 of 11 runs failed in training and count with the worst score, 0.0 % (1 of feedback=")
+    assert "3 seeds are too few for verdicts" in words
     assert printed.splitlines()[-1] == f"report  {place / 'report.html'}"
     assert {path.name for path in place.iterdir()} == {"README.md", "report.html", "results.csv", "figures"}
     assert (place / "figures" / "effects_longer.png").read_bytes().startswith(b"\x89PNG")
@@ -106,11 +110,49 @@ def test_a_study_is_reported_by_one_command(sweep: Path, tmp_path: Path, capsys:
         rows = list(csv.DictReader(file))
     assert [row["status"] for row in rows].count("FINISHED") == 10
     text = (place / "README.md").read_text()
-    for part in ("Of 12 runs in the grid 10 can be used: 1 failed, 1 not run", "ValueError: the loss is no longer"):
+    for part in (
+        "Of 12 runs in the grid 10 have a score: 1 failed, 1 not run; 1 of them count with the worst score",
+        "ValueError: the loss is no longer",
+    ):
         assert part in text
     assert "    python train.py experiment=cube\n" in text, "without the directories of this machine"
     assert str(tmp_path) not in text
     assert text.splitlines()[2].startswith("Which of the axes decides")
+
+
+def test_failed_runs_are_left_out_where_that_is_asked_for(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = str(tmp_path / "report")
+    arguments = ["report", "cube", f"output_dir={sweep.parent.parent}", "--output", place, "--leave-out-failed"]
+    assert run_command(arguments) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert words.startswith("1 of 11 runs failed in training and are left out (1 of feedback=teacher, length=fixed)")
+    assert "true previous output instead of nothing: +30.0 [" in words
+
+
+def test_what_each_example_adds_is_read_without_trusting_it(sweep: Path, tmp_path: Path) -> None:
+    study = tmp_path / "cube"
+    shutil.copytree(sweep.parent, study)
+    runs = [path.parent.parent for path in study.glob("*/samples/test_by_length.json")]
+    parts = np.array([1, 0], np.uint8)  # does not add up to the score of any run
+    np.save(runs[0] / "samples" / "test_correct.npy", parts)
+    read = {run.manifest.name: run.examples for run in collect_studies(tmp_path, ["cube"]).study.runs}
+    assert read[runs[0].name] == {}
+    manifest = json.loads((runs[0] / "manifest.json").read_text())
+    manifest["summary"]["test/exact_match"] = 0.5
+    (runs[0] / "manifest.json").write_text(json.dumps(manifest))
+    read = {run.manifest.name: run.examples for run in collect_studies(tmp_path, ["cube"]).study.runs}
+    assert read[runs[0].name]["test"].tolist() == [1, 0]
+    for bad in (np.zeros((2, 2), np.uint8), np.zeros(2), np.array([{}], object)):
+        np.save(runs[0] / "samples" / "test_correct.npy", bad, allow_pickle=True)
+        with pytest.raises(RunError, match=r"test_correct\.npy cannot be read"):
+            collect_studies(tmp_path, ["cube"])
+    whole = (runs[0] / "samples" / "test_correct.npy").read_bytes()
+    claims_more = whole.replace(b"(1,)", b"(9999999999,)").replace(b"|O", b"|u1")
+    (runs[0] / "samples" / "test_correct.npy").write_bytes(claims_more)
+    with pytest.raises(RunError, match=r"test_correct\.npy cannot be read"):
+        collect_studies(tmp_path, ["cube"])
 
 
 def test_a_sweep_has_its_report_in_its_directory(sweep: Path) -> None:

@@ -112,7 +112,13 @@ COMMANDS: Mapping[str, Command] = {
         options=("output_dir",),
         num_required=1,
         repeats=True,
-        flags={"--output": {"metavar": "DIR", "help": "where it goes; else `report` in the study's directory"}},
+        flags={
+            "--output": {"metavar": "DIR", "help": "where it goes; else `report` in the study's directory"},
+            "--leave-out-failed": {
+                "action": "store_true",
+                "help": "leave out runs that failed in training; else they count with the worst score",
+            },
+        },
     ),
     "serve": Command(
         run=use.serve_run,

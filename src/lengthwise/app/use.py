@@ -144,7 +144,9 @@ def write_report(request: Request) -> int:
 
     output_dir = find_output_dir(request.compose())
     destination = None if request.flags.output is None else Path(request.flags.output)
-    written = report_studies(output_dir, request.words, destination=destination)
+    written = report_studies(
+        output_dir, request.words, destination=destination, leave_out_failed=request.flags.leave_out_failed
+    )
     width = min(shutil.get_terminal_size((120, 24)).columns, 120)
     print("\n\n".join(textwrap.fill(paragraph, width) for paragraph in written.answer))
     print(f"\nreport  {written.html}")

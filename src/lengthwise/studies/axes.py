@@ -10,7 +10,10 @@ Levels = tuple[Value, ...]
 Params = Mapping[str, Value]
 """Every option of a run: dotted name -> value."""
 
-_NO_AXES = ("config_version", "seed", "study", "output_dir", "training.num_threads", "decoding.batch_size")
+DATA_SEED = "dataset.seed"
+"""Seed of the data or of their split: another one is a repetition, not another condition."""
+
+_NO_AXES = ("config_version", "seed", DATA_SEED, "study", "output_dir", "training.num_threads", "decoding.batch_size")
 _PRESETS = ("model.name", "dataset.name", "training.name", "decoding.name")
 _REFINING = ("model.sampling_", "training.plateau_")
 

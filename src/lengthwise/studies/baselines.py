@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from lengthwise.studies.study import Condition, Study, StudyRun
+from lengthwise.studies.condition import Condition, StudyRun
+from lengthwise.studies.study import Study
 
 
 class Baseline(NamedTuple):
@@ -21,22 +22,21 @@ class Baseline(NamedTuple):
     score: float
 
 
-def find_baseline(study: Study, metric: str, condition: Condition | None = None) -> Baseline | None:
-    """Find the best baseline.
+def choose_baseline(runs: Iterable[StudyRun], metric: str, *, higher_is_better: bool) -> Baseline | None:
+    """Find the best baseline of runs.
 
     Args:
-        study: The study.
+        runs: The runs.
         metric: `split/metric`.
-        condition: The condition whose runs are considered; None: all runs.
+        higher_is_better: Whether more of it is better.
 
     Returns:
         The best one; None where none is known. One without any error is left out: it is no baseline but the task
         itself, as copying is of the dataset `copy`.
     """
-    runs: Iterable[StudyRun] = study.runs if condition is None else condition.finished
     split, _, name = metric.partition("/")
     start, end = f"{split}/baseline_", f"_{name}"
-    perfect = 1.0 if study.higher_is_better else 0.0
+    perfect = 1.0 if higher_is_better else 0.0
     found: dict[str, list[float]] = {}
     for run in runs:
         for key, value in run.manifest.summary.items():
@@ -45,8 +45,23 @@ def find_baseline(study: Study, metric: str, condition: Condition | None = None)
     if not found:
         return None
     means = {key: sum(values) / len(values) for key, values in found.items()}
-    best = (max if study.higher_is_better else min)(means, key=lambda key: means[key])
+    best = (max if higher_is_better else min)(means, key=lambda key: means[key])
     return Baseline(best.replace("_", " "), means[best])
+
+
+def find_baseline(study: Study, metric: str, condition: Condition | None = None) -> Baseline | None:
+    """Find the best baseline of a study, or of one of its conditions.
+
+    Args:
+        study: The study.
+        metric: `split/metric`.
+        condition: The condition whose runs are considered; None: all runs.
+
+    Returns:
+        The best one; None where none is known.
+    """
+    runs: Iterable[StudyRun] = study.runs if condition is None else condition.finished
+    return choose_baseline(runs, metric, higher_is_better=study.higher_is_better)
 
 
 def beats_baseline(study: Study, condition: Condition) -> bool:
@@ -55,7 +70,9 @@ def beats_baseline(study: Study, condition: Condition) -> bool:
     Without a baseline, a share has to be above 0, and any error counts as better.
     """
     score = condition.average(study.metric)
-    baseline = find_baseline(study, study.metric, condition)
+    baseline = find_baseline(study, study.metric, condition) or find_baseline(study, study.metric)
     if study.higher_is_better:
-        return score > (0.0 if baseline is None else baseline.score)
-    return score < (math.inf if baseline is None else baseline.score)
+        floor = 0.0 if baseline is None else baseline.score
+        return score > floor and not math.isclose(score, floor)
+    floor = math.inf if baseline is None else baseline.score
+    return score < floor and not math.isclose(score, floor)

@@ -10,14 +10,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lengthwise.errors import LengthwiseError, RunError
 from lengthwise.evaluation.tables import Table
-from lengthwise.studies.study import LearningCurve, Study, StudyRun, build_study
+from lengthwise.studies.build import build_study
+from lengthwise.studies.condition import LearningCurve, StudyRun
+from lengthwise.studies.study import Study
 from lengthwise.tracking.runs.find import StoredRun, list_runs
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.layout import JOURNAL_NAME
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest
 from lengthwise.tracking.runs.run_files import RunFiles
+
+_KEPT_SPLITS = ("val", "test", "longer")
 
 
 class Collection(NamedTuple):
@@ -27,12 +34,13 @@ class Collection(NamedTuple):
     sweeps: tuple[Manifest, ...]
 
 
-def collect_studies(output_dir: Path, names: Sequence[str]) -> Collection:
+def collect_studies(output_dir: Path, names: Sequence[str], *, leave_out_failed: bool = False) -> Collection:
     """Read the runs of one or more studies.
 
     Args:
         output_dir: The directory of all run directories.
         names: Names of the studies; the runs of several are taken together.
+        leave_out_failed: Whether runs that failed by their own doing are left out, as in `build_study`.
 
     Raises:
         LengthwiseError: There is no such study, or its runs cannot be compared.
@@ -45,7 +53,7 @@ def collect_studies(output_dir: Path, names: Sequence[str]) -> Collection:
             studies = ", ".join(sorted({run.manifest.record.study for run in list_runs(output_dir)})) or "none"
             raise LengthwiseError(f"There are no runs of a study {name!r} in {output_dir}. Studies there: {studies}.")
         found += own
-    return _build(distinct, found)
+    return _build(distinct, found, leave_out_failed=leave_out_failed)
 
 
 def collect_sweep(directory: Path) -> Collection:
@@ -65,10 +73,11 @@ def collect_sweep(directory: Path) -> Collection:
     return _build([sweep.record.study], [StoredRun(directory, sweep), *found])
 
 
-def _build(names: list[str], found: Sequence[StoredRun]) -> Collection:
+def _build(names: list[str], found: Sequence[StoredRun], *, leave_out_failed: bool = False) -> Collection:
     runs = [_read_run(directory, manifest) for directory, manifest in found if manifest.record.kind == "run"]
     sweeps = tuple(manifest for _, manifest in found if manifest.record.kind == "sweep")
-    return Collection(build_study(names, runs, planned=_find_planned(sweeps)), sweeps)
+    study = build_study(names, runs, planned=_find_planned(sweeps), leave_out_failed=leave_out_failed)
+    return Collection(study, sweeps)
 
 
 def _read_run(directory: Path, manifest: Manifest) -> StudyRun:
@@ -83,6 +92,7 @@ def _read_run(directory: Path, manifest: Manifest) -> StudyRun:
         by_length=_read_tables(directory, "by_length"),
         samples=_read_tables(directory, "samples"),
         reconstructions=RunFiles(directory).find("figures", "reconstructions.png"),
+        examples=_read_examples(directory, manifest),
     )
 
 
@@ -96,6 +106,39 @@ def _read_tables(directory: Path, kind: str) -> dict[str, Table]:
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path} cannot be read ({error}). Move the run's directory away.") from error
     return tables
+
+
+def _read_examples(directory: Path, manifest: Manifest) -> dict[str, NDArray[np.float32]]:
+    """Read what each example adds to the primary metric; what does not add up to the run's score is passed over."""
+    primary, found = manifest.record.primary_metric, {}
+    for split in _KEPT_SPLITS if primary is not None else ():
+        if RunFiles(directory).find("samples", f"{split}_correct.npy") is None:
+            continue
+        try:
+            parts = _load_vector(RunFiles(directory).read_bytes(f"samples/{split}_correct.npy"))
+        except ValueError as error:
+            path = directory / "samples" / f"{split}_correct.npy"
+            raise RunError(f"{path} cannot be read ({error}). Move the run's directory away.") from error
+        score = manifest.summary.get(f"{split}/{primary.name.partition('/')[2]}" if primary else "", math.nan)
+        if math.isclose(float(parts.mean(dtype=np.float64)), score, rel_tol=1e-4, abs_tol=1e-6):
+            found[split] = parts
+    return found
+
+
+def _load_vector(content: bytes) -> NDArray[np.float32]:
+    """Read an array `(examples,)` of uint8 or float32 in NumPy's format, without trusting the size it claims.
+
+    Raises:
+        ValueError: It is no such array.
+    """
+    file = io.BytesIO(content)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("it is not of version 1.0 of NumPy's format")
+    shape, _, kind = np.lib.format.read_array_header_1_0(file)
+    values = content[file.tell() :]
+    if kind not in (np.uint8, np.float32) or len(shape) != 1 or not 0 < shape[0] * kind.itemsize == len(values):
+        raise ValueError("it is not one number for each example, as uint8 or float32")
+    return np.frombuffer(values, kind).astype(np.float32)
 
 
 def _find_planned(sweeps: Iterable[Manifest]) -> dict[str, list[str]]:

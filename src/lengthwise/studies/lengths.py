@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from lengthwise.evaluation.tables import Table
-from lengthwise.studies.study import Condition, Study
+from lengthwise.studies.condition import Condition
+from lengthwise.studies.study import Study
 
 _TRAINED_ON = ("train", "val")
 

@@ -1,8 +1,9 @@
-"""Published results, each shown beside the conditions of a study that repeat its setting.
+"""Published results, each shown beside the conditions of a study that are of the same kind.
 
-They are kept here and not with an experiment's configuration, so that a value is shown beside every condition that
-repeats it, whatever the study. Only numbers read at their source are listed; where the measure or the model differs,
-the note says so, and no distance is computed.
+They are kept here and not with an experiment's configuration, so that a value is shown beside every condition that may
+repeat it, whatever the study. A distance is given only where the whole recipe is the same: data, measure, model and
+training, every option that matters. Everywhere else what differs is listed instead. Only numbers read at their source
+are listed.
 """
 
 from __future__ import annotations
@@ -10,10 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from lengthwise.studies.axes import Value
-from lengthwise.studies.effects import Estimate
-from lengthwise.studies.study import Condition, Study
+from lengthwise.config.values import format_value
+from lengthwise.studies.axes import Params, Value
+from lengthwise.studies.condition import Condition
+from lengthwise.studies.intervals import Estimate, find_quantile
+from lengthwise.studies.study import Study
+
+_UPDATES = "updates"
+"""In a recipe: the number of updates, which is no option by itself."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,138 +28,200 @@ class Published:
     """A published result.
 
     Args:
-        options: The options that a run must have to repeat it.
+        options: The options that a run must have to be shown beside it: data, decoding and the kind of model.
+        recipe: All further options that matter, as published; a run that differs in any of them does not repeat it.
         metric: Lengthwise's, such as `test/exact_match`.
         value: As published, in the unit of the metric.
-        error: Its standard error; None where none was published.
+        num_seeds: Runs that it is the mean of.
         source: Where it was read.
-        note: What differs; empty where it is the same model, data and measure.
+        note: What differs whatever the options are; empty where it is the same data and measure.
     """
 
     options: Mapping[str, Value]
+    recipe: Mapping[str, Value]
     metric: str
     value: float
-    error: float | None
+    num_seeds: int
     source: str
     note: str = ""
 
 
+class Interval(NamedTuple):
+    """Where a mean of new runs is expected, with a probability of 95 %."""
+
+    low: float
+    high: float
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Distance:
+class Comparison:
     """A published result beside a condition of a study.
 
     Args:
         published: The result.
-        condition: The condition that repeats it.
+        condition: The condition beside it.
         estimate: The condition's mean with its interval.
-        standard_errors: The condition's mean less the published value, in standard errors of the difference (of the
-            mean only where none was published); None where they are not the same measure of the same model, or there
-            is one seed.
+        differences: What differs in recipe, data or measure, in words; empty where nothing does.
+        prediction: Where the mean of as many runs as were published is expected if they are runs of this condition;
+            None where anything differs, or there is one seed.
     """
 
     published: Published
     condition: Condition
     estimate: Estimate
-    standard_errors: float | None
+    differences: tuple[str, ...]
+    prediction: Interval | None
 
 
-_LAKE = {"dataset.name": "scan", "model.name": "lake2018", "decoding.length": "model"}
+_LAKE = {"dataset.name": "scan", "model.name": "lake2018", "decoding.name": "greedy", "decoding.length": "model"}
 _LAKE_ORACLE = {**_LAKE, "decoding.length": "oracle"}
 _LAKE_SOURCE = "Lake and Baroni 2018, arXiv 1711.00350, overall-best network, mean of 5 seeds"
+_LAKE_RECIPE: Mapping[str, Value] = {
+    "latent_dim": 200,
+    "model.conditioning": "initial_state",
+    "model.feedback": "scheduled",
+    "model.sampling_rate": 0.5,
+    "model.length": "stop",
+    "model.carry": "hc",
+    "model.cell": "lstm",
+    "model.encoder_layers": 2,
+    "model.decoder_layers": 2,
+    "model.bidirectional": False,
+    "model.attention": "none",
+    "model.reverse_source": False,
+    "model.embedding_dim": 200,
+    "model.dropout": 0.5,
+    "training.optimizer": "adam",
+    "training.learning_rate": 0.001,
+    "training.schedule": "constant",
+    "training.clip_norm": 5.0,
+    "training.batch_size": 1,
+    _UPDATES: 100_000,
+    "training.early_stopping_patience": None,
+    "training.keep": "last",
+}
+"""As in the paper's section 3; examples are drawn with replacement there."""
+
 _G2P = "cmusphinx/g2p-seq2seq, README, word error rate on CMUdict without stress"
+_G2P_RECIPE: Mapping[str, Value] = {
+    "model.cell": "gru",
+    "model.encoder_layers": 2,
+    "model.decoder_layers": 2,
+    "model.attention": "additive",
+    "model.reverse_source": True,
+    "training.optimizer": "sgd",
+    "training.learning_rate": 0.5,
+    "training.batch_size": 64,
+}
+_G2P_NOTE = "an edition of the dictionary of 2016, its words in another order"
+
+
+def _list_lake(split: str, value: float, options: Mapping[str, Value], **further: Value) -> Published:
+    data = {f"dataset.{option}": own for option, own in further.items()}
+    return Published(
+        options={**options, "dataset.split": split, **data},
+        recipe=_LAKE_RECIPE,
+        metric="test/exact_match",
+        value=value,
+        num_seeds=5,
+        source=_LAKE_SOURCE,
+    )
+
 
 PUBLISHED: tuple[Published, ...] = (
-    Published(
-        options={**_LAKE, "dataset.split": "simple", "dataset.train_fraction": None},
-        metric="test/exact_match",
-        value=0.997,
-        error=None,
-        source=_LAKE_SOURCE,
-    ),
-    Published(
-        options={**_LAKE, "dataset.split": "length", "dataset.length_cut": None},
-        metric="test/exact_match",
-        value=0.138,
-        error=None,
-        source=_LAKE_SOURCE,
-    ),
-    Published(
-        options={**_LAKE_ORACLE, "dataset.split": "length", "dataset.length_cut": None},
-        metric="test/exact_match",
-        value=0.236,
-        error=None,
-        source=_LAKE_SOURCE,
-    ),
-    Published(
-        options={**_LAKE, "dataset.split": "addprim_turn_left"},
-        metric="test/exact_match",
-        value=0.900,
-        error=None,
-        source=_LAKE_SOURCE,
-    ),
-    Published(
-        options={**_LAKE, "dataset.split": "addprim_jump"},
-        metric="test/exact_match",
-        value=0.0008,
-        error=None,
-        source=_LAKE_SOURCE,
-    ),
+    _list_lake("simple", 0.997, _LAKE, train_fraction=None),
+    _list_lake("length", 0.138, _LAKE, length_cut=None),
+    _list_lake("length", 0.236, _LAKE_ORACLE, length_cut=None),
+    _list_lake("addprim_turn_left", 0.900, _LAKE),
+    _list_lake("addprim_jump", 0.0008, _LAKE),
     Published(
         options={"dataset.name": "addition", "dataset.num_digits": 3, "model.name": "keras_addition"},
+        recipe={"latent_dim": 128, "training.schedule": "constant", "training.epochs": 29},
         metric="test/token_accuracy",
         value=0.9883,
-        error=None,
+        num_seeds=1,
         source="Keras example addition_rnn, published run, epoch 29",
         note="accuracy of symbols that counts padding as right; Lengthwise's does not",
     ),
     Published(
         options={"dataset.name": "g2p"},
+        recipe={**_G2P_RECIPE, "latent_dim": 64},
         metric="test/exact_match",
         value=1 - 0.3961,
-        error=None,
+        num_seeds=1,
         source=f"{_G2P}, 2 layers of 64",
-        note="an encoder-decoder of another make, on an edition of the dictionary of 2016",
+        note=_G2P_NOTE,
     ),
     Published(
         options={"dataset.name": "g2p"},
+        recipe={**_G2P_RECIPE, "latent_dim": 512},
         metric="test/exact_match",
         value=1 - 0.3114,
-        error=None,
+        num_seeds=1,
         source=f"{_G2P}, 2 layers of 512",
-        note="an encoder-decoder of another make, on an edition of the dictionary of 2016",
+        note=_G2P_NOTE,
     ),
 )
 
 
-def compare_published(study: Study, published: tuple[Published, ...] = PUBLISHED) -> list[Distance]:
-    """Find the published results that conditions of a study repeat.
+def compare_published(study: Study, published: tuple[Published, ...] = PUBLISHED) -> list[Comparison]:
+    """Find the published results that conditions of a study can be shown beside.
 
     Args:
         study: The study.
         published: The results to look through.
 
     Returns:
-        One for each pair of a published result and a condition with a finished run, in the order of the results.
+        One for each pair of a published result and a condition with a score, in the order of the results.
     """
     found = []
     for result in published:
         for condition in study.conditions:
             estimate = condition.estimate(result.metric)
-            if estimate.num_values and _repeats(condition, result):
-                distance = _measure_distance(result, estimate)
-                found.append(
-                    Distance(published=result, condition=condition, estimate=estimate, standard_errors=distance)
+            params = [run.manifest.record.params for run in condition.finished]
+            if not estimate.num_values or not params or not _is_of_its_kind(params[0], result):
+                continue
+            differences = tuple(_list_differences(params[0], result))
+            prediction = None if differences else _predict(estimate, result.num_seeds)
+            found.append(
+                Comparison(
+                    published=result,
+                    condition=condition,
+                    estimate=estimate,
+                    differences=differences,
+                    prediction=prediction,
                 )
+            )
     return found
 
 
-def _repeats(condition: Condition, result: Published) -> bool:
-    params = condition.finished[0].manifest.record.params
+def _is_of_its_kind(params: Params, result: Published) -> bool:
     return all(params.get(option, "") == value for option, value in result.options.items())
 
 
-def _measure_distance(result: Published, estimate: Estimate) -> float | None:
-    if result.note or estimate.num_values < 2:
+def _list_differences(params: Params, result: Published) -> list[str]:
+    found = [result.note] if result.note else []
+    for option, value in result.recipe.items():
+        own = _count_updates(params) if option == _UPDATES else params.get(option, "no such option")
+        if own != value:
+            name = option.rpartition(".")[2]
+            found.append(f"{name} {format_value(own)}, published with {format_value(value)}")
+    return found
+
+
+def _count_updates(params: Params) -> Value:
+    """Return the updates of a run without early stopping; `one pass an epoch` where the size of the data decides."""
+    epochs, batches = params.get("training.epochs"), params.get("training.batches_per_epoch")
+    if isinstance(epochs, int) and isinstance(batches, int):
+        return epochs * batches
+    return "one pass an epoch"
+
+
+def _predict(estimate: Estimate, num_published: int) -> Interval | None:
+    """Return the prediction interval of a mean of new runs: Student's, of the difference of two independent means."""
+    count = estimate.num_values
+    if count < 2:
         return None
-    error = math.hypot(estimate.standard_error, result.error or 0.0)
-    return (estimate.mean - result.value) / error if error else None
+    spread = estimate.deviation * math.sqrt(1 / count + 1 / num_published)
+    half = find_quantile(count - 1) * spread
+    return Interval(estimate.mean - half, estimate.mean + half)

@@ -4,116 +4,36 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lengthwise.config.values import format_value
-from lengthwise.errors import LengthwiseError
-from lengthwise.evaluation.metrics import find_metric
-from lengthwise.evaluation.tables import Table
-from lengthwise.studies.axes import Axis, find_axes, find_unstarted
-from lengthwise.studies.effects import Estimate, estimate_mean
-from lengthwise.tracking.runs.manifest import Manifest
+from lengthwise.studies.axes import Axis
+from lengthwise.studies.condition import Condition, Replicate, StudyRun, measure_noise
+from lengthwise.studies.effects import Grid
 
 MISSING = "not run"
 _HELD_OUT = ("test", "longer")
-_SMALL_GRID, _MOST_MISSING = 64, 4
-"""A larger table than this, with that many combinations for each one that was run, is no grid."""
-
-
-class LearningCurve(NamedTuple):
-    """A metric over the epochs of a run, as `(points,)` each."""
-
-    epochs: Sequence[int]
-    values: Sequence[float]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StudyRun:
-    """A run as a report needs it.
-
-    Args:
-        manifest: Its options, status and scores.
-        curves: `split/metric` -> its learning curve.
-        by_length: Split -> scores by target length.
-        samples: Split -> decoded examples.
-        reconstructions: Its figure of originals beside their reconstructions; None where it has none.
-    """
-
-    manifest: Manifest
-    curves: Mapping[str, LearningCurve]
-    by_length: Mapping[str, Table]
-    samples: Mapping[str, Table]
-    reconstructions: Path | None
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether it ended without a failure."""
-        return self.manifest.status == "FINISHED"
-
-    def score(self, metric: str) -> float:
-        """Return a metric of its summary; NaN where it has none, or none that is finite."""
-        value = self.manifest.summary.get(metric, math.nan)
-        return value if math.isfinite(value) else math.nan
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Condition:
-    """One combination of levels with its runs.
-
-    Args:
-        levels: Index of the level on each axis.
-        name: The levels in words.
-        runs: Seed -> the run that counts: the latest that finished, else the latest.
-    """
-
-    levels: tuple[int, ...]
-    name: str
-    runs: Mapping[int | None, StudyRun]
-
-    @property
-    def finished(self) -> list[StudyRun]:
-        """The runs that finished, by seed."""
-        return [run for run in self.runs.values() if run.is_finished]
-
-    def collect(self, metric: str) -> NDArray[np.float64]:
-        """Return the finite values of a metric, `(values,)`."""
-        values = np.array([run.score(metric) for run in self.finished], np.float64)
-        return values[np.isfinite(values)]
-
-    def estimate(self, metric: str) -> Estimate:
-        """Return the mean of a metric over the seeds, with its interval, cut at the ends of the metric's range."""
-        found = estimate_mean(self.collect(metric))
-        known = find_metric(metric.partition("/")[2])
-        if known is None or not math.isfinite(found.low):
-            return found
-        top = 1.0 if known.unit.startswith("share") else found.high
-        return found._replace(low=max(0.0, found.low), high=min(top, found.high))
-
-    def average(self, metric: str) -> float:
-        """Return the mean of a metric over the seeds; NaN where there is none."""
-        return self.estimate(metric).mean
 
 
 class Unfinished(NamedTuple):
-    """A combination of condition and seed without a score.
+    """A combination of condition and seed without a score of its own.
 
     Args:
         condition, seed: The combination.
         status: Status of its run; `MISSING` where it has none.
         reason: Why it has no score; empty where it was not run.
+        counts_as: The score that it counts with; NaN where it is missing.
     """
 
     condition: Condition
-    seed: int | None
+    seed: Replicate
     status: str
     reason: str
+    counts_as: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,17 +51,20 @@ class Study:
         runs: All runs, those that a later one replaces included.
         unstarted: Option -> planned values, of options in which the runs do not differ yet, as text.
         is_grid: Whether most combinations of levels were run; not so after a search, whose effects cannot be measured.
+        leaves_out_failed: Whether runs that failed by their own doing are left out instead of counting with the worst
+            score.
     """
 
     names: tuple[str, ...]
     axes: tuple[Axis, ...]
-    seeds: tuple[int | None, ...]
+    seeds: tuple[Replicate, ...]
     conditions: tuple[Condition, ...]
     metric: str
     higher_is_better: bool
     runs: tuple[StudyRun, ...]
     unstarted: Mapping[str, tuple[str, ...]]
     is_grid: bool
+    leaves_out_failed: bool = False
 
     @property
     def title(self) -> str:
@@ -159,9 +82,17 @@ class Study:
         return self.metric.partition("/")[0]
 
     @property
+    def selection_metric(self) -> str:
+        """The score by which the best condition is chosen: on validation, where all that have a score have that."""
+        chosen = f"val/{self.metric_name}"
+        scored = [each for each in self.conditions if len(each.collect(self.metric))]
+        is_known = scored and all(len(each.collect(chosen)) == len(each.collect(self.metric)) for each in scored)
+        return chosen if is_known else self.metric
+
+    @property
     def num_seeds(self) -> int:
-        """The seeds of the condition with most finished runs."""
-        return max((len(condition.finished) for condition in self.conditions), default=0)
+        """The seeds of the condition with most scores."""
+        return max((len(condition.collect(self.metric)) for condition in self.conditions), default=0)
 
     @property
     def other_metrics(self) -> tuple[str, ...]:
@@ -176,113 +107,58 @@ class Study:
 
     def tabulate_conditions(self, metric: str) -> NDArray[np.float64]:
         """Return a metric as `(conditions, seeds)`, NaN where there is none."""
-        values = np.full((len(self.conditions), len(self.seeds)), np.nan)
-        for row, condition in enumerate(self.conditions):
-            for seed, run in condition.runs.items():
-                if run.is_finished:
-                    values[row, self.seeds.index(seed)] = run.score(metric)
-        return values
+        rows = [[condition.score(seed, metric) for seed in self.seeds] for condition in self.conditions]
+        return np.array(rows, np.float64)
+
+    def arrange(self, metric: str) -> Grid:
+        """Return a metric of a grid with the noise of its examples."""
+        found = self.arrange_conditions(metric)
+        return Grid(self.tabulate(metric), found.noise)
+
+    def arrange_conditions(self, metric: str) -> Grid:
+        """Return a metric of all conditions, `(conditions, seeds)`, with the noise of its examples."""
+        values = self.tabulate_conditions(metric)
+        runs = [
+            (row * len(self.seeds) + column, column, condition, seed)
+            for row, condition in enumerate(self.conditions)
+            for column, seed in enumerate(self.seeds)
+            if math.isfinite(values[row, column])
+        ]
+        return Grid(values, measure_noise(runs, metric))
 
     def rank(self) -> list[Condition]:
-        """Return the conditions, the best first, those without a score last."""
-        sign = -1 if self.higher_is_better else 1
-        return sorted(self.conditions, key=lambda condition: _last_if_nan(sign * condition.average(self.metric)))
+        """Return the conditions, the best by `selection_metric` first, those without a score last."""
+        sign, metric = -1 if self.higher_is_better else 1, self.selection_metric
+        return sorted(self.conditions, key=lambda condition: _last_if_nan(sign * condition.average(metric)))
 
     def list_unfinished(self) -> list[Unfinished]:
-        """Return every condition and seed of the grid without a score."""
+        """Return every condition and seed of the grid without a score of its own."""
         found = []
         for condition, seed in itertools.product(self.conditions, self.seeds):
             run = condition.runs.get(seed)
-            if run is None:
-                found.append(Unfinished(condition, seed, MISSING, ""))
-            elif not run.is_finished:
+            if run is not None and run.is_finished and not math.isnan(run.score(self.metric)):
+                continue
+            status, reason = MISSING, ""
+            if run is not None and run.is_finished:
+                status, reason = run.manifest.status, f"no {self.metric}, or not finite"
+            elif run is not None:
                 failure = run.manifest.failure
-                found.append(
-                    Unfinished(condition, seed, run.manifest.status, "" if failure is None else failure.reason)
-                )
-            elif math.isnan(run.score(self.metric)):
-                found.append(Unfinished(condition, seed, run.manifest.status, f"no {self.metric}, or not finite"))
+                status, reason = run.manifest.status, "" if failure is None else failure.reason
+            found.append(Unfinished(condition, seed, status, reason, condition.score(seed, self.metric)))
         return found
+
+    def list_missing(self) -> list[Unfinished]:
+        """Return every condition and seed of the grid that counts with no score at all."""
+        return [each for each in self.list_unfinished() if math.isnan(each.counts_as)]
+
+    def list_failed(self) -> list[tuple[Condition, StudyRun]]:
+        """Return the runs of the grid that failed by their own doing, with their conditions."""
+        return [(each, run) for each in self.conditions for run in each.runs.values() if run.has_failed_by_itself]
 
     def list_incomplete(self) -> list[tuple[Condition, StudyRun]]:
         """Return the finished runs of the grid of which parts could not be written, with their conditions."""
         return [(each, run) for each in self.conditions for run in each.finished if run.manifest.missing]
 
 
-def build_study(
-    names: Sequence[str], runs: Sequence[StudyRun], *, planned: Mapping[str, Sequence[str]] | None = None
-) -> Study:
-    """Sort runs into a grid.
-
-    Args:
-        names: Names of the studies.
-        runs: Their runs, sweeps left out.
-        planned: Option -> every value its sweeps were to take, as text, so that what never started is missed too.
-
-    Raises:
-        LengthwiseError: There is no run, or the runs are compared by different metrics.
-    """
-    if not runs:
-        raise LengthwiseError(f"There are no runs in study {' + '.join(names)}. `lengthwise runs` lists the runs.")
-    ordered = sorted(runs, key=lambda run: run.manifest.started)
-    metric, higher_is_better = _find_metric(ordered)
-    params = [run.manifest.record.params for run in ordered]
-    axes = find_axes(params, planned or {})
-    seeds = _find_seeds(ordered, planned or {})
-    found = _sort_runs(ordered, axes)
-    size = math.prod(len(axis.levels) for axis in axes)
-    is_grid = size <= max(_SMALL_GRID, _MOST_MISSING * len(found))
-    combinations = itertools.product(*(range(len(axis.levels)) for axis in axes)) if is_grid else sorted(found)
-    conditions = []
-    for levels in combinations:
-        latest = found.get(levels, {})
-        by_seed = {seed: latest[seed] for seed in seeds if seed in latest}
-        conditions.append(Condition(levels=levels, name=_name_condition(axes, levels), runs=by_seed))
-    return Study(
-        names=tuple(names),
-        axes=axes,
-        seeds=seeds,
-        conditions=tuple(conditions),
-        metric=metric,
-        higher_is_better=higher_is_better,
-        runs=tuple(ordered),
-        unstarted=find_unstarted(params, axes, planned or {}),
-        is_grid=is_grid,
-    )
-
-
-def _sort_runs(runs: Sequence[StudyRun], axes: Sequence[Axis]) -> dict[tuple[int, ...], dict[int | None, StudyRun]]:
-    """Return the levels of each condition that has runs -> seed -> the run that counts."""
-    known = [{level: index for index, level in enumerate(axis.levels)} for axis in axes]
-    found: dict[tuple[int, ...], dict[int | None, StudyRun]] = {}
-    for run in sorted(runs, key=lambda run: (run.is_finished, run.manifest.started)):
-        levels = tuple(own[run.manifest.record.params.get(axis.option)] for own, axis in zip(known, axes, strict=True))
-        found.setdefault(levels, {})[run.manifest.record.seed] = run
-    return found
-
-
-def _name_condition(axes: Sequence[Axis], levels: Sequence[int]) -> str:
-    parts = [f"{axis.label}={format_value(axis.levels[level])}" for axis, level in zip(axes, levels, strict=True)]
-    return ", ".join(parts) or "the only condition"
-
-
 def _last_if_nan(value: float) -> tuple[bool, float]:
     return (True, 0.0) if math.isnan(value) else (False, value)
-
-
-def _find_metric(runs: Sequence[StudyRun]) -> tuple[str, bool]:
-    named = [run.manifest.record.primary_metric for run in runs]
-    counts = Counter((metric.name, metric.greater_is_better) for metric in named if metric is not None)
-    if not counts:
-        raise LengthwiseError("None of the runs names the score to compare it by. Report only runs of lengthwise.")
-    if len(counts) > 1:
-        metrics = ", ".join(f"{metric} ({count} runs)" for (metric, _), count in counts.items())
-        raise LengthwiseError(f"The runs are compared by different scores: {metrics}. Report them as separate studies.")
-    ((metric, higher_is_better),) = counts
-    return metric, higher_is_better
-
-
-def _find_seeds(runs: Sequence[StudyRun], planned: Mapping[str, Sequence[str]]) -> tuple[int | None, ...]:
-    seeds = {run.manifest.record.seed for run in runs}
-    seeds |= {int(text) for text in planned.get("seed", ()) if text.isdecimal()}
-    return tuple(sorted(seeds, key=lambda seed: (seed is None, seed or 0)))

@@ -1,23 +1,47 @@
-"""Published results beside the conditions that repeat them."""
+"""Published results beside the conditions of their kind."""
 
 from __future__ import annotations
 
-import numpy as np
+import math
+
 import pytest
 
 from helpers.study_runs import make_grid
-from lengthwise.studies.published import Published, compare_published
-from lengthwise.studies.study import build_study
+from lengthwise.studies.build import build_study
+from lengthwise.studies.published import PUBLISHED, Published, compare_published
 
 
-def test_a_published_result_is_shown_beside_its_condition_with_its_distance() -> None:
-    runs = make_grid({"model.length": ("fixed", "stop")}, lambda length, seed: [0.5, 0.6, 0.7][seed])
-    same = Published(options={"model.length": "stop"}, metric="test/exact_match", value=0.5, error=0.03, source="A")
-    other = Published(
-        options={"model.length": "stop"}, metric="test/exact_match", value=0.5, error=None, source="B", note="differs"
+def publish(recipe: dict[str, object], note: str = "") -> Published:
+    return Published(
+        options={"model.length": "stop"},
+        recipe=recipe,
+        metric="test/exact_match",
+        value=0.5,
+        num_seeds=5,
+        source="A",
+        note=note,
     )
-    nowhere = Published(options={"model.length": "oracle"}, metric="test/exact_match", value=1, error=None, source="C")
-    first, second = compare_published(build_study(["try"], runs), (same, other, nowhere))
+
+
+def test_only_the_whole_recipe_has_an_interval_in_which_the_published_mean_is_expected() -> None:
+    """By hand: seeds .5, .6, .7 have the deviation .1; t with 2 degrees of freedom; means of 3 and of 5 seeds."""
+    runs = make_grid({"model.length": ("fixed", "stop")}, lambda length, seed: [0.5, 0.6, 0.7][seed])
+    same, other, noted = (
+        publish({"latent_dim": 8, "model.feedback": "none"}),
+        publish({"latent_dim": 16, "training.keep": "last"}),
+        publish({}, note="padding counts"),
+    )
+    first, second, third = compare_published(build_study(["try"], runs), (same, other, noted))
     assert first.condition.name == "length=stop"
-    assert first.standard_errors == pytest.approx((0.6 - 0.5) / np.hypot(0.1 / np.sqrt(3), 0.03))
-    assert second.standard_errors is None
+    assert first.differences == ()
+    half = 0.95 * math.sqrt(2 / 0.0975) * 0.1 * math.sqrt(1 / 3 + 1 / 5)
+    assert first.prediction == pytest.approx((0.6 - half, 0.6 + half))
+    assert second.differences == ("latent_dim 8, published with 16", "keep no such option, published with last")
+    assert third.differences == ("padding counts",)
+    assert second.prediction is None
+    assert third.prediction is None
+
+
+def test_a_result_of_another_kind_is_not_shown() -> None:
+    runs = make_grid({"model.length": ("fixed",)}, lambda length, seed: 0.5)
+    assert compare_published(build_study(["try"], runs), (publish({}), *PUBLISHED)) == []

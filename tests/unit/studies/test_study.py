@@ -7,7 +7,10 @@ import pytest
 
 from helpers.study_runs import make_grid, make_run
 from lengthwise.errors import LengthwiseError
-from lengthwise.studies.study import MISSING, build_study
+from lengthwise.studies.build import build_study
+from lengthwise.studies.condition import StudyRun
+from lengthwise.studies.study import MISSING
+from lengthwise.tracking.runs.manifest import Failure
 from lengthwise.tracking.runs.run_record import PrimaryMetric
 
 AXES = {"model.feedback": ("none", "teacher"), "model.length": ("fixed", "stop")}
@@ -71,7 +74,72 @@ def test_whatever_did_not_finish_is_listed() -> None:
         ("feedback=none, length=fixed", 1, "FINISHED"),
         ("feedback=teacher, length=stop", lost.manifest.record.seed, MISSING),
     ]
-    assert np.isnan(build_study(["try"], runs).tabulate("test/exact_match")[0, 0, :2]).all()
+    assert [each.counts_as for each in found][:2] == [0.0, 0.0]
+    assert build_study(["try"], runs).tabulate("test/exact_match")[0, 0, :2].tolist() == [0.0, 0.0]
+    left_out = build_study(["try"], runs, leave_out_failed=True)
+    assert np.isnan(left_out.tabulate("test/exact_match")[0, 0, :2]).all()
+
+
+FAILURES = [
+    ("FAILED", "DivergedError: the loss is no longer finite", True),
+    ("FAILED", "ValueError: <no> good", True),
+    ("FAILED", "OSError: [Errno 28] No space left on device", False),
+    ("FAILED", "FileNotFoundError: gone", False),
+    ("FAILED", "MemoryError: ", False),
+    ("FAILED", "ResourceExhaustedError: OOM", False),
+    ("FAILED", "DataError: line 3", False),
+    ("FAILED", "exit: 3", False),
+    ("KILLED", "stopped by SIGTERM", False),
+    ("KILLED", "its process died", False),
+]
+
+
+@pytest.mark.parametrize(("status", "reason", "counts"), FAILURES)
+def test_only_a_failure_of_the_runs_own_counts_with_the_worst_score(status: str, reason: str, counts: bool) -> None:
+    failed = make_run({}, 1, None, status=status, failure=Failure(reason=reason, traceback=None))
+    study = build_study(["try"], [make_run({}, 0, 0.5), failed])
+    (condition,) = study.conditions
+    assert condition.collect("test/exact_match").tolist() == ([0.5, 0.0] if counts else [0.5])
+    assert len(study.list_missing()) == (0 if counts else 1)
+    assert len(study.list_failed()) == (1 if counts else 0)
+
+
+def test_of_an_error_the_worst_is_the_baseline() -> None:
+    error = PrimaryMetric(name="test/mean_absolute_error", greater_is_better=False)
+    summary = {"test/mean_absolute_error": 0.05, "test/baseline_mean_mean_absolute_error": 0.2}
+    runs = [make_run({}, 0, None, summary=summary, primary_metric=error)]
+    runs.append(make_run({}, 1, None, status="FAILED", primary_metric=error))
+    (condition,) = build_study(["try"], runs).conditions
+    assert condition.average("test/mean_absolute_error") == pytest.approx((0.05 + 0.2) / 2)
+    assert condition.average("time/fit_seconds") != condition.average("time/fit_seconds"), "only scores have a worst"
+
+
+def test_other_data_are_a_repetition_and_no_axis() -> None:
+    follows = [make_run({"dataset.seed": seed}, seed, 0.5) for seed in range(3)]
+    study = build_study(["try"], follows)
+    assert (study.axes, study.seeds) == ((), (0, 1, 2))
+    crossed = [make_run({"dataset.seed": data}, seed, 0.5 + 0.1 * data) for seed in range(2) for data in range(2)]
+    study = build_study(["try"], crossed)
+    assert study.axes == ()
+    assert study.seeds == ("0 with data 0", "0 with data 1", "1 with data 0", "1 with data 1")
+    by_dataset = [
+        make_run({"dataset.name": name, "dataset.seed": data}, seed, 0.5)
+        for name, data in (("copy", 0), ("digits", 1))
+        for seed in range(2)
+    ]
+    study = build_study(["try"], by_dataset)
+    assert ([axis.option for axis in study.axes], study.seeds) == (["dataset.name"], (0, 1))
+
+
+def test_the_best_is_chosen_on_validation() -> None:
+    def make(length: str, seed: int, validation: float, test: float) -> StudyRun:
+        summary = {"val/exact_match": validation, "test/exact_match": test}
+        return make_run({"model.length": length}, seed, None, summary=summary)
+
+    runs = [make("fixed", seed, 0.9, 0.8) for seed in range(2)] + [make("stop", seed, 0.85, 0.82) for seed in range(2)]
+    assert build_study(["try"], runs).rank()[0].name == "length=fixed"
+    runs += [make_run({"model.length": "oracle"}, seed, 0.81) for seed in range(2)]
+    assert build_study(["try"], runs).rank()[0].name == "length=stop", "one has no validation score"
 
 
 def test_what_a_sweep_planned_is_missed() -> None:

@@ -22,7 +22,8 @@ from lengthwise.plotting import (
     thin_labels,
 )
 from lengthwise.studies.axes import Axis
-from lengthwise.studies.study import Condition, Study
+from lengthwise.studies.condition import Condition
+from lengthwise.studies.study import Study
 from lengthwise.studies.units import Unit, find_unit
 
 MOST_CONDITIONS = 60

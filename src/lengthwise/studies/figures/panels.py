@@ -16,8 +16,9 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from lengthwise.config.values import format_value
 from lengthwise.plotting import FAINT, LINES, SHADE, Line, create_figure, escape_text, styled
 from lengthwise.studies.axes import Axis
+from lengthwise.studies.condition import Condition
 from lengthwise.studies.lengths import average_by_length, find_lengths
-from lengthwise.studies.study import Condition, Study
+from lengthwise.studies.study import Study
 from lengthwise.studies.units import find_unit
 
 MOST_PANELS = 24

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lengthwise.studies.axes import Axis
-from lengthwise.studies.effects import LEVEL
-from lengthwise.studies.report.cautions import write_cautions
+from lengthwise.studies.judging import MIN_SEEDS
+from lengthwise.studies.report.cautions import write_cautions, write_failed
 from lengthwise.studies.report.choice import write_choice
 from lengthwise.studies.report.findings import (
     LEVEL_NOTE,
@@ -15,12 +17,14 @@ from lengthwise.studies.report.findings import (
     Verdict,
     choose_findings,
     list_findings,
-    list_findings_by_level,
 )
-from lengthwise.studies.report.numbers import format_estimate
-from lengthwise.studies.report.standing import Standing, find_standing, write_standing
+from lengthwise.studies.report.numbers import format_count, format_estimate, format_not_excluded
+from lengthwise.studies.report.standing import Standing, find_standing, propose_seeds, write_standing
 from lengthwise.studies.study import Study
 from lengthwise.studies.units import Unit, find_unit
+
+_MOST_PAIRS = 3
+"""Pairs of levels of an axis that are told in sentences; of more only the largest."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,42 +48,68 @@ def write_answer(study: Study) -> Answer:
     Where the conditions cannot be compared, the answer says so instead, and what to change.
     """
     standing = find_standing(study)
-    main, pairs = list_findings(study, study.metric)
-    paragraphs = [" ".join(write_standing(study, standing))]
+    findings = list_findings(study, study.metric)
+    first = [*write_standing(study, standing), *write_failed(study)]
+    if standing == "compared" and study.num_seeds < MIN_SEEDS:
+        first.append(_write_few_seeds(study))
+    paragraphs = [" ".join(first)]
     if standing == "compared":
         paragraphs += [
-            " ".join([*_write_axes(study, main), *_write_levels(study), *_write_interaction(study, pairs)]),
+            " ".join(_write_axes(study, findings)),
             " ".join(_write_beyond(study)),
             " ".join(write_choice(study)),
         ]
     elif standing == "one seed":
-        paragraphs += [" ".join(_write_differences(study, main)), " ".join(write_choice(study))]
+        paragraphs += [" ".join(_write_differences(study, findings)), " ".join(write_choice(study))]
     return Answer(
         standing=standing,
         paragraphs=tuple(paragraph for paragraph in paragraphs if paragraph),
-        cautions=write_cautions(study, standing, [*main, *pairs]),
+        cautions=write_cautions(study, standing, findings),
+    )
+
+
+def _write_few_seeds(study: Study) -> str:
+    return (
+        f"{study.num_seeds} seeds are too few for verdicts; the intervals say what is not excluded. At least "
+        f"{MIN_SEEDS} are needed: add, for example, seed={propose_seeds(study, MIN_SEEDS - study.num_seeds)}."
     )
 
 
 def _write_beyond(study: Study) -> list[str]:
     sentences = []
     for metric in study.other_metrics:
-        effects = _write_axes(study, list_findings(study, metric)[0])
-        if effects:
-            sentences += ["On targets longer than those trained on:", *effects]
+        unit = find_unit(study.metric_name)
+        largest = [max(own, key=_rank) for _, own in _group(study, list_findings(study, metric))]
+        parts = [
+            f"{each.label}, {format_estimate(each.effect.estimate, unit, difference=True)}"
+            for each in sorted(largest, key=_rank, reverse=True)
+            if each.is_known
+        ]
+        if parts:
+            sentences.append(
+                "On targets longer than those trained on, which are shown and not judged, the largest differences of "
+                f"each axis in {unit.label}, averaged over the others, are: {'; '.join(parts)}."
+            )
     return sentences
 
 
-def _write_axes(study: Study, findings: list[Finding]) -> list[str]:
-    """Say in a sentence for each axis what it does, the largest significant effect first."""
+def _write_axes(study: Study, findings: Sequence[Finding]) -> list[str]:
+    """Say for each axis what it does, the axis with the largest effect first."""
     by_axis = _group(study, choose_findings(study, findings))
-    unit = find_unit(study.metric_name)
-    largest = {axis.option: max((_rank(each) for each in own), default=(False, 0.0)) for axis, own in by_axis}
-    by_axis.sort(key=lambda group: largest[group[0].option])
-    return [_write_axis(axis, own, unit) for axis, own in reversed(by_axis)]
+    by_axis.sort(key=lambda group: max(_rank(each) for each in group[1]), reverse=True)
+    unit, sentences = find_unit(study.metric_name), []
+    for axis, own in by_axis:
+        known = sorted((each for each in own if each.is_known), key=_rank, reverse=True)
+        if not known:
+            sentences.append(f"The effect of {axis.label} is not known: no runs can be compared.")
+        told = known if len(known) <= _MOST_PAIRS else known[:1]
+        sentences += [_write_change(study, each, unit) for each in told]
+        if len(told) < len(known):
+            sentences.append(f"The other {len(known) - len(told)} pairs of levels of {axis.label} are in the table.")
+    return sentences
 
 
-def _group(study: Study, findings: list[Finding]) -> list[tuple[Axis, list[Finding]]]:
+def _group(study: Study, findings: Sequence[Finding]) -> list[tuple[Axis, list[Finding]]]:
     groups = [
         (axis, [each for each in findings if each.effect.contrasts[0].axis == index])
         for index, axis in enumerate(study.axes)
@@ -88,78 +118,80 @@ def _group(study: Study, findings: list[Finding]) -> list[tuple[Axis, list[Findi
 
 
 def _rank(finding: Finding) -> tuple[bool, float]:
-    return finding.verdict != 0, abs(finding.effect.estimate.mean) if finding.is_known else -1.0
+    """Rank by whether anything is called different, then by the largest difference, a simple one included."""
+    known = [each for each in (finding, *finding.simple) if each.is_known]
+    sizes = [abs(each.effect.estimate.mean) for each in known]
+    return any(each.verdict for each in known), max(sizes, default=-1.0)
 
 
-def _write_axis(axis: Axis, findings: list[Finding], unit: Unit) -> str:
-    """Say in a sentence what an axis does: its largest significant effect, else that there is none."""
-    known = [each for each in findings if each.is_known]
-    if not known:
-        return f"The effect of {axis.label} is not known: no runs can be compared."
-    largest = max(known, key=_rank)
-    difference = format_estimate(largest.effect.estimate, unit, difference=True)
-    if largest.verdict:
-        return f"{_begin(largest.change)} changes {unit.label} by {difference}: {_name_verdict(largest.verdict)}."
-    if not largest.has_interval:
-        return f"{_begin(largest.change)} changes {unit.label} by {difference} in the one seed that can be compared."
-    estimate = largest.effect.estimate
-    excludes_zero = estimate.low > 0 or estimate.high < 0
-    note = "significant only before the correction for the number of comparisons" if excludes_zero else ""
-    reason = note or "the interval says what is not excluded"
-    return f"No significant difference for {axis.label}: {difference} for {largest.change}; {reason}."
+def _write_change(study: Study, finding: Finding, unit: Unit) -> str:
+    """Say in a sentence what a change does: on average, or from where to where where that depends on the others."""
+    if finding.depends_on_others:
+        return _write_dependent(study, finding, unit)
+    estimate = finding.effect.estimate
+    difference, gaps = format_estimate(estimate, unit, difference=True), _name_gaps(finding)
+    if finding.verdict:
+        return f"{_begin(finding.change)} changes {unit.label} by {difference}: {name_verdict(finding.verdict)}{gaps}."
+    if not math.isfinite(estimate.low):
+        seeds = format_count(finding.effect.seeds_used, "seed")
+        return f"{_begin(finding.change)} changes {unit.label} by {difference} in {seeds}, without an interval{gaps}."
+    rest = format_not_excluded(estimate, unit)
+    if not finding.is_judged:
+        return f"{_begin(finding.change)}: {difference} of {unit.label}; {rest}{gaps}."
+    return f"No significant difference for {finding.change}: {difference} of {unit.label}; {rest}{gaps}."
+
+
+def _write_dependent(study: Study, finding: Finding, unit: Unit) -> str:
+    known = sorted((each for each in finding.simple if each.is_known), key=lambda each: each.effect.estimate.mean)
+    ends = [
+        f"{format_estimate(each.effect.estimate, unit, difference=True)} ({each.context})"
+        for each in (known[0], known[-1])
+    ]
+    sentence = f"What {finding.change} does to {unit.label} depends on the other axes: from {ends[0]} to {ends[1]}"
+    gaps = len(finding.simple) - len(known)
+    missing = f" {gaps} of {len(finding.simple)} combinations are missing." if gaps else ""
+    if not finding.is_judged:
+        return f"{sentence}.{missing}"
+    groups: dict[Verdict, list[str]] = {1: [], -1: [], 0: []}
+    for each in finding.simple:
+        if each.is_known:
+            groups[each.verdict].append(each.context)
+    is_short = len(study.axes) == 2
+    parts = [
+        f"{VERDICTS[verdict]} "
+        + (f"at {', '.join(own)}" if is_short else f"in {len(own)} of {len(known)} combinations")
+        for verdict, own in groups.items()
+        if own
+    ]
+    return f"{sentence}; {'; '.join(parts)} ({LEVEL_NOTE}).{missing}"
+
+
+def _name_gaps(finding: Finding) -> str:
+    """Say over which part of the grid a difference is measured, where runs are missing."""
+    effect = finding.effect
+    if effect.method == "linear model":
+        return " (by a linear model)"
+    if (effect.contexts_used, effect.seeds_used) == (effect.contexts_total, effect.seeds_total):
+        return ""
+    contexts = f"{effect.contexts_used} of {effect.contexts_total} combinations of the other axes"
+    return f" (runs are missing: over {contexts} and {effect.seeds_used} of {effect.seeds_total} seeds)"
 
 
 def _begin(change: str) -> str:
     return change if "=" in change else change[:1].upper() + change[1:]
 
 
-def _name_verdict(verdict: Verdict) -> str:
+def name_verdict(verdict: Verdict) -> str:
+    """Name a verdict with its level."""
     return f"{VERDICTS[verdict]} {LEVEL_NOTE}" if verdict else VERDICTS[verdict]
 
 
-def _write_levels(study: Study) -> list[str]:
-    """Say of each change at which levels of the numeric axis it is better and at which worse, in their order."""
-    by_level = list_findings_by_level(study, study.metric)
-    sentences = []
-    for findings in zip(*by_level.values(), strict=True):
-        levels: dict[Verdict, list[str]] = {1: [], -1: [], 0: []}
-        for level, finding in zip(by_level, findings, strict=True):
-            levels[finding.verdict].append(level.partition("=")[2])
-        parts = [f"{_name_verdict(verdict)} at {', '.join(own)}" for verdict, own in levels.items() if own]
-        axis = next(iter(by_level)).partition("=")[0]
-        sentences.append(f"By {axis}, {findings[0].change}: {'; '.join(parts)}.")
-    return sentences
-
-
-def _write_interaction(study: Study, pairs: list[Finding]) -> list[str]:
-    if not pairs:
-        return []
-    unit = find_unit(study.metric_name)
-    significant = [each for each in pairs if each.effect.is_significant]
-    if not significant:
-        many = f"None of the {len(pairs)} two-way interactions is significant"
-        none = many if len(pairs) > 1 else "The two-way interaction is not significant"
-        known = [each for each in pairs if each.effect.estimate.p_value < 1 - LEVEL]
-        clearest = min(known, key=lambda each: each.effect.estimate.p_value, default=None)
-        if clearest is None:
-            return [f"{none}: there is no evidence that an axis changes the effect of another."]
-        difference = format_estimate(clearest.effect.estimate, unit, difference=True)
-        return [f"{none}; the clearest is {clearest.label} ({difference})."]
-    largest = max(significant, key=lambda each: abs(each.effect.estimate.mean))
-    first, second = (study.axes[each.axis].label for each in largest.effect.contrasts)
-    difference = format_estimate(largest.effect.estimate, unit, difference=True)
-    return [
-        f"{len(significant)} of {len(pairs)} two-way interactions are significant, so these effects are averages over "
-        f"conditions that differ; the largest is of {first} with {second} ({largest.label}): {difference} beyond the "
-        "sum of the two."
-    ]
-
-
-def _write_differences(study: Study, findings: list[Finding]) -> list[str]:
+def _write_differences(study: Study, findings: Sequence[Finding]) -> list[str]:
     """List the difference of each axis in a study of one seed, the largest first."""
     unit = find_unit(study.metric_name)
-    known = sorted((each for each in choose_findings(study, findings) if each.is_known), key=_rank, reverse=True)
+    known = [each for each in choose_findings(study, findings) if each.is_known]
     if not known:
         return []
+    known.sort(key=lambda each: abs(each.effect.estimate.mean), reverse=True)
     parts = [f"{each.label}, {format_estimate(each.effect.estimate, unit, difference=True)}" for each in known]
     return [f"Differences in {unit.label} in this seed, averaged over the other axes: {'; '.join(parts)}."]

@@ -6,8 +6,28 @@ from collections import Counter
 from collections.abc import Sequence
 
 from lengthwise.studies.report.findings import Finding
+from lengthwise.studies.report.numbers import format_count, format_score
 from lengthwise.studies.report.standing import Standing
 from lengthwise.studies.study import Study
+from lengthwise.studies.units import find_unit
+
+_MOST_NAMED = 4
+
+
+def write_failed(study: Study) -> list[str]:
+    """Say how many runs failed by their own doing and what they count with; nothing where none did."""
+    failed = study.list_failed()
+    if not failed or not any(len(condition.collect(study.metric)) for condition in study.conditions):
+        return []
+    total = sum(len(condition.runs) for condition in study.conditions)
+    begin = f"{len(failed)} of {format_count(total, 'run')} failed in training"
+    names = Counter(condition.name for condition, _ in failed)
+    listed = "; ".join(f"{count} of {name}" for name, count in names.most_common(_MOST_NAMED))
+    rest = "; and others" if len(names) > _MOST_NAMED else ""
+    if study.leaves_out_failed:
+        return [f"{begin} and are left out ({listed}{rest}): the scores are of the seeds that did not fail."]
+    worst = format_score(failed[0][0].worst[study.metric], find_unit(study.metric_name))
+    return [f"{begin} and count with the worst score, {worst} ({listed}{rest})."]
 
 
 def write_cautions(study: Study, standing: Standing, findings: Sequence[Finding]) -> tuple[str, ...]:
@@ -16,12 +36,12 @@ def write_cautions(study: Study, standing: Standing, findings: Sequence[Finding]
     Args:
         study: The study.
         standing: Whether its conditions can be compared; cautions about comparisons are left out where they cannot.
-        findings: Every main effect and interaction of its metric.
+        findings: Every main effect of its metric.
     """
     cautions = [] if standing in ("nothing learnt", "unfinished") else _write_confounded(study)
     if standing in ("compared", "one seed"):
         cautions += _write_shape(study)
-    cautions += [*_write_unfinished(study), *_write_incomplete(study)]
+    cautions += [*_write_unfinished(study, standing), *_write_incomplete(study)]
     cautions += [
         f"Planned but never started: {option}={', '.join(values)}." for option, values in study.unstarted.items()
     ]
@@ -47,18 +67,31 @@ def _write_shape(study: Study) -> list[str]:
         names = ", ".join(axis.label for axis in study.axes)
         sentences.append(f"The runs are no grid over {names}, so only conditions are compared, without effects.")
     if study.num_seeds == 2:
-        sentences.append("Two seeds: intervals are very wide (12.7 standard errors each way); little is significant.")
+        sentences.append("Two seeds: intervals are very wide, 12.7 standard errors each way.")
+    if study.num_seeds > 1 and not study.arrange_conditions(study.metric).noise.is_complete:
+        sentences.append(
+            "All seeds were scored on the same examples, and the runs have not kept what each example adds: the "
+            "intervals leave out the noise of the examples, and are too narrow."
+        )
     return sentences
 
 
-def _write_unfinished(study: Study) -> list[str]:
+def _write_unfinished(study: Study, standing: Standing) -> list[str]:
     unfinished = study.list_unfinished()
     if not unfinished:
         return []
     counts = Counter(each.status.lower() for each in unfinished)
     listed = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     total = len(study.conditions) * len(study.seeds)
-    return [f"Of {total} runs in the grid {total - len(unfinished)} can be used: {listed}."]
+    missing = len(study.list_missing())
+    counted = f"; {len(unfinished) - missing} of them count with the worst score" if missing < len(unfinished) else ""
+    sentences = [f"Of {total} runs in the grid {total - len(unfinished)} have a score: {listed}{counted}."]
+    if missing and standing in ("compared", "one seed"):
+        sentences.append(
+            f"{missing} runs are missing, so differences are averaged over the conditions and seeds that are complete "
+            "for each, and no longer over the whole grid; the tables count them."
+        )
+    return sentences
 
 
 def _write_incomplete(study: Study) -> list[str]:

@@ -1,52 +1,46 @@
-"""The condition to choose: the best, those that do not differ significantly from it, and their cost."""
+"""The condition to choose: the best on validation, how reliable it is, which others may be as good, and their cost."""
 
 from __future__ import annotations
 
 import math
 
 from lengthwise.studies.baselines import find_baseline
-from lengthwise.studies.effects import LEVEL, Effect, compare_conditions
-from lengthwise.studies.report.numbers import format_count, format_estimate, format_score, format_seconds
-from lengthwise.studies.study import Condition, Study
+from lengthwise.studies.condition import Condition
+from lengthwise.studies.judging import MIN_SEEDS, SET_CONFIDENCE, find_possible_best
+from lengthwise.studies.reliability import count_reaching, find_threshold, spreads_widely
+from lengthwise.studies.report.numbers import (
+    format_count,
+    format_estimate,
+    format_number,
+    format_score,
+    format_seconds,
+)
+from lengthwise.studies.study import Study
 from lengthwise.studies.units import Unit, find_unit
 
 _MOST_NAMED = 4
 
 
 def write_choice(study: Study) -> list[str]:
-    """Name the best condition, the score without learning, and the cheapest of those that may be as good."""
-    ranked, unit = study.rank(), find_unit(study.metric_name)
-    tied = _list_tied(study)
+    """Name the best condition, how sure that is, the score without learning, and the cheapest that may be as good."""
+    unit, tied = find_unit(study.metric_name), _list_tied(study)
     if len(tied) > 1:
-        return [_write_tie(study, tied, unit), *_write_baseline(study, unit)]
-    best = ranked[0]
-    estimate = best.estimate(study.metric)
-    sentences = [f"{_introduce(study, best)}: {unit.label} {format_estimate(estimate, unit)} on {study.split}"]
-    sentences[0] += f" ({format_count(estimate.num_values, 'seed')})." if study.num_seeds > 1 else "."
-    sentences += _write_baseline(study, unit)
-    return [*sentences, *(_write_rivals(study, best, unit) if len(study.conditions) > 1 else [])]
+        return [_write_tie(study, tied, unit), *_write_reliability(study, tied[0], unit), *_write_baseline(study, unit)]
+    best = study.rank()[0]
+    return [
+        _write_best(study, best, unit),
+        *_write_seeds(study, best, unit),
+        *_write_reliability(study, best, unit),
+        *_write_baseline(study, unit),
+        *(_write_set(study, best) if len(study.conditions) > 1 else []),
+    ]
 
 
-def _introduce(study: Study, best: Condition) -> str:
-    if not study.axes:
-        return "There is one condition"
-    if study.num_seeds == 1:
-        return f"In this seed the best of {len(study.conditions)} conditions is {best.name}"
-    return f"The best of {len(study.conditions)} conditions is {best.name}"
-
-
-def list_rivals(study: Study) -> list[tuple[Condition, Effect]]:
-    """Return the conditions that do not differ significantly from the best, with their difference, the best first.
-
-    That one condition beats all others is significant at 5 % where each single comparison is (an intersection-union
-    test, Berger 1982), so these comparisons are not corrected for their number.
-    """
-    ranked = study.rank()
-    values = study.tabulate_conditions(study.metric)
-    names = [condition.name for condition in study.conditions]
-    effects = dict(zip(names, compare_conditions(values, study.conditions.index(ranked[0])), strict=True))
-    scored = [(each, effects[each.name]) for each in ranked[1:] if len(each.collect(study.metric))]
-    return [(each, effect) for each, effect in scored if effect is not None and not effect.estimate.p_value < 1 - LEVEL]
+def list_possible_best(study: Study) -> list[Condition]:
+    """Return the conditions with a score that cannot be ruled out as the best, the best first."""
+    possible = find_possible_best(study.arrange_conditions(study.metric), higher_is_better=study.higher_is_better)
+    names = {each.name for each, keeps in zip(study.conditions, possible, strict=True) if keeps}
+    return [each for each in study.rank() if each.name in names and len(each.collect(study.metric))]
 
 
 def write_cost(condition: Condition) -> str:
@@ -54,6 +48,52 @@ def write_cost(condition: Condition) -> str:
     parameters, seconds = condition.average("model/parameters"), condition.average("time/fit_seconds")
     size = "an unknown size" if math.isnan(parameters) else f"{parameters:,.0f} parameters"
     return size if math.isnan(seconds) else f"{size}, trained in {format_seconds(seconds)}"
+
+
+def _write_best(study: Study, best: Condition, unit: Unit) -> str:
+    estimate = best.estimate(study.metric)
+    score = f"{unit.label} {format_estimate(estimate, unit)} on {study.split}"
+    if study.num_seeds > 1:
+        median = format_number(best.find_median(study.metric), unit)
+        score += f" ({format_count(estimate.num_values, 'seed')}, median {median})"
+    if not study.axes:
+        return f"There is one condition: {score}."
+    many = format_count(len(study.conditions), "condition")
+    by = "validation score" if study.selection_metric != study.metric else f"score on {study.split}"
+    end = "highest" if study.higher_is_better else "lowest"
+    if study.num_seeds < MIN_SEEDS:
+        return f"Of {many}, {best.name} has the {end} {by}: {score}."
+    flattered = "" if study.selection_metric != study.metric else ", which flatters it a little"
+    return f"The best of {many}, chosen by the {by}{flattered}, is {best.name}: {score}."
+
+
+def _write_seeds(study: Study, best: Condition, unit: Unit) -> list[str]:
+    """Say what the mean of the best condition hides: seeds far apart, and seeds that are missing."""
+    sentences = []
+    if spreads_widely(study, best):
+        values = ", ".join(format_number(value, unit) for value in sorted(best.collect(study.metric), reverse=True))
+        sentences.append(f"Its seeds are far apart: {values} {unit.score}".strip() + ".")
+    missing = [each for each in study.list_missing() if each.condition is best]
+    if missing:
+        reasons = ", ".join(sorted({each.status.lower() for each in missing}))
+        sentences.append(
+            f"But {len(missing)} of its {len(study.seeds)} seeds are missing ({reasons}): its mean is of other seeds "
+            "than those of complete conditions, and may change when they are run."
+        )
+    return sentences
+
+
+def _write_reliability(study: Study, best: Condition, unit: Unit) -> list[str]:
+    """Say how many seeds of the best condition work at all, and how many may not; nothing of one seed."""
+    threshold = find_threshold(study)
+    if math.isnan(threshold) or study.num_seeds < 2:
+        return []
+    found = count_reaching(study, best, threshold)
+    return [
+        f"{found.num_reaching} of {found.num_seeds} of its seeds reach {format_score(threshold, unit)}, half way from "
+        f"the baseline to the {'highest' if study.higher_is_better else 'lowest'} median; that up to "
+        f"{100 * found.most_failing:.0f} % of seeds miss it is not excluded (95 %, Clopper-Pearson)."
+    ]
 
 
 def _list_tied(study: Study) -> list[Condition]:
@@ -68,8 +108,9 @@ def _write_tie(study: Study, tied: list[Condition], unit: Unit) -> str:
     score = format_score(tied[0].average(study.metric), unit)
     names = "; ".join(condition.name for condition in tied[:_MOST_NAMED])
     rest = f"; and {len(tied) - _MOST_NAMED} more" if len(tied) > _MOST_NAMED else ""
+    end = "highest" if study.higher_is_better else "lowest"
     return (
-        f"{len(tied)} of {len(study.conditions)} conditions tie for the best {unit.label}, {score} on {study.split}, "
+        f"{len(tied)} of {len(study.conditions)} conditions share the {end} {unit.label}, {score} on {study.split}, "
         f"the cheapest first: {names}{rest}. The cheapest has {write_cost(tied[0])}."
     )
 
@@ -81,28 +122,29 @@ def _write_baseline(study: Study, unit: Unit) -> list[str]:
     sentence = f"Without learning ({baseline.name}) {format_score(baseline.score, unit)} is reached."
     estimate = study.rank()[0].estimate(study.metric)
     if estimate.low <= baseline.score <= estimate.high:
-        return [sentence, "The interval of the best includes this baseline, so even the best may have learnt nothing."]
+        return [sentence, "The interval of this condition includes the baseline: even it may have learnt nothing."]
     return [sentence]
 
 
-def _write_rivals(study: Study, best: Condition, unit: Unit) -> list[str]:
-    rivals = list_rivals(study)
+def _write_set(study: Study, best: Condition) -> list[str]:
+    """Name the conditions that cannot be ruled out as the best, with the cheapest of them."""
     cost = f"It has {write_cost(best)}."
-    if study.num_seeds == 1:
-        return [cost]
-    if not rivals:
-        return [f"It is better than every other condition at the 5 % level. {cost}"]
-    known = [(condition, effect) for condition, effect in rivals if math.isfinite(effect.estimate.low)]
-    if not known:
-        return [f"With one seed in common, no condition can be compared with it. {cost}"]
-    cheapest, effect = min(rivals, key=lambda rival: _find_cost(rival[0]))
-    difference = format_estimate(effect.estimate, unit, difference=True)
-    described = f"{cheapest.name} ({difference}), {write_cost(cheapest)}"
-    if len(rivals) == 1:
-        return [f"{cost} One other does not differ significantly from it: {described}."]
-    is_cheaper = _find_cost(cheapest) < _find_cost(best)
-    chosen = "the cheapest is" if is_cheaper else "all cost more; the cheapest is"
-    return [f"{cost} {len(rivals)} others do not differ significantly from it; {chosen} {described}."]
+    scored = [each for each in study.conditions if len(each.collect(study.metric))]
+    if study.num_seeds < MIN_SEEDS:
+        return [cost, f"With so few seeds no other condition is ruled out ({MIN_SEEDS} are needed)."]
+    possible = list_possible_best(study)
+    confidence = f"{100 * SET_CONFIDENCE:g} % confidence"
+    if possible == [best]:
+        return [cost, f"With {confidence} it is the best."]
+    if len(possible) == len(scored):
+        return [cost, f"None of the {len(scored)} conditions can be ruled out as the best with {confidence}."]
+    names = "; ".join(condition.name for condition in possible[:_MOST_NAMED])
+    rest = f"; and {len(possible) - _MOST_NAMED} more" if len(possible) > _MOST_NAMED else ""
+    cheapest = min(possible, key=_find_cost)
+    sentences = [cost, f"With {confidence} the best is among these {len(possible)}: {names}{rest}."]
+    if cheapest is not best:
+        sentences.append(f"The cheapest of them is {cheapest.name}: {write_cost(cheapest)}.")
+    return sentences
 
 
 def _find_cost(condition: Condition) -> float:

@@ -50,6 +50,7 @@ class Report:
         question: The question of the study; None where its configuration does not state one.
         answer: The answer in words.
         summary: The main effects side by side, marked; without rows where conditions cannot be compared.
+        legend: How the summary is read.
         lead: Figures shown right below the answer.
         details: Name -> text: data, budget, seeds, versions, commit.
         sections: The parts below, in order.
@@ -61,6 +62,7 @@ class Report:
     question: str | None
     answer: Answer
     summary: Table
+    legend: str
     lead: tuple[Picture, ...]
     details: Mapping[str, str]
     sections: tuple[Section, ...]

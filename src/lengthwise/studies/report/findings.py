@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from lengthwise.config.values import format_value
 from lengthwise.studies.axes import Axis
-from lengthwise.studies.effects import Effect, measure_at_levels, measure_interactions, measure_main_effects
+from lengthwise.studies.effects import Effect, measure_interactions, measure_main_effects, measure_simple_effects
+from lengthwise.studies.judging import MIN_SEEDS, PAGE_LEVEL, correct_effects
 from lengthwise.studies.study import Study
 
 Verdict = Literal[1, -1, 0]
@@ -20,10 +21,13 @@ MARKS: Mapping[Verdict, str] = {
     -1: "\N{BLACK DOWN-POINTING TRIANGLE}",
     0: "\N{WHITE CIRCLE}",
 }
-LEVEL_NOTE = "at the 5 % level (corrected)"
+LEVEL_NOTE = "at the page's 5 % level"
 LEGEND = (
-    f"{MARKS[1]} better, {MARKS[-1]} worse {LEVEL_NOTE}; {MARKS[0]} no significant difference: the interval says what "
-    "is not excluded; 95 % intervals."
+    f"{MARKS[1]} better, {MARKS[-1]} worse {LEVEL_NOTE}, all comparisons of the page taken together; {MARKS[0]} no "
+    "significant difference: the interval says what is not excluded. 95 % intervals of means over seeds like those run."
+)
+LEGEND_FEW_SEEDS = (
+    f"Fewer than {MIN_SEEDS} seeds: no verdicts. Each 95 % interval says which differences are not excluded."
 )
 
 _CHANGES: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -61,13 +65,19 @@ class Finding:
         change: What is changed, in words.
         label: The same, shorter.
         effect: Its measured effect.
-        verdict: 1 better, -1 worse, both at the 5 % level (corrected); 0 no significant difference.
+        corrected_p: The p-value, corrected for all comparisons of the page; NaN where it is not judged.
+        verdict: 1 better, -1 worse, both at the 5 % level of the page; 0 no significant difference, or not judged.
+        context: The levels of the other axes at which it is a simple effect, in words; empty of an average.
+        simple: Of a main effect, the simple effects that it is the average of.
     """
 
     change: str
     label: str
     effect: Effect
+    corrected_p: float
     verdict: Verdict
+    context: str = ""
+    simple: tuple[Finding, ...] = field(default=())
 
     @property
     def is_known(self) -> bool:
@@ -78,6 +88,17 @@ class Finding:
     def has_interval(self) -> bool:
         """Whether there are seeds enough for an interval, at least two."""
         return math.isfinite(self.effect.estimate.low)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there are seeds enough for a verdict."""
+        return math.isfinite(self.corrected_p)
+
+    @property
+    def depends_on_others(self) -> bool:
+        """Whether its simple effects differ by more than half of it, so that it describes none of them."""
+        means = [each.effect.estimate.mean for each in self.simple if each.is_known]
+        return len(means) > 1 and max(means) - min(means) > abs(self.effect.estimate.mean) / 2
 
 
 def describe_change(axis: Axis, level: int, reference: int) -> str:
@@ -100,48 +121,40 @@ def label_change(axis: Axis, level: int, reference: int) -> str:
     return f"{axis.label}: {format_value(axis.levels[level])} instead of {format_value(axis.levels[reference])}"
 
 
-def list_findings(study: Study, metric: str) -> tuple[list[Finding], list[Finding]]:
-    """Measure all main effects and interactions of a metric.
+def list_findings(study: Study, metric: str) -> list[Finding]:
+    """Measure all differences between levels, with the simple effects that each is the average of.
+
+    Only those of the study's own metric are judged: one page has one family of comparisons.
 
     Args:
         study: The study.
         metric: `split/metric`.
 
     Returns:
-        The findings of the main effects and those of the interactions; none of a study that is no grid.
+        One for each pair of levels of each axis; none of a study that is no grid.
     """
     if not study.is_grid:
-        return [], []
-    values = study.tabulate(metric)
-    main = [_describe(study, effect, study.axes) for effect in measure_main_effects(values)]
-    pairs = [_describe(study, effect, study.axes) for effect in measure_interactions(values)]
-    return main, pairs
+        return []
+    grid = study.arrange(metric)
+    main, simple = measure_main_effects(grid), measure_simple_effects(grid)
+    unknown = [math.nan] * len(main), [[math.nan] * len(own) for own in simple]
+    p_main, p_simple = correct_effects(main, simple) if metric == study.metric else unknown
+    found = []
+    for effect, p_value, own, own_p in zip(main, p_main, simple, p_simple, strict=True):
+        parts = tuple(_describe(study, each, p) for each, p in zip(own, own_p, strict=True))
+        found.append(_describe(study, effect, p_value, simple=parts))
+    return found
 
 
-def list_findings_by_level(study: Study, metric: str) -> dict[str, list[Finding]]:
-    """Measure the effects of the other axes at each level of the first numeric one, such as each `latent_dim`.
-
-    Args:
-        study: The study.
-        metric: `split/metric`.
-
-    Returns:
-        The level in words, such as `latent_dim=8` -> the findings; empty where there is no such axis, or no other.
-    """
-    numeric = next((index for index, axis in enumerate(study.axes) if axis.is_numeric), None)
-    if numeric is None or len(study.axes) < 2 or not study.is_grid:
-        return {}
-    axis = study.axes[numeric]
-    others = [each for each in study.axes if each is not axis]
-    found = measure_at_levels(study.tabulate(metric), numeric)
-    return {
-        f"{axis.label}={format_value(level)}": [_describe(study, effect, others) for effect in effects]
-        for level, effects in zip(axis.levels, found, strict=True)
-    }
+def list_interactions(study: Study, metric: str) -> list[Finding]:
+    """Measure all two-way interactions of a metric, which are not judged; none of a study that is no grid."""
+    if not study.is_grid:
+        return []
+    return [_describe(study, effect, math.nan) for effect in measure_interactions(study.arrange(metric))]
 
 
 def choose_findings(study: Study, findings: Sequence[Finding]) -> list[Finding]:
-    """Choose the findings for the first screen: of a numeric axis only the change to its largest level.
+    """Choose the findings for the first screen: of a numeric axis only the change from its first to its last level.
 
     Args:
         study: The study.
@@ -151,20 +164,39 @@ def choose_findings(study: Study, findings: Sequence[Finding]) -> list[Finding]:
     for finding in findings:
         contrast = finding.effect.contrasts[0]
         axis = study.axes[contrast.axis]
-        if not axis.is_numeric or contrast.level == len(axis.levels) - 1:
+        if not axis.is_numeric or (contrast.reference, contrast.level) == (0, len(axis.levels) - 1):
             chosen.append(finding)
     return chosen
 
 
-def _describe(study: Study, effect: Effect, axes: Sequence[Axis]) -> Finding:
-    changes = [describe_change(axes[each.axis], each.level, each.reference) for each in effect.contrasts]
-    labels = [label_change(axes[each.axis], each.level, each.reference) for each in effect.contrasts]
+def _describe(study: Study, effect: Effect, corrected_p: float, *, simple: tuple[Finding, ...] = ()) -> Finding:
+    changes = [describe_change(study.axes[each.axis], each.level, each.reference) for each in effect.contrasts]
+    labels = [label_change(study.axes[each.axis], each.level, each.reference) for each in effect.contrasts]
     times = " \N{MULTIPLICATION SIGN} "
-    return Finding(change=times.join(changes), label=times.join(labels), effect=effect, verdict=_judge(study, effect))
+    return Finding(
+        change=times.join(changes),
+        label=times.join(labels),
+        effect=effect,
+        corrected_p=corrected_p,
+        verdict=_judge(study, effect, corrected_p),
+        context=_name_context(study, effect),
+        simple=simple,
+    )
 
 
-def _judge(study: Study, effect: Effect) -> Verdict:
+def _name_context(study: Study, effect: Effect) -> str:
+    if effect.context is None:
+        return ""
+    named = [
+        f"{axis.label}={format_value(axis.levels[level])}"
+        for index, (axis, level) in enumerate(zip(study.axes, effect.context, strict=True))
+        if index != effect.contrasts[0].axis
+    ]
+    return ", ".join(named)
+
+
+def _judge(study: Study, effect: Effect, corrected_p: float) -> Verdict:
     mean = effect.estimate.mean
-    if not effect.is_significant or not mean:
+    if not corrected_p < PAGE_LEVEL or not mean:
         return 0
     return 1 if (mean > 0) == study.higher_is_better else -1

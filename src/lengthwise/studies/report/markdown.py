@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lengthwise.studies.report.contents import Picture, Report, Section
-from lengthwise.studies.report.findings import LEGEND
 
 _MOST_WIDTH = 80
 
@@ -17,7 +16,7 @@ def render_markdown(report: Report) -> str:
     for paragraph in report.answer.paragraphs:
         lines += [paragraph, ""]
     if report.summary.rows:
-        lines += [report.summary.to_markdown(max_width=_MOST_WIDTH), LEGEND, ""]
+        lines += [report.summary.to_markdown(max_width=_MOST_WIDTH), report.legend, ""]
     for picture in report.lead:
         lines += _list_picture(picture)
     lines += [f"*{caution}*\n" for caution in report.answer.cautions]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lengthwise.studies.effects import Estimate
+from lengthwise.studies.intervals import Estimate
 from lengthwise.studies.units import Unit
 
 MINUS, UNKNOWN = "\N{MINUS SIGN}", "\N{EN DASH}"
@@ -57,6 +57,22 @@ def format_estimate(estimate: Estimate, unit: Unit, *, difference: bool = False)
         return f"{mean} {name}".strip()
     low, high = (format_number(end, unit, like=like) for end in (estimate.low, estimate.high))
     return f"{mean} [{low}, {high}] {name}".strip()
+
+
+def format_not_excluded(estimate: Estimate, unit: Unit) -> str:
+    """Say which differences an interval does not exclude, such as `a decrease of only 0.3 points is not excluded`.
+
+    Args:
+        estimate: A difference with a finite interval.
+        unit: Unit of the metric.
+    """
+    like = max(abs(estimate.mean), abs(estimate.low))
+    low, high = (format_number(abs(end), unit, like=like) for end in (estimate.low, estimate.high))
+    if estimate.low < 0 < estimate.high:
+        ends = f"an increase of up to {high} and a decrease of up to {low} {unit.difference}".strip()
+        return f"{ends} are not excluded"
+    end = f"an increase of only {low}" if estimate.low >= 0 else f"a decrease of only {high}"
+    return f"{end} {unit.difference}".strip() + " is not excluded"
 
 
 def format_seconds(seconds: float) -> str:

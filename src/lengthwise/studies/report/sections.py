@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from lengthwise.evaluation.tables import Table
 from lengthwise.plotting import save_figure
 from lengthwise.studies.baselines import find_baseline
+from lengthwise.studies.condition import Condition
 from lengthwise.studies.figures.conditions import (
     MOST_CONDITIONS,
     can_plot_numeric_axis,
@@ -22,7 +23,7 @@ from lengthwise.studies.figures.panels import MOST_PANELS, plot_learning_curves,
 from lengthwise.studies.lengths import has_several_lengths
 from lengthwise.studies.published import compare_published
 from lengthwise.studies.report.contents import Picture, Section
-from lengthwise.studies.report.findings import Finding, list_findings, list_findings_by_level
+from lengthwise.studies.report.findings import Finding, list_findings, list_interactions
 from lengthwise.studies.report.numbers import format_score
 from lengthwise.studies.report.standing import Standing
 from lengthwise.studies.report.tables import (
@@ -33,10 +34,10 @@ from lengthwise.studies.report.tables import (
     tabulate_published,
     tabulate_unfinished,
 )
-from lengthwise.studies.study import Condition, Study
+from lengthwise.studies.study import Study
 from lengthwise.studies.units import find_unit
 
-MOST_INTERACTIONS = 30
+MOST_SIMPLE, MOST_INTERACTIONS = 120, 30
 _ALIKE: tuple[Standing, ...] = ("nothing learnt", "all tie")
 """Standings in which no condition is the best."""
 
@@ -76,7 +77,8 @@ def build_sections(study: Study, standing: Standing, directory: Path) -> tuple[S
 
 def _build_conditions(study: Study, standing: Standing) -> Section:
     text = "One seed each" if study.num_seeds == 1 else "Mean over the seeds and 95 % interval"
-    text += "." if standing in _ALIKE else "; the best first."
+    by = "validation" if study.selection_metric != study.metric else study.split
+    text += "." if standing in _ALIKE else f"; in the order of the mean score on {by}."
     baseline = find_baseline(study, study.metric)
     if baseline is not None:
         score = format_score(baseline.score, find_unit(study.metric_name))
@@ -85,17 +87,22 @@ def _build_conditions(study: Study, standing: Standing) -> Section:
 
 
 def _build_effects(study: Study, metric: str, directory: Path) -> Section:
-    main, pairs = list_findings(study, metric)
+    main = list_findings(study, metric)
+    pairs = list_interactions(study, metric) if study.num_seeds > 1 else []
     split = metric.partition("/")[0]
     unit = find_unit(study.metric_name)
-    tables = {"Main effects": tabulate_effects(study, main)} if main else {}
-    if pairs and study.num_seeds > 1:
+    tables = {"Main effects: averages over the other axes": tabulate_effects(study, main)} if main else {}
+    simple = [each for finding in main for each in finding.simple]
+    if simple:
+        caption = "Simple effects: at each combination of the other axes"
+        shown = sorted(simple, key=_rank_finding)[:MOST_SIMPLE] if len(simple) > MOST_SIMPLE else simple
+        caption += f" (the {len(shown)} clearest of {len(simple)})" if len(shown) < len(simple) else ""
+        tables[caption] = tabulate_effects(study, shown)
+    if pairs:
         shown = sorted(pairs, key=_rank_finding)[:MOST_INTERACTIONS]
         caption = "Interactions: the effect of two changes beyond the sum of each"
         caption += f" (the {len(shown)} clearest of {len(pairs)})" if len(shown) < len(pairs) else ""
         tables[caption] = tabulate_effects(study, shown)
-    for level, findings in list_findings_by_level(study, metric).items():
-        tables[f"At {level}"] = tabulate_effects(study, findings)
     known = [finding for finding in main if finding.is_known]
     pictures: tuple[Picture, ...] = ()
     if known:
@@ -179,18 +186,18 @@ def _choose_shown(study: Study, standing: Standing) -> dict[str, Condition]:
 
 
 def _build_published(study: Study) -> Section:
-    distances = compare_published(study)
-    tables = {"": tabulate_published(distances)} if distances else {}
+    comparisons = compare_published(study)
+    tables = {"": tabulate_published(comparisons)} if comparisons else {}
     text = (
-        "The distance is the mean of this study less the published value, in standard errors of this study "
-        "(and of the published value, where known)."
+        "Where the whole recipe is the same, the interval is where the mean of as many seeds as were published is "
+        "expected, with a probability of 95 %, if they came from runs like these. Elsewhere no distance is given."
     )
     return Section(title="Published results", text=text, tables=tables)
 
 
 def _build_unfinished(study: Study) -> Section:
     table = tabulate_unfinished(study)
-    text = "Combinations of the axes' levels and seeds without a result; nothing above includes them."
+    text = "Combinations of the axes' levels and seeds without a score of their own, and what they count as above."
     return Section(title="Missing and failed runs", text=text, tables={"": table} if table.rows else {})
 
 

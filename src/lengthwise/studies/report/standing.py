@@ -7,8 +7,10 @@ from typing import Literal
 
 from lengthwise.config.values import format_value
 from lengthwise.studies.baselines import beats_baseline, find_baseline
+from lengthwise.studies.condition import StudyRun
+from lengthwise.studies.judging import MIN_SEEDS
 from lengthwise.studies.report.numbers import format_count, format_number, format_score
-from lengthwise.studies.study import Study, StudyRun
+from lengthwise.studies.study import Study
 from lengthwise.studies.units import Unit, find_unit
 
 Standing = Literal["unfinished", "nothing learnt", "all tie", "one seed", "compared"]
@@ -25,7 +27,7 @@ def find_standing(study: Study) -> Standing:
         several conditions have the same score; `one seed` where no condition has two; else `compared`.
     """
     scored = [condition for condition in study.conditions if len(condition.collect(study.metric))]
-    if not scored:
+    if not scored:  # where no run at all has a score, those that failed do not count as the worst either
         return "unfinished"
     if not any(beats_baseline(study, condition) for condition in scored):
         return "nothing learnt"
@@ -71,13 +73,17 @@ def _write_tie(study: Study) -> list[str]:
 
 
 def _write_one_seed(study: Study) -> list[str]:
-    used = {seed for seed in study.seeds if seed is not None}
-    others = [str(seed) for seed in range(len(used) + 4) if seed not in used][:4]
     return [
         "One seed shows which conditions can work and how far apart they were once; it cannot show whether another "
         "seed would give the same order.",
-        f"Run more seeds before you choose, for example seed={','.join(others)}.",
+        f"Run more seeds before you choose, for example seed={propose_seeds(study, MIN_SEEDS - 1)}.",
     ]
+
+
+def propose_seeds(study: Study, count: int) -> str:
+    """List the smallest seeds that the study has not used, this many, as an override writes them."""
+    used = {seed for seed in study.seeds if isinstance(seed, int)}
+    return ",".join([str(seed) for seed in range(len(used) + count) if seed not in used][:count])
 
 
 def _write_range(study: Study, unit: Unit) -> str:

@@ -13,20 +13,32 @@ from lengthwise.data.dataset import Kind
 from lengthwise.evaluation.assessment import EXPOSURE_METRICS, PRIMARY_METRICS
 from lengthwise.evaluation.tables import Entry, Table
 from lengthwise.studies.baselines import find_baseline
-from lengthwise.studies.published import Distance
+from lengthwise.studies.condition import Condition, StudyRun
+from lengthwise.studies.published import Comparison
+from lengthwise.studies.reliability import count_reaching, find_threshold, spreads_widely
 from lengthwise.studies.report.findings import MARKS, VERDICTS, Finding, choose_findings, list_findings
 from lengthwise.studies.report.numbers import (
-    MINUS,
     UNKNOWN,
+    format_count,
     format_estimate,
     format_known,
     format_number,
+    format_score,
     format_seconds,
 )
-from lengthwise.studies.study import Condition, Study, StudyRun
+from lengthwise.studies.study import Study
 from lengthwise.studies.units import Unit, find_unit
 
 _OUTCOMES = ("stopped_early", "stopped_late", "wrong_content")
+_SIZES = {
+    "model/decoder_dim": "decoder units",
+    "model/handed_over": "numbers handed over",
+    "model/parameters": "parameters",
+    "training/updates": "updates",
+    "training/decoded_steps": "updates x steps",
+}
+"""Entry of a run's summary -> heading of its column."""
+
 _SHOWN_WORST, _SHOWN_RANDOM = 4, 4
 _NUM_WORST = 20
 """The first samples of a run, this many, are its worst; the others are drawn at random."""
@@ -45,7 +57,7 @@ def tabulate_conditions(study: Study) -> Table:
     ]
     scores = [_format_interval(condition, study.metric, unit) for condition in ranked]
     columns.append((f"{unit.label}, {study.split} ({unit.score})", scores))
-    columns.append(("seeds", [_count_seeds(study, condition) for condition in ranked]))
+    columns += _list_seeds(study, ranked, unit)
     for metric in study.other_metrics:
         values = [_format_interval(condition, metric, unit) for condition in ranked]
         columns.append((f"{metric.partition('/')[0]} ({unit.score})", values))
@@ -66,6 +78,34 @@ def _count_seeds(study: Study, condition: Condition) -> str:
     counts = Counter(each.status.lower() for each in study.list_unfinished() if each.condition is condition)
     listed = ", ".join(f"{count} {status}" for status, count in counts.items())
     return f"{len(condition.collect(study.metric))} of {len(study.seeds)}" + (f" ({listed})" if listed else "")
+
+
+def _list_seeds(study: Study, ranked: Sequence[Condition], unit: Unit) -> list[Column]:
+    """List what the means hide: the median, each seed where they are far apart, and how many seeds work at all."""
+    columns: list[Column] = [("seeds", [_count_seeds(study, condition) for condition in ranked])]
+    if study.num_seeds < 2:
+        return columns
+    columns.append((f"median ({unit.score})", [format_known(each.find_median(study.metric), unit) for each in ranked]))
+    if any(spreads_widely(study, condition) for condition in ranked):
+        columns.append((f"each seed ({unit.score})", [_list_each(study, condition, unit) for condition in ranked]))
+    threshold = find_threshold(study)
+    if not math.isnan(threshold):
+        texts = [_format_reliability(study, condition, threshold) for condition in ranked]
+        columns.append((f"seeds that reach {format_score(threshold, unit)}", texts))
+    return columns
+
+
+def _list_each(study: Study, condition: Condition, unit: Unit) -> str:
+    if not spreads_widely(study, condition):
+        return UNKNOWN
+    return ", ".join(format_number(value, unit) for value in sorted(condition.collect(study.metric), reverse=True))
+
+
+def _format_reliability(study: Study, condition: Condition, threshold: float) -> str:
+    if not len(condition.collect(study.metric)):
+        return UNKNOWN
+    found = count_reaching(study, condition, threshold)
+    return f"{found.num_reaching} of {found.num_seeds} (up to {100 * found.most_failing:.0f} % may not)"
 
 
 def _find_kind(study: Study) -> Kind:
@@ -96,51 +136,52 @@ def _list_baselines(study: Study, ranked: Sequence[Condition], unit: Unit) -> li
 
 
 def _list_costs(ranked: Sequence[Condition]) -> list[Column]:
-    sizes = [condition.average("model/parameters") for condition in ranked]
     seconds = [condition.average("time/fit_seconds") for condition in ranked]
-    return [
-        ("parameters", [f"{size:,.0f}" if math.isfinite(size) else UNKNOWN for size in sizes]),
-        ("training time", [format_seconds(each) if math.isfinite(each) else UNKNOWN for each in seconds]),
-    ]
+    columns = []
+    for metric, heading in _SIZES.items():
+        sizes = [condition.average(metric) for condition in ranked]
+        if metric == "model/parameters" or any(math.isfinite(size) for size in sizes):
+            columns.append((heading, [f"{size:,.0f}" if math.isfinite(size) else UNKNOWN for size in sizes]))
+    return [*columns, ("training time", [format_seconds(each) if math.isfinite(each) else UNKNOWN for each in seconds])]
 
 
 def tabulate_answer(study: Study) -> Table:
-    """Tabulate the main effects on every held-out split side by side, each marked; no rows of one condition."""
+    """Tabulate the main effects on every held-out split side by side, marked where judged; no rows of one condition."""
     unit = find_unit(study.metric_name)
     metrics = (study.metric, *study.other_metrics)
-    by_split = [choose_findings(study, list_findings(study, metric)[0]) for metric in metrics]
+    by_split = [choose_findings(study, list_findings(study, metric)) for metric in metrics]
     difference = f", {unit.difference}" if unit.difference else ""
     columns = ("change", *(f"{unit.label}, {metric.partition('/')[0]}{difference}" for metric in metrics))
     rows = []
     for findings in zip(*by_split, strict=True):
-        marked = (f"{MARKS[each.verdict]} {_format_difference(each, unit)}" for each in findings)
+        marked = (_mark(each) + _format_difference(each, unit) for each in findings)
         rows.append((findings[0].label, *marked))
     return Table(columns=columns, rows=tuple(rows))
 
 
+def _mark(finding: Finding) -> str:
+    return f"{MARKS[finding.verdict]} " if finding.is_judged and not finding.depends_on_others else ""
+
+
 def tabulate_effects(study: Study, findings: Sequence[Finding]) -> Table:
-    """Tabulate effects: change, difference, interval, verdict; of one seed only the difference."""
+    """Tabulate effects: change, where, difference, interval; corrected p and verdict where they are judged."""
     unit = find_unit(study.metric_name)
     named = f"difference ({unit.difference})" if unit.difference else "difference"
-    if study.num_seeds == 1:
-        rows = tuple(
-            (finding.label, _format_difference(finding, unit), _count_contexts(finding)) for finding in findings
-        )
-        return Table(columns=("change", named, "conditions"), rows=rows)
-    columns = ("change", named, "corrected p", "verdict", "seeds", "conditions")
+    columns: list[Column] = [("change", [finding.label for finding in findings])]
+    if any(finding.context for finding in findings):
+        columns.append(("at", [finding.context for finding in findings]))
+    columns.append((named, [_format_difference(finding, unit) for finding in findings]))
+    if any(finding.is_judged for finding in findings):
+        columns.append(("corrected p", [_format_p(finding.corrected_p) for finding in findings]))
+        texts = [VERDICTS[each.verdict] if each.is_judged else "not judged" for each in findings]
+        columns.append(("verdict", texts))
+    if study.num_seeds > 1:
+        effects = [finding.effect for finding in findings]
+        columns.append(("seeds", [f"{each.seeds_used} of {each.seeds_total}" for each in effects]))
+    columns.append(("conditions", [_count_contexts(finding) for finding in findings]))
     return Table(
-        columns=columns,
-        rows=tuple(
-            (
-                finding.label,
-                _format_difference(finding, unit),
-                _format_p(finding.effect.corrected_p),
-                VERDICTS[finding.verdict],
-                f"{finding.effect.seeds_used} of {finding.effect.seeds_total}",
-                _count_contexts(finding),
-            )
-            for finding in findings
-        ),
+        columns=tuple(heading for heading, _ in columns),
+        rows=tuple(zip(*(entries for _, entries in columns), strict=True)),
     )
 
 
@@ -163,12 +204,19 @@ def _count_contexts(finding: Finding) -> str:
 
 
 def tabulate_unfinished(study: Study) -> Table:
-    """Tabulate the runs of the grid without a score, and why they have none."""
+    """Tabulate the runs of the grid without a score of their own, what they count as, and why they have none."""
+    unit = find_unit(study.metric_name)
     rows = tuple(
-        (each.condition.name, UNKNOWN if each.seed is None else str(each.seed), each.status.lower(), each.reason)
+        (
+            each.condition.name,
+            UNKNOWN if each.seed is None else str(each.seed),
+            each.status.lower(),
+            "missing" if math.isnan(each.counts_as) else format_score(each.counts_as, unit),
+            each.reason,
+        )
         for each in study.list_unfinished()
     )
-    return Table(columns=("condition", "seed", "status", "reason"), rows=rows)
+    return Table(columns=("condition", "seed", "status", "counts as", "reason"), rows=rows)
 
 
 def tabulate_incomplete(study: Study) -> Table:
@@ -185,23 +233,27 @@ def tabulate_incomplete(study: Study) -> Table:
     return Table(columns=("condition", "seed", "run", "missing"), rows=rows)
 
 
-def tabulate_published(distances: Sequence[Distance]) -> Table:
+def tabulate_published(comparisons: Sequence[Comparison]) -> Table:
     """Tabulate published results beside those of this study."""
     rows: list[tuple[Entry, ...]] = []
-    for each in distances:
+    for each in comparisons:
         unit = find_unit(each.published.metric.partition("/")[2])
-        apart = each.standard_errors
-        error = each.published.error
-        spread = "" if error is None else f" \N{PLUS-MINUS SIGN} {format_number(error, unit)}"
+        bare = unit._replace(score="")
+        expected = each.prediction
+        position = UNKNOWN
+        if expected is not None:
+            is_inside = expected.low <= each.published.value <= expected.high
+            ends = f"[{format_number(expected.low, unit)}, {format_number(expected.high, unit)}]"
+            position = f"{ends}: {'inside' if is_inside else 'outside'}"
         rows.append(
             (
                 each.condition.name,
                 f"{each.published.metric} ({unit.score})",
-                format_estimate(each.estimate, unit._replace(score="")),
-                f"{format_number(each.published.value, unit)}{spread}",
-                UNKNOWN if apart is None else f"{apart:+.1f}".replace("-", MINUS),
+                format_estimate(each.estimate, bare),
+                f"{format_number(each.published.value, unit)} ({format_count(each.published.num_seeds, 'seed')})",
+                position,
                 each.published.source,
-                each.published.note or "same model, data and measure",
+                "; ".join(each.differences) or "nothing: the same data, measure and recipe",
             )
         )
     columns = (
@@ -209,9 +261,9 @@ def tabulate_published(distances: Sequence[Distance]) -> Table:
         "metric",
         "this study",
         "published",
-        "distance (standard errors)",
+        "expected of as many seeds",
         "source",
-        "difference in setting",
+        "what differs",
     )
     return Table(columns=columns, rows=tuple(rows))
 

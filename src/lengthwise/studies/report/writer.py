@@ -12,9 +12,11 @@ from lengthwise.errors import LengthwiseError
 from lengthwise.evaluation.tables import Table
 from lengthwise.files import write_whole
 from lengthwise.studies.collect import Collection, collect_studies, collect_sweep
+from lengthwise.studies.judging import MIN_SEEDS
 from lengthwise.studies.report.answer import write_answer
 from lengthwise.studies.report.contents import Report
 from lengthwise.studies.report.details import list_commands, list_details
+from lengthwise.studies.report.findings import LEGEND, LEGEND_FEW_SEEDS
 from lengthwise.studies.report.markdown import render_markdown
 from lengthwise.studies.report.page import render_page
 from lengthwise.studies.report.sections import build_lead, build_sections
@@ -40,18 +42,22 @@ class WrittenReport(NamedTuple):
     answer: tuple[str, ...]
 
 
-def report_studies(output_dir: Path, names: Sequence[str], *, destination: Path | None = None) -> WrittenReport:
+def report_studies(
+    output_dir: Path, names: Sequence[str], *, destination: Path | None = None, leave_out_failed: bool = False
+) -> WrittenReport:
     """Write the report on one or more studies.
 
     Args:
         output_dir: The directory of all run directories.
         names: Names of the studies; the runs of several are taken together.
         destination: Directory for the report; None: `report` in the study's directory.
+        leave_out_failed: Whether runs that failed by their own doing are left out instead of counting with the worst
+            score.
 
     Raises:
         LengthwiseError: There is no such study, its runs cannot be compared, or the report cannot be written.
     """
-    collection = collect_studies(output_dir, names)
+    collection = collect_studies(output_dir, names, leave_out_failed=leave_out_failed)
     return _write(collection, destination or output_dir / "+".join(collection.study.names) / REPORT_DIRECTORY)
 
 
@@ -88,12 +94,13 @@ def _assemble(collection: Collection, figures: Path) -> Report:
     answer = write_answer(study)
     about = read_study_about(study.names[0]) if len(study.names) == 1 else None
     newest = max((run.manifest for run in study.runs), key=lambda manifest: manifest.started)
-    has_verdicts = answer.standing == "compared"
+    is_compared = answer.standing == "compared"
     return Report(
         title=study.title,
         question=None if about is None else about.question,
         answer=answer,
-        summary=tabulate_answer(study) if has_verdicts else Table(columns=(), rows=()),
+        summary=tabulate_answer(study) if is_compared else Table(columns=(), rows=()),
+        legend=LEGEND if study.num_seeds >= MIN_SEEDS else LEGEND_FEW_SEEDS,
         lead=build_lead(study, answer.standing, figures),
         details=list_details(study, sweeps, about),
         sections=build_sections(study, answer.standing, figures),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from helpers.study_runs import CUBE, make_grid, make_run, score_cube
+from lengthwise.studies.build import build_study
 from lengthwise.studies.report.answer import write_answer
-from lengthwise.studies.study import Study, build_study
+from lengthwise.studies.study import Study
 from lengthwise.tracking.runs.run_record import PrimaryMetric
 
 MINUS = "\N{MINUS SIGN}"
@@ -18,15 +20,55 @@ def read_answer(study: Study) -> str:
 
 
 def test_the_answer_names_significant_effects_first_and_says_where_there_is_none() -> None:
-    answer = write_answer(build_study(["try"], make_grid(CUBE, score_cube)))
+    answer = write_answer(build_study(["try"], make_grid(CUBE, score_cube, seeds=range(5))))
     effects, _ = answer.paragraphs
     assert effects.startswith(
         "Feeding back in training the true previous output instead of nothing changes exact match by +"
     )
-    assert "points: better at the 5 % level (corrected). Stopping by a learnt end instead of padding" in effects
-    assert "No significant difference for conditioning: " in effects
-    assert "; the interval says what is not excluded." in effects
-    assert "None of the 3 two-way interactions is significant" in effects
+    assert "points: better at the page's 5 % level. Stopping by a learnt end instead of padding" in effects
+    assert "no significant difference in 4 of 4 combinations" in effects
+
+
+def test_with_few_seeds_the_intervals_are_given_and_nothing_is_judged() -> None:
+    first, effects, choice = write_answer(build_study(["try"], make_grid(CUBE, score_cube))).paragraphs
+    assert first == (
+        "3 seeds are too few for verdicts; the intervals say what is not excluded. At least 5 are needed: add, for "
+        "example, seed=3,4."
+    )
+    assert "points of exact match; an increase of only" in effects
+    assert choice.startswith("Of 8 conditions, conditioning=")
+
+
+def test_an_effect_that_depends_on_the_other_axes_is_told_from_where_to_where() -> None:
+    """A learnt stop gains 50 points from the initial state and none from repeating: no sentence gives the mean."""
+    gains = {"repeat": 0.0, "initial_state": 0.5}
+    axes = {"model.conditioning": tuple(gains), "model.length": ("fixed", "stop")}
+    noise = np.random.default_rng(0).normal(0, 0.002, size=(2, 5))
+
+    def score(conditioning: str, length: str, seed: int) -> float:
+        return 0.4 + gains[conditioning] * (length == "stop") + float(noise[int(length == "stop"), seed])
+
+    effects = write_answer(build_study(["try"], make_grid(axes, score, seeds=range(5)))).paragraphs[0]
+    begin = (
+        "What stopping by a learnt end instead of padding to a fixed length does to exact match depends on the other"
+    )
+    assert begin in effects
+    assert "(conditioning=repeat) to +5" in effects
+    assert "; better at conditioning=initial_state; no significant difference at conditioning=repeat" in effects
+    assert "+25" not in effects
+
+
+def test_every_pair_of_levels_is_told() -> None:
+    axes = {"model.conditioning": ("repeat", "initial_state", "both")}
+    noise = np.random.default_rng(1).normal(0, 0.002, size=(3, 5))
+
+    def score(conditioning: str, seed: int) -> float:
+        place = axes["model.conditioning"].index(conditioning)
+        return [0.5, 0.3, 0.6][place] + float(noise[place, seed])
+
+    effects = write_answer(build_study(["try"], make_grid(axes, score, seeds=range(5)))).paragraphs[0]
+    assert "Giving the latent in both ways instead of as the initial state changes exact match by +" in effects
+    assert effects.count("changes exact match by") == 3
 
 
 def test_numbers_in_the_answer_are_those_of_the_runs() -> None:
@@ -51,7 +93,7 @@ def test_numbers_in_the_answer_are_those_of_the_runs() -> None:
     half = 0.95 * np.sqrt(2 / 0.0975) * np.std(by_seed, ddof=1) / np.sqrt(3)
     mean = np.mean(by_seed)
     difference = f"+{100 * mean:.1f} [{100 * (mean - half):.1f}, {100 * (mean + half):.1f}] points"
-    assert difference in write_answer(build_study(["try"], make_grid(CUBE, score_cube))).paragraphs[0]
+    assert difference in write_answer(build_study(["try"], make_grid(CUBE, score_cube))).paragraphs[1]
 
 
 def test_an_error_that_falls_is_better() -> None:
@@ -67,20 +109,24 @@ def test_an_error_that_falls_is_better() -> None:
             primary_metric=PrimaryMetric(name="test/mean_absolute_error", greater_is_better=False),
         )
         for length in ("fixed", "stop")
-        for seed in range(3)
+        for seed in range(5)
     ]
     study = build_study(["try"], runs)
-    assert f"by {MINUS}0.299 [{MINUS}0.301, {MINUS}0.297] scaled units: better at the 5 % level" in read_answer(study)
+    assert f"by {MINUS}0.298 [{MINUS}0.300, {MINUS}0.296] scaled units: better at the page's 5 % level" in read_answer(
+        study
+    )
     assert study.rank()[0].name == "length=stop"
 
 
-def test_the_choice_names_the_best_condition_its_rivals_and_their_cost() -> None:
-    choice = write_answer(build_study(["try"], make_grid(CUBE, score_cube))).paragraphs[-1]
-    assert choice.startswith("The best of 8 conditions is conditioning=")
+def test_the_choice_names_the_best_condition_those_that_may_be_it_and_their_cost() -> None:
+    choice = write_answer(build_study(["try"], make_grid(CUBE, score_cube, seeds=range(5)))).paragraphs[-1]
+    assert choice.startswith("The best of 8 conditions, chosen by the score on test, which flatters it a little, is ")
     assert "feedback=teacher, length=stop" in choice
+    assert "5 of 5 of its seeds reach 42.8 %, half way from the baseline" in choice
+    assert "up to 45 % of seeds miss it is not excluded (95 %, Clopper-Pearson)" in choice
     assert "Without learning (majority) 10.0 % is reached." in choice
     assert "1,000 parameters, trained in 5.0 s" in choice
-    assert "One other does not differ significantly from it: conditioning=" in choice
+    assert "With 97.5 % confidence the best is among these 2: conditioning=" in choice
 
 
 def test_conditions_that_tie_for_the_best_are_all_named() -> None:
@@ -91,14 +137,14 @@ def test_conditions_that_tie_for_the_best_are_all_named() -> None:
         for seed in range(3)
     ]
     choice = write_answer(build_study(["try"], runs)).paragraphs[-1]
-    assert choice.startswith("2 of 3 conditions tie for the best exact match, 100.0 % on test")
+    assert choice.startswith("2 of 3 conditions share the highest exact match, 100.0 % on test")
     assert "feedback=teacher; feedback=own" in choice
 
 
 def test_a_best_condition_whose_interval_includes_the_baseline_is_doubted() -> None:
     runs = make_grid({"model.length": ("fixed", "stop")}, lambda length, seed: 0.11 + 0.05 * seed - 0.05)
     runs += make_grid({"model.length": ("oracle",)}, lambda length, seed: 0.04 + 0.02 * seed)
-    assert "so even the best may have learnt nothing" in read_answer(build_study(["try"], runs))
+    assert "even it may have learnt nothing" in read_answer(build_study(["try"], runs))
     runs = make_grid(CUBE, score_cube)
     assert "learnt nothing" not in read_answer(build_study(["try"], runs))
 
@@ -106,13 +152,15 @@ def test_a_best_condition_whose_interval_includes_the_baseline_is_doubted() -> N
 def test_of_a_numeric_axis_each_level_has_its_verdict() -> None:
     def cross(latent_dim: int, length: str, seed: int) -> float:
         gain = {4: -0.1, 8: 0.0, 16: 0.1}[latent_dim] * (length == "stop")
-        return 0.5 + gain + 0.001 * (seed - 1) * (1 if length == "stop" else -1)
+        return 0.5 + gain + 0.001 * (seed - 2) * (1 if length == "stop" else -1)
 
-    study = build_study(["try"], make_grid({"latent_dim": (4, 8, 16), "model.length": ("fixed", "stop")}, cross))
-    begin = "By latent_dim, stopping by a learnt end instead of padding to a fixed length: "
-    level = "at the 5 % level (corrected)"
-    sentence = f"{begin}better {level} at 16; worse {level} at 4; no significant difference at 8."
-    assert sentence in read_answer(study)
+    axes = {"latent_dim": (4, 8, 16), "model.length": ("fixed", "stop")}
+    answer = read_answer(build_study(["try"], make_grid(axes, cross, seeds=range(5))))
+    assert "stopping by a learnt end instead of padding to a fixed length does to exact match depends on" in answer
+    assert (
+        "better at latent_dim=16; worse at latent_dim=4; no significant difference at latent_dim=8 (at the page's 5 % "
+        "level)."
+    ) in answer
 
 
 def test_confounded_options_are_named() -> None:
@@ -128,4 +176,17 @@ def test_missing_and_failed_runs_are_counted() -> None:
     runs = make_grid(CUBE, score_cube)[1:]
     last = runs[-1].manifest.record
     runs[-1] = make_run({key: last.params[key] for key in CUBE}, last.seed, None, status="KILLED")
-    assert "Of 24 runs in the grid 22 can be used: 1 killed, 1 not run." in read_answer(build_study(["try"], runs))
+    assert "Of 24 runs in the grid 22 have a score: 1 killed, 1 not run." in read_answer(build_study(["try"], runs))
+
+
+@pytest.mark.parametrize("leaves_out", [False, True])
+def test_failed_runs_are_in_the_first_paragraph(leaves_out: bool) -> None:
+    runs = make_grid(CUBE, score_cube, seeds=range(5))
+    runs[0] = make_run({key: runs[0].manifest.record.params[key] for key in CUBE}, 0, None, status="FAILED")
+    answer = write_answer(build_study(["try"], runs, leave_out_failed=leaves_out))
+    name = "1 of conditioning=repeat, feedback=none, length=fixed"
+    if leaves_out:
+        expected = f"1 of 40 runs failed in training and are left out ({name}): the scores are of the seeds that"
+    else:
+        expected = f"1 of 40 runs failed in training and count with the worst score, 0.0 % ({name})."
+    assert answer.paragraphs[0].startswith(expected)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from helpers.study_runs import make_run
+from lengthwise.studies.build import build_study
 from lengthwise.studies.report.numbers import format_estimate, format_number
-from lengthwise.studies.study import build_study
 from lengthwise.studies.units import find_unit
 
 

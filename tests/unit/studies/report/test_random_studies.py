@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from helpers.study_runs import build_report, make_run
+from lengthwise.studies.build import build_study
+from lengthwise.studies.condition import StudyRun
 from lengthwise.studies.report.answer import write_answer
 from lengthwise.studies.report.page import render_page
 from lengthwise.studies.report.standing import Standing
 from lengthwise.studies.report.tables import tabulate_answer, tabulate_conditions, tabulate_unfinished, write_results
-from lengthwise.studies.study import StudyRun, build_study
 from lengthwise.tracking.runs.run_record import PrimaryMetric
 
 OPTIONS = {
@@ -62,20 +63,19 @@ def judge_by_hand(runs: list[StudyRun]) -> Standing:
     metric = runs[0].manifest.record.primary_metric
     assert metric is not None
     share = metric.greater_is_better
-    groups: dict[str, list[StudyRun]] = {}
-    for run in runs:
-        score = run.manifest.summary.get(metric.name, math.nan)
-        if run.manifest.status == "FINISHED":
-            groups.setdefault(str({**run.manifest.record.params, "seed": 0}), []).append(run)
-            assert isinstance(score, float)
+    groups: dict[str, list[float]] = {}
+    measured = [run.manifest.summary.get(metric.name, math.nan) for run in runs]
+    finite = [score for score in measured if math.isfinite(score)]
+    has_baseline = any("baseline" in key for run in runs for key in run.manifest.summary)
+    worst = 0.0 if share else 0.1 if has_baseline else max(finite, default=math.nan)
+    for run, score in zip(runs, measured, strict=True):
+        counted = score if math.isfinite(score) else worst  # all that failed here did so by themselves
+        groups.setdefault(str({**run.manifest.record.params, "seed": 0}), []).append(counted)
     means, learnt = [], False
-    for own in groups.values():
-        scores = [run.manifest.summary[metric.name] for run in own if math.isfinite(run.manifest.summary[metric.name])]
-        baselines = [value for run in own for key, value in run.manifest.summary.items() if "baseline" in key]
-        if scores:
-            means.append(sum(scores) / len(scores))
-            baseline = 0.1 if baselines else (0.0 if share else math.inf)
-            learnt |= means[-1] > baseline if share else means[-1] < baseline
+    for scores in groups.values() if finite else ():
+        means.append(sum(scores) / len(scores))
+        baseline = 0.1 if has_baseline else (0.0 if share else math.inf)
+        learnt |= means[-1] > baseline + 1e-12 if share else means[-1] < baseline - 1e-12
     if not means:
         return "unfinished"
     if not learnt:

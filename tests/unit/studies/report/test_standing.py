@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import pytest
 
 from helpers.study_runs import CUBE, make_grid, make_run, score_cube
+from lengthwise.studies.build import build_study
+from lengthwise.studies.condition import LearningCurve, StudyRun
 from lengthwise.studies.report.answer import write_answer
 from lengthwise.studies.report.standing import Standing, find_standing
-from lengthwise.studies.study import LearningCurve, StudyRun, build_study
 from lengthwise.tracking.runs.run_record import PrimaryMetric
 
 LENGTHS = {"model.length": ("fixed", "stop")}

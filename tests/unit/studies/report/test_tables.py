@@ -8,6 +8,7 @@ import io
 import pytest
 
 from helpers.study_runs import CUBE, make_grid, make_run, score_cube
+from lengthwise.studies.build import build_study
 from lengthwise.studies.report.answer import write_answer
 from lengthwise.studies.report.findings import list_findings
 from lengthwise.studies.report.tables import (
@@ -17,7 +18,6 @@ from lengthwise.studies.report.tables import (
     tabulate_unfinished,
     write_results,
 )
-from lengthwise.studies.study import build_study
 
 
 def test_missing_and_failed_runs_are_listed() -> None:
@@ -45,7 +45,7 @@ def test_finished_runs_whose_later_parts_failed_are_named() -> None:
 
 def test_effects_of_one_seed_have_no_verdict() -> None:
     study = build_study(["try"], make_grid(CUBE, score_cube, seeds=(0,)))
-    table = tabulate_effects(study, list_findings(study, study.metric)[0])
+    table = tabulate_effects(study, list_findings(study, study.metric))
     assert table.columns == ("change", "difference (points)", "conditions")
     assert len(table.rows) == 3
 
