@@ -55,6 +55,8 @@ class StudyAbout:
         runs: How many runs there are, of what.
         minutes: About how long it takes on two cores.
         expected: The result that was published or is to be expected.
+        prediction: What was predicted before any run, unchanged since.
+        refuted_if: The numbers that refute the prediction.
         differences: What departs from the source.
     """
 
@@ -63,6 +65,8 @@ class StudyAbout:
     runs: str
     minutes: int
     expected: str
+    prediction: str | None = None
+    refuted_if: str | None = None
     differences: str | None = None
 
 

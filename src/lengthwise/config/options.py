@@ -186,18 +186,23 @@ class ScanOptions:
     """Seed of the random splits."""
 
 
+CAPITALS_EVERY = 3
+"""Distance between the capitals of `dataset=ambiguous`, and the number of its right answers."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SymbolTaskOptions:
     """Generated sequences of random symbols, to be copied or reversed, with a test of longer ones."""
 
-    name: Literal["copy", "reverse"]
-    """Name of the dataset."""
+    name: Literal["copy", "reverse", "ambiguous"]
+    """Name of the dataset. `ambiguous`: to be copied with every third symbol in capitals, from the first, the second or
+    the third on; one of the three is trained on, drawn for each source, and all three count as right."""
 
     num_symbols: Annotated[int, Between(2, 10_000, "symbols")]
     """Different symbols."""
 
     min_length: Steps
-    """Shortest sequence."""
+    """Shortest sequence; at least 3 with `ambiguous`, where each right answer has a capital."""
 
     max_length: Steps
     """Longest sequence of training, validation and test."""

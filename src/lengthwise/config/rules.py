@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from lengthwise.config.options import (
+    CAPITALS_EVERY,
     DIGITS_ROWS,
     AdditionOptions,
     BeamOptions,
@@ -183,6 +184,10 @@ def _check_symbols(options: RunOptions) -> Refusals:
     if task.max_length < task.min_length:
         rule, remedy = f"must be at least dataset.min_length={task.min_length}", "Raise it, or lower dataset.min_length"
         yield ConfigError("dataset.max_length", rule, received=str(task.max_length), remedy=remedy)
+    if task.name == "ambiguous" and task.min_length < CAPITALS_EVERY:
+        rule = f"must be at least {CAPITALS_EVERY} with dataset=ambiguous: each right answer has a capital"
+        remedy = f"Set dataset.min_length={CAPITALS_EVERY} or more"
+        yield ConfigError("dataset.min_length", rule, received=str(task.min_length), remedy=remedy)
     if task.longer_length <= task.max_length:
         rule = f"must be more than dataset.max_length={task.max_length}: the split `longer` starts there"
         remedy = f"Set dataset.longer_length={2 * task.max_length}, or lower dataset.max_length"

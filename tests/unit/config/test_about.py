@@ -24,6 +24,16 @@ def test_a_study_describes_itself() -> None:
     assert read_study_about("no-such-study") is None
 
 
+def test_a_prediction_comes_with_what_refutes_it() -> None:
+    about = read_study_about("ambiguous")
+    assert about is not None
+    assert about.prediction == (
+        "`ambiguous`: without feedback exact match 0, token accuracy 2/3, for every conditioning; with feedback above "
+        "95 %"
+    )
+    assert about.refuted_if == "any no-feedback corner above 2 %, or a feedback corner below 90 %"
+
+
 def test_what_a_file_says_about_itself_is_taken_out_of_its_values() -> None:
     values = {"study": "x", "about": WHOLE}
     assert take_about(StudyAbout, values, path=Path("experiment/x.yaml")) == StudyAbout(

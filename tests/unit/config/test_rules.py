@@ -65,6 +65,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("scan", {"dataset.split": "length", "dataset.train_fraction": 0.5}, "dataset.train_fraction"),
     ("copy", {"dataset.min_length": 11}, "dataset.max_length"),
     ("reverse", {"dataset.longer_length": 10}, "dataset.longer_length"),
+    ("ambiguous", {"dataset.min_length": 2}, "dataset.min_length"),
     ("addition", {"dataset.longer_digits": 3}, "dataset.longer_digits"),
     ("pairs", {"dataset.path": None}, "dataset.path"),
     ("series", {"dataset.path": None}, "dataset.path"),

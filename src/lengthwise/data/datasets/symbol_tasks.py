@@ -1,4 +1,4 @@
-"""Generate sequences of random symbols, to be copied or reversed."""
+"""Generate sequences of random symbols: to be copied, to be reversed, or with several right answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lengthwise.config.options import SymbolTaskOptions
+from lengthwise.config.options import CAPITALS_EVERY, SymbolTaskOptions
 from lengthwise.data.assembly import Timesteps, TokenExamples, assemble_tokens
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
@@ -30,24 +30,30 @@ class Rows(NamedTuple):
 
 @load_dataset.register
 def load_symbol_task(options: SymbolTaskOptions, timesteps: Timesteps) -> Dataset:
-    """Generate sequences of random symbols, to be copied or reversed.
+    """Generate sequences of random symbols: to be copied, to be reversed, or with several right answers.
 
     No sequence occurs twice in all the data, so that no test source was trained on. Lengths are distributed as evenly
     as that permits: short lengths with few possible sequences (8 of length 1 with 8 symbols) are used up, and the
     longer lengths share the rest equally. Training, validation and test are random parts of one such draw over
     `min_length` to `max_length`; `longer` is another draw over `max_length + 1` to `longer_length`.
 
+    With `ambiguous` the target is the source with the symbols at the places k, k + 3, k + 6, ... in capitals; k is 0, 1
+    or 2, drawn evenly for each example, and all three are references. Given the source, a symbol at any place is a
+    capital with probability 1/3, so that a model without feedback, whose places are independent, does best with no
+    capital at all, which is never right.
+
     Args:
         options: Task, symbols, lengths, numbers of examples and seed.
         timesteps: Most symbols of a target; longer ones are left out. `auto` covers `longer` too.
 
     Returns:
-        The dataset; symbols are the characters a to z, or, for more than 26, the words `a` to `z`, `s26`, `s27`, ...
+        The dataset; symbols are the characters a to z, or, for more than 26, the words `a` to `z`, `s26`, `s27`, ...;
+        capitals are A to Z, `S26`, ...
 
     Raises:
         ConfigError: There are fewer sequences than examples.
     """
-    draw_rng, order_rng, longer_rng = np.random.default_rng(options.seed).spawn(3)
+    draw_rng, order_rng, longer_rng, capitals_rng = np.random.default_rng(options.seed).spawn(4)
     num_examples = options.num_train + options.num_validation + options.num_test
     lengths = range(options.min_length, options.max_length + 1)
     longer_lengths = range(options.max_length + 1, options.longer_length + 1)
@@ -64,8 +70,9 @@ def load_symbol_task(options: SymbolTaskOptions, timesteps: Timesteps) -> Datase
     }
     splits["longer"] = longer
     vocabulary = build_symbols(options.num_symbols)
-    examples = {name: _make_examples(rows, options.name) for name, rows in splits.items()}
-    return assemble_tokens(options.name, examples, codecs=(vocabulary, vocabulary), timesteps=timesteps)
+    codecs = (vocabulary, add_capitals(vocabulary) if options.name == "ambiguous" else vocabulary)
+    examples = {name: _make_examples(rows, options, capitals_rng) for name, rows in splits.items()}
+    return assemble_tokens(options.name, examples, codecs=codecs, timesteps=timesteps)
 
 
 def build_symbols(num_symbols: int) -> Vocabulary:
@@ -73,6 +80,16 @@ def build_symbols(num_symbols: int) -> Vocabulary:
     unit: Unit = "characters" if num_symbols <= len(string.ascii_lowercase) else "words"
     symbols = [*string.ascii_lowercase, *(f"s{index}" for index in range(len(string.ascii_lowercase), num_symbols))]
     return Vocabulary(tuple(symbols[:num_symbols]), unit)
+
+
+def add_capitals(vocabulary: Vocabulary) -> Vocabulary:
+    """Return a vocabulary with the capital of each symbol after all symbols, in the same order.
+
+    >>> add_capitals(build_symbols(2)).symbols
+    ('a', 'b', 'A', 'B')
+    """
+    capitals = (symbol.upper() for symbol in vocabulary.symbols)
+    return Vocabulary((*vocabulary.symbols, *capitals), vocabulary.unit)
 
 
 def count_sequences(num_symbols: int, length: int) -> int:
@@ -135,13 +152,32 @@ def _draw_of_length(rng: np.random.Generator, num_symbols: int, length: int, cou
     return np.concatenate([numbers[:, None] // powers % num_symbols, free], axis=1)
 
 
-def _make_examples(rows: Rows, task: str) -> TokenExamples:
+def _make_examples(rows: Rows, options: SymbolTaskOptions, capitals_rng: np.random.Generator) -> TokenExamples:
     source = Sequences.from_padded(*rows)
-    if task == "copy":
+    if options.name == "copy":
         return TokenExamples(source=source, target=source)
+    if options.name == "ambiguous":
+        return _capitalise(rows, options.num_symbols, capitals_rng)
     # Reversing all values at once also reverses the order of the sequences; `take` restores it.
     backwards = Sequences(source.values[::-1], source.lengths[::-1])
     return TokenExamples(source=source, target=backwards.take(np.arange(len(source))[::-1]))
+
+
+def _capitalise(rows: Rows, num_symbols: int, rng: np.random.Generator) -> TokenExamples:
+    """Draw for each row the place of its first capital; the other places make its further references."""
+    place = np.arange(rows.ids.shape[1]) % CAPITALS_EVERY
+    answers = [
+        Sequences.from_padded(np.where(place == first, rows.ids + num_symbols, rows.ids), rows.lengths)
+        for first in range(CAPITALS_EVERY)
+    ]
+    arrays = [answer.arrays() for answer in answers]
+    drawn = rng.integers(CAPITALS_EVERY, size=len(rows.lengths)).tolist()
+    references = tuple(
+        tuple(arrays[(first + turn) % CAPITALS_EVERY][row] for turn in range(CAPITALS_EVERY))
+        for row, first in enumerate(drawn)
+    )
+    target = Sequences(np.concatenate([own[0] for own in references]), rows.lengths)
+    return TokenExamples(source=Sequences.from_padded(*rows), target=target, references=references)
 
 
 def _refuse_number(options: SymbolTaskOptions) -> ConfigError:

@@ -19,6 +19,7 @@ FEW = {"num_train": 30, "num_validation": 5, "num_test": 5}
 SMALL = {
     "addition": {"num_digits": 2, "longer_digits": 3, **FEW},
     "copy": {"num_symbols": 4, "max_length": 4, "longer_length": 6, **FEW},
+    "ambiguous": {"num_symbols": 4, "min_length": 3, "max_length": 4, "longer_length": 6, **FEW},
     "reverse": {"num_symbols": 4, "max_length": 4, "longer_length": 6, **FEW},
     "pairs": {"unit": "words"},
     "series": {"scaling": "standard"},
@@ -50,7 +51,7 @@ def test_a_dataset_loads_and_keeps_the_contract(name, tmp_path):
     assert list(dataset.splits)[:3] == ["train", "val", "test"]
     assert set(dataset.splits) <= {"train", "val", "test", "longer"}
     if name in SMALL:
-        assert ("longer" in dataset.splits) == (name in ("copy", "reverse", "addition"))
+        assert ("longer" in dataset.splits) == (name in ("copy", "reverse", "ambiguous", "addition"))
     for split in dataset.splits.values():
         _check_split(split, dataset.spec)
     assert load_dataset(options, timesteps).content_hash == dataset.content_hash

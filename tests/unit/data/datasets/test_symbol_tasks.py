@@ -17,7 +17,10 @@ from lengthwise.data.datasets.symbol_tasks import (
     load_symbol_task,
     share_lengths,
 )
+from lengthwise.decoding.predictions import Predictions
 from lengthwise.errors import ConfigError
+from lengthwise.evaluation.baselines import predict_baselines
+from lengthwise.evaluation.metrics import score_predictions
 
 
 def _options(name="copy", **changes):
@@ -44,6 +47,61 @@ def test_targets_are_the_source_or_its_mirror(read_pairs, name, num_symbols):
         for source, target in read_pairs(dataset, split):
             symbols = source.split() if num_symbols > 26 else list(source)
             assert (target.split() if num_symbols > 26 else list(target)) == symbols[::step]
+
+
+@pytest.mark.parametrize("num_symbols", [3, 40])
+def test_a_third_of_the_symbols_is_in_capitals_and_three_answers_are_right(read_pairs, num_symbols):
+    dataset = load_symbol_task(_options("ambiguous", num_symbols=num_symbols, min_length=3), "auto")
+    for name, split in dataset.splits.items():
+        for (source, target), accepted in zip(read_pairs(dataset, name), split.references, strict=True):
+            symbols = source.split() if num_symbols > 26 else list(source)
+            right = {
+                tuple(symbol.upper() if place % 3 == first else symbol for place, symbol in enumerate(symbols))
+                for first in range(3)
+            }
+            read = [dataset.target_codec.decode(ids) for ids in accepted]
+            assert {tuple(text.split() if num_symbols > 26 else text) for text in read} == right
+            assert read[0] == target
+
+
+def test_each_of_the_three_answers_is_drawn_as_often(read_pairs):
+    dataset = load_symbol_task(_options("ambiguous", min_length=3), "auto")
+    pairs = [pair for name in dataset.splits for pair in read_pairs(dataset, name)]
+    first = [next(place for place, symbol in enumerate(target) if symbol.isupper()) for _, target in pairs]
+    # 147 of 440 expected; 4 deviations of a binomial are 40.
+    assert abs(np.bincount(first, minlength=3) - len(pairs) / 3).max() < 40
+
+
+@pytest.mark.parametrize("length", range(3, 10))
+def test_no_model_without_feedback_is_ever_right(length):
+    """Its places are independent given the source, so it is the product of what each place is by itself."""
+    right = [tuple(place % 3 == first for place in range(length)) for first in range(3)]
+    is_capital = np.mean(right, axis=0)  # the best fit, place by place
+    np.testing.assert_allclose(is_capital, 1 / 3)
+    patterns = list(product((False, True), repeat=length))
+    probability = [np.prod(np.where(pattern, is_capital, 1 - is_capital)) for pattern in patterns]
+    best = patterns[int(np.argmax(probability))]
+    assert not any(best)
+    assert best not in right
+    symbols_right = np.mean([np.equal(best, answer) for answer in right])
+    assert math.isclose(symbols_right, 2 / 3)
+
+
+def test_scores_of_a_model_without_feedback_are_known_without_training(read_pairs):
+    """It makes no capitals: never right, 2/3 of the symbols of the drawn answer, more of the nearest one."""
+    options = _options("ambiguous", num_symbols=8, min_length=4, max_length=8, num_test=200)
+    split = (dataset := load_symbol_task(options, "auto")).splits["test"]
+    plain = np.where(split.target >= 4 + 8, split.target - 8, split.target)
+    answer = Predictions(
+        values=plain, length=split.target_length, stopped=np.ones(200, bool), log_probability=np.zeros(200)
+    )
+    scores = score_predictions(answer, split, "tokens").summary
+    lengths = split.target_length
+    assert scores["exact_match"] == 0
+    assert math.isclose(scores["token_accuracy"], 1 - (lengths // 3).sum() / lengths.sum())
+    is_real = split.target > 0
+    assert math.isclose((plain == split.target)[is_real].mean(), 2 / 3, abs_tol=0.03)
+    assert predict_baselines(dataset, split)["copy"].values.tolist() == plain.tolist()
 
 
 def test_sizes_lengths_and_specification():
