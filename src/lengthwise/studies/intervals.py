@@ -68,12 +68,6 @@ class Estimate(NamedTuple):
     p_value: float
     num_values: int
 
-    def test_below(self) -> float:
-        """Return the one-sided p-value of the mean being 0 or more; NaN where it is not known."""
-        if not self.error > 0:
-            return math.nan
-        return float(stdtr(self.freedom, self.mean / self.error))
-
 
 def estimate_mean(values: NDArray[np.float64], noise: Noise = SILENCE) -> Estimate:
     """Return the mean of independent values with its interval.

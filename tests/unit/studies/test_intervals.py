@@ -57,13 +57,6 @@ def test_the_noise_of_the_examples_is_added_with_satterthwaites_degrees_of_freed
     assert found.deviation == 1
 
 
-def test_a_one_sided_test_is_half_of_the_two_sided_on_its_side() -> None:
-    below, above = estimate_mean(np.array([-3.0, -2.0, -1.5])), estimate_mean(np.array([3.0, 2.0, 1.5]))
-    assert below.test_below() == pytest.approx(below.p_value / 2)
-    assert above.test_below() == pytest.approx(1 - above.p_value / 2)
-    assert math.isnan(estimate_mean(np.array([1.0])).test_below())
-
-
 @pytest.mark.parametrize("num_seeds", [1, 3, 5, 10])
 def test_where_no_seed_failed_the_bound_is_the_root_of_the_level(num_seeds: int) -> None:
     """With a failure rate f no failure is seen with probability (1 - f)^n, which is 5 % at the bound."""

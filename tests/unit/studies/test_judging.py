@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lengthwise.studies.effects import Grid, measure_main_effects, measure_simple_effects
-from lengthwise.studies.judging import correct_effects, correct_holm, find_possible_best
+from lengthwise.studies.judging import correct_effects, correct_holm, find_possible_best, find_set_confidence
 
 
 def reject_step_by_step(p_values: list[float], level: float) -> set[int]:
@@ -58,11 +58,29 @@ def test_fewer_than_five_seeds_are_not_judged(num_seeds: int) -> None:
     grid = Grid(values)
     ((p_value,), _) = correct_effects(measure_main_effects(grid), measure_simple_effects(grid))
     assert math.isnan(p_value)
-    assert find_possible_best(grid, higher_is_better=True).all()
+    assert find_possible_best(grid, higher_is_better=True, confidence=0.975).all()
 
 
 def test_the_set_of_the_best_leaves_out_what_is_clearly_worse() -> None:
     noise = np.random.default_rng(2).normal(0, 0.01, size=(4, 5))
     values = np.array([0.9, 0.9, 0.5, 0.1])[:, None] + noise
-    assert find_possible_best(Grid(values), higher_is_better=True).tolist() == [True, True, False, False]
-    assert find_possible_best(Grid(values), higher_is_better=False).tolist() == [False, False, False, True]
+    highest, lowest = (find_possible_best(Grid(values), higher_is_better=up, confidence=0.975) for up in (True, False))
+    assert highest.tolist() == [True, True, False, False]
+    assert lowest.tolist() == [False, False, False, True]
+
+
+def test_with_one_axis_the_set_of_the_best_follows_from_the_verdicts() -> None:
+    """Pairs of levels are the pairs of conditions then: one family, with all of the page's 5 %."""
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        grid = Grid(rng.normal(0, 1, size=(4, 5)) + np.array([0, 1, 2, 8])[:, None])
+        effects = measure_main_effects(grid)
+        corrected, _ = correct_effects(effects, measure_simple_effects(grid))
+        worse = set()
+        for effect, p_value in zip(effects, corrected, strict=True):
+            if p_value < 0.05:
+                (contrast,) = effect.contrasts
+                worse.add(contrast.level if effect.estimate.mean < 0 else contrast.reference)
+        confidence = find_set_confidence(1, is_grid=True)
+        found = find_possible_best(grid, higher_is_better=True, confidence=confidence)
+        assert set(np.flatnonzero(~found).tolist()) == worse

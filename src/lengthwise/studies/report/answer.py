@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lengthwise.studies.axes import Axis
+from lengthwise.studies.intervals import bound_failures
 from lengthwise.studies.judging import MIN_SEEDS
 from lengthwise.studies.report.cautions import write_cautions, write_failed
 from lengthwise.studies.report.choice import write_choice
@@ -16,6 +17,7 @@ from lengthwise.studies.report.findings import (
     Finding,
     Verdict,
     choose_findings,
+    find_fragile,
     list_findings,
 )
 from lengthwise.studies.report.numbers import format_count, format_estimate, format_not_excluded
@@ -106,7 +108,21 @@ def _write_axes(study: Study, findings: Sequence[Finding]) -> list[str]:
         sentences += [_write_change(study, each, unit) for each in told]
         if len(told) < len(known):
             sentences.append(f"The other {len(known) - len(told)} pairs of levels of {axis.label} are in the table.")
-    return sentences
+    return [*sentences, *_write_fragile(findings)]
+
+
+def _write_fragile(findings: Sequence[Finding]) -> list[str]:
+    """Say what failures that were not seen would undo: nothing where no difference is called better or worse."""
+    fragile = find_fragile(findings)
+    if fragile is None:
+        return []
+    at = f" ({fragile.context})" if fragile.context else ""
+    seeds = fragile.effect.seeds_used
+    return [
+        f"These differences are of seeds like those run: {seeds} seeds do not exclude that up to "
+        f"{100 * bound_failures(0, seeds):.0f} % of others fail (Clopper-Pearson), and {100 * fragile.undone_by:.1g} % "
+        f"failing on the better side would undo the one of {fragile.label}{at}."
+    ]
 
 
 def _group(study: Study, findings: Sequence[Finding]) -> list[tuple[Axis, list[Finding]]]:

@@ -6,7 +6,7 @@ import math
 
 from lengthwise.studies.baselines import find_baseline
 from lengthwise.studies.condition import Condition
-from lengthwise.studies.judging import MIN_SEEDS, SET_CONFIDENCE, find_possible_best
+from lengthwise.studies.judging import MIN_SEEDS, find_possible_best, find_set_confidence
 from lengthwise.studies.reliability import count_reaching, find_threshold, spreads_widely
 from lengthwise.studies.report.numbers import (
     format_count,
@@ -38,7 +38,11 @@ def write_choice(study: Study) -> list[str]:
 
 def list_possible_best(study: Study) -> list[Condition]:
     """Return the conditions with a score that cannot be ruled out as the best, the best first."""
-    possible = find_possible_best(study.arrange_conditions(study.metric), higher_is_better=study.higher_is_better)
+    possible = find_possible_best(
+        study.arrange_conditions(study.metric),
+        higher_is_better=study.higher_is_better,
+        confidence=find_set_confidence(len(study.axes), is_grid=study.is_grid),
+    )
     names = {each.name for each, keeps in zip(study.conditions, possible, strict=True) if keeps}
     return [each for each in study.rank() if each.name in names and len(each.collect(study.metric))]
 
@@ -89,10 +93,13 @@ def _write_reliability(study: Study, best: Condition, unit: Unit) -> list[str]:
     if math.isnan(threshold) or study.num_seeds < 2:
         return []
     found = count_reaching(study, best, threshold)
+    rest = "."
+    if found.num_reaching and math.isfinite(found.worst_mean):
+        rest = f", and with that a mean over all seeds of {format_score(found.worst_mean, unit)}."
     return [
         f"{found.num_reaching} of {found.num_seeds} of its seeds reach {format_score(threshold, unit)}, half way from "
         f"the baseline to the {'highest' if study.higher_is_better else 'lowest'} median; that up to "
-        f"{100 * found.most_failing:.0f} % of seeds miss it is not excluded (95 %, Clopper-Pearson)."
+        f"{100 * found.most_failing:.0f} % of seeds miss it is not excluded (95 %, Clopper-Pearson){rest}"
     ]
 
 
@@ -133,17 +140,25 @@ def _write_set(study: Study, best: Condition) -> list[str]:
     if study.num_seeds < MIN_SEEDS:
         return [cost, f"With so few seeds no other condition is ruled out ({MIN_SEEDS} are needed)."]
     possible = list_possible_best(study)
-    confidence = f"{100 * SET_CONFIDENCE:g} % confidence"
-    if possible == [best]:
-        return [cost, f"With {confidence} it is the best."]
+    confidence = f"{100 * find_set_confidence(len(study.axes), is_grid=study.is_grid):g} % confidence"
+    if len(possible) == 1:
+        name = "it" if possible == [best] else possible[0].name
+        return [
+            cost,
+            f"Each condition but {name} is worse than another, with {confidence} for all of them.",
+        ]
     if len(possible) == len(scored):
         return [cost, f"None of the {len(scored)} conditions can be ruled out as the best with {confidence}."]
     names = "; ".join(condition.name for condition in possible[:_MOST_NAMED])
     rest = f"; and {len(possible) - _MOST_NAMED} more" if len(possible) > _MOST_NAMED else ""
     cheapest = min(possible, key=_find_cost)
-    sentences = [cost, f"With {confidence} the best is among these {len(possible)}: {names}{rest}."]
+    sentences = [
+        cost,
+        f"These {len(possible)} may be the best: {names}{rest}. Each of the others is worse than another condition, "
+        f"with {confidence} for all of them.",
+    ]
     if cheapest is not best:
-        sentences.append(f"The cheapest of them is {cheapest.name}: {write_cost(cheapest)}.")
+        sentences.append(f"The cheapest that may be the best is {cheapest.name}: {write_cost(cheapest)}.")
     return sentences
 
 

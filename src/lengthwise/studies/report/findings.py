@@ -7,9 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lengthwise.config.values import format_value
 from lengthwise.studies.axes import Axis
 from lengthwise.studies.effects import Effect, measure_interactions, measure_main_effects, measure_simple_effects
+from lengthwise.studies.intervals import bound_failures
 from lengthwise.studies.judging import MIN_SEEDS, PAGE_LEVEL, correct_effects
 from lengthwise.studies.study import Study
 
@@ -69,6 +73,7 @@ class Finding:
         verdict: 1 better, -1 worse, both at the 5 % level of the page; 0 no significant difference, or not judged.
         context: The levels of the other axes at which it is a simple effect, in words; empty of an average.
         simple: Of a main effect, the simple effects that it is the average of.
+        undone_by: Share of the better level's seeds whose failure would undo the difference; NaN without a verdict.
     """
 
     change: str
@@ -78,6 +83,7 @@ class Finding:
     verdict: Verdict
     context: str = ""
     simple: tuple[Finding, ...] = field(default=())
+    undone_by: float = math.nan
 
     @property
     def is_known(self) -> bool:
@@ -141,8 +147,8 @@ def list_findings(study: Study, metric: str) -> list[Finding]:
     p_main, p_simple = correct_effects(main, simple) if metric == study.metric else unknown
     found = []
     for effect, p_value, own, own_p in zip(main, p_main, simple, p_simple, strict=True):
-        parts = tuple(_describe(study, each, p) for each, p in zip(own, own_p, strict=True))
-        found.append(_describe(study, effect, p_value, simple=parts))
+        parts = tuple(_describe(study, each, p, scores=grid.values) for each, p in zip(own, own_p, strict=True))
+        found.append(_describe(study, effect, p_value, scores=grid.values, simple=parts))
     return found
 
 
@@ -150,7 +156,8 @@ def list_interactions(study: Study, metric: str) -> list[Finding]:
     """Measure all two-way interactions of a metric, which are not judged; none of a study that is no grid."""
     if not study.is_grid:
         return []
-    return [_describe(study, effect, math.nan) for effect in measure_interactions(study.arrange(metric))]
+    grid = study.arrange(metric)
+    return [_describe(study, effect, math.nan, scores=grid.values) for effect in measure_interactions(grid)]
 
 
 def choose_findings(study: Study, findings: Sequence[Finding]) -> list[Finding]:
@@ -169,18 +176,41 @@ def choose_findings(study: Study, findings: Sequence[Finding]) -> list[Finding]:
     return chosen
 
 
-def _describe(study: Study, effect: Effect, corrected_p: float, *, simple: tuple[Finding, ...] = ()) -> Finding:
+def find_fragile(findings: Sequence[Finding]) -> Finding | None:
+    """Find the difference called better or worse that fewest failing seeds would undo, where that few are not excluded.
+
+    Args:
+        findings: Main effects; where one depends on the other axes, its simple effects are looked at instead.
+
+    Returns:
+        The finding; None where every difference stands with as many failing seeds as its seeds do not exclude.
+    """
+    told = [each for one in findings for each in (one.simple if one.depends_on_others else (one,))]
+    fragile = [each for each in told if each.undone_by < bound_failures(0, each.effect.seeds_used)]
+    return min(fragile, key=lambda each: each.undone_by, default=None)
+
+
+def _describe(
+    study: Study,
+    effect: Effect,
+    corrected_p: float,
+    *,
+    scores: NDArray[np.float64],
+    simple: tuple[Finding, ...] = (),
+) -> Finding:
     changes = [describe_change(study.axes[each.axis], each.level, each.reference) for each in effect.contrasts]
     labels = [label_change(study.axes[each.axis], each.level, each.reference) for each in effect.contrasts]
     times = " \N{MULTIPLICATION SIGN} "
+    verdict = _judge(study, effect, corrected_p)
     return Finding(
         change=times.join(changes),
         label=times.join(labels),
         effect=effect,
         corrected_p=corrected_p,
-        verdict=_judge(study, effect, corrected_p),
+        verdict=verdict,
         context=_name_context(study, effect),
         simple=simple,
+        undone_by=_find_undoing(study, effect, scores) if verdict else math.nan,
     )
 
 
@@ -200,3 +230,18 @@ def _judge(study: Study, effect: Effect, corrected_p: float) -> Verdict:
     if not corrected_p < PAGE_LEVEL or not mean:
         return 0
     return 1 if (mean > 0) == study.higher_is_better else -1
+
+
+def _find_undoing(study: Study, effect: Effect, scores: NDArray[np.float64]) -> float:
+    """Return the share of the better level's seeds that would have to count with the worst score to undo a difference.
+
+    NaN where failed runs are left out, since then it is of seeds that do not fail.
+    """
+    (contrast,) = effect.contrasts
+    is_gain = (effect.estimate.mean > 0) == study.higher_is_better
+    own = np.take(scores, contrast.level if is_gain else contrast.reference, axis=contrast.axis)
+    if effect.context is not None:
+        own = own[tuple(level for axis, level in enumerate(effect.context) if axis != contrast.axis)]
+    worst = study.conditions[0].worst.get(study.metric, math.nan)
+    fall = abs(float(np.nanmean(own)) - worst)
+    return min(1.0, abs(effect.estimate.mean) / fall) if fall else math.nan

@@ -105,7 +105,12 @@ def _format_reliability(study: Study, condition: Condition, threshold: float) ->
     if not len(condition.collect(study.metric)):
         return UNKNOWN
     found = count_reaching(study, condition, threshold)
-    return f"{found.num_reaching} of {found.num_seeds} (up to {100 * found.most_failing:.0f} % may not)"
+    if not found.num_reaching:
+        return f"0 of {found.num_seeds} (up to {100 * found.most_reaching:.0f} % may)"
+    text = f"{found.num_reaching} of {found.num_seeds} (up to {100 * found.most_failing:.0f} % may not"
+    if math.isnan(found.worst_mean):
+        return f"{text})"
+    return f"{text}: mean {format_number(found.worst_mean, find_unit(study.metric_name))})"
 
 
 def _find_kind(study: Study) -> Kind:
@@ -175,6 +180,8 @@ def tabulate_effects(study: Study, findings: Sequence[Finding]) -> Table:
         columns.append(("corrected p", [_format_p(finding.corrected_p) for finding in findings]))
         texts = [VERDICTS[each.verdict] if each.is_judged else "not judged" for each in findings]
         columns.append(("verdict", texts))
+        if any(math.isfinite(each.undone_by) for each in findings):
+            columns.append(("undone if this share of seeds fails", [_format_undoing(each) for each in findings]))
     if study.num_seeds > 1:
         effects = [finding.effect for finding in findings]
         columns.append(("seeds", [f"{each.seeds_used} of {each.seeds_total}" for each in effects]))
@@ -195,6 +202,10 @@ def _format_p(value: float) -> str:
     if not math.isfinite(value):
         return UNKNOWN
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _format_undoing(finding: Finding) -> str:
+    return f"{100 * finding.undone_by:.1f} %" if math.isfinite(finding.undone_by) else UNKNOWN
 
 
 def _count_contexts(finding: Finding) -> str:

@@ -8,6 +8,7 @@ import pytest
 from helpers.study_runs import CUBE, make_grid, make_run, score_cube
 from lengthwise.studies.build import build_study
 from lengthwise.studies.report.answer import write_answer
+from lengthwise.studies.report.tables import tabulate_conditions
 from lengthwise.studies.study import Study
 from lengthwise.tracking.runs.run_record import PrimaryMetric
 
@@ -126,7 +127,8 @@ def test_the_choice_names_the_best_condition_those_that_may_be_it_and_their_cost
     assert "up to 45 % of seeds miss it is not excluded (95 %, Clopper-Pearson)" in choice
     assert "Without learning (majority) 10.0 % is reached." in choice
     assert "1,000 parameters, trained in 5.0 s" in choice
-    assert "With 97.5 % confidence the best is among these 2: conditioning=" in choice
+    assert "These 2 may be the best: conditioning=" in choice
+    assert "Each of the others is worse than another condition, with 97.5 % confidence for all of them." in choice
 
 
 def test_conditions_that_tie_for_the_best_are_all_named() -> None:
@@ -190,3 +192,27 @@ def test_failed_runs_are_in_the_first_paragraph(leaves_out: bool) -> None:
     else:
         expected = f"1 of 40 runs failed in training and count with the worst score, 0.0 % ({name})."
     assert answer.paragraphs[0].startswith(expected)
+
+
+def test_failures_that_were_not_seen_are_named_beside_a_verdict() -> None:
+    """2 points between conditions near 97 % are undone by 2 in 97 failing seeds."""
+    noise = np.random.default_rng(3).normal(0, 0.002, size=(2, 5))
+
+    def score(conditioning: str, seed: int) -> float:
+        place = int(conditioning == "initial_state")
+        return 0.95 + 0.02 * place + float(noise[place, seed])
+
+    study = build_study(["try"], make_grid({"model.conditioning": ("repeat", "initial_state")}, score, seeds=range(5)))
+    effects = write_answer(study).paragraphs[0]
+    assert "5 seeds do not exclude that up to 45 % of others fail (Clopper-Pearson), and 2 % failing on the" in effects
+    assert "up to 45 % of seeds miss it is not excluded" in read_answer(study)
+
+
+def test_conditions_that_work_with_some_seeds_only_need_more_seeds() -> None:
+    values = {"none": [0.9, 0.0, 0.9, 0.9, 0.9], "teacher": [0.9, 0.9, 0.0, 0.0, 0.9], "own": [0.0] * 5}
+    runs = [make_run({"model.feedback": name}, seed, own[seed]) for name, own in values.items() for seed in range(5)]
+    study = build_study(["try"], runs)
+    assert "In 2 conditions some seeds work and others do not." in read_answer(study)
+    table = tabulate_conditions(study)
+    column = next(place for place, name in enumerate(table.columns) if name.startswith("seeds that reach"))
+    assert [row[column] for row in table.rows][-1] == "0 of 5 (up to 45 % may)"
