@@ -25,7 +25,7 @@ LAYERS = {
     "tracking": {"config"},
     "serving": {"config", "data", "models", "decoding", "tracking"},
     "pipeline": {"config", "data", "models", "training", "decoding", "catalog", "evaluation", "tracking", "serving"},
-    "studies": {"config", "data", "evaluation", "tracking"},
+    "studies": {"config", "data", "decoding", "evaluation", "tracking"},
     "sweeps": {"config", "data", "tracking", "pipeline"},
     "app": {"config", "data", "models", "catalog", "tracking", "serving", "pipeline", "studies", "sweeps"},
 }
@@ -38,8 +38,9 @@ INNER_ROOMS = {
     "tracking/runs": {"tracking/mlflow", "tracking"},
     "tracking/mlflow": {"tracking"},
     "serving": {"serving/http"},
-    "studies": {"studies/report", "studies/figures"},
-    "studies/figures": {"studies/report"},
+    "studies": {"studies/report", "studies/figures", "studies/diff"},
+    "studies/figures": {"studies/report", "studies/diff"},
+    "studies/report": {"studies/diff"},
 }
 """Folders, and the folders of their own room that their modules may not import."""
 

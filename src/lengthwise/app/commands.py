@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lengthwise.app import maintain, show, use
+from lengthwise.app import compare, maintain, show, show_run, use
 from lengthwise.app.request import Request
 
 
@@ -26,6 +26,8 @@ class Word:
 RUN = Word(name="RUN", demand="Name a run: its id, a directory, `latest`, `best:STUDY`; `lengthwise runs` lists them")
 PLACES = ("output_dir", "tracking")
 """The options that say where runs are."""
+
+SIDE = Word(name="RUN|STUDY", demand="Name two runs, or two studies; STUDY:model=repeat names some runs of a study")
 
 STUDY = Word(name="STUDY", demand="Name a study; `lengthwise runs` lists the runs of all")
 
@@ -83,6 +85,25 @@ COMMANDS: Mapping[str, Command] = {
         words=(STUDY,),
         options=("output_dir",),
         flags={"--json": {"action": "store_true", "help": "one JSON list, for a program to read"}},
+    ),
+    "show": Command(
+        run=show_run.show_run,
+        meaning="Show a run on one screen: what it is, what it scored, how to use it.",
+        words=(RUN,),
+        options=("output_dir",),
+        num_required=1,
+    ),
+    "diff": Command(
+        run=compare.compare_runs,
+        meaning="Compare two runs over the same examples, or two studies over seeds: what differs, what is better.",
+        words=(SIDE, SIDE),
+        options=("output_dir",),
+        num_required=2,
+        flags={
+            "--md": {"action": "store_true", "help": "the whole comparison as Markdown"},
+            "--json": {"action": "store_true", "help": "every number as one JSON object"},
+            "--html": {"metavar": "FILE", "help": "write the whole comparison as one HTML page"},
+        },
     ),
     "decode": Command(
         run=use.decode_sources,

@@ -50,6 +50,12 @@ class TokenComparison:
         correct: NDArray[np.int64] = agree.sum(axis=1, dtype=np.int64)
         return correct
 
+    def list_reference(self, example: int) -> list[int]:
+        """Return the ids of an example's nearest reference, without padding."""
+        codes = self.reference[example, : self.reference_length[example]].astype(np.int64)
+        ids: list[int] = (codes - _FIRST).tolist()
+        return ids
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureComparison:

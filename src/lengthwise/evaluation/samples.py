@@ -75,7 +75,7 @@ def _tabulate_tokens(
         rows.append(
             (
                 index,
-                _show_side(split.source[index, : split.source_length[index]], source_codec),
+                show_side(split.source[index, : split.source_length[index]], source_codec),
                 " / ".join(target_codec.decode(ids.tolist()) for ids in references),
                 target_codec.decode(predictions.values[index, : predictions.length[index]].tolist()),
                 bool(outcomes.codes[index] == 0),
@@ -100,15 +100,16 @@ def _tabulate_features(
                 _show_shape(target),
                 _show_shape(prediction),
                 float(error[index]),
-                _show_side(target, dataset.target_codec),
-                _show_side(prediction, dataset.target_codec),
+                show_side(target, dataset.target_codec),
+                show_side(prediction, dataset.target_codec),
             )
         )
     columns = ("example", "target_shape", "prediction_shape", "absolute_error", "target", "prediction")
     return Table(columns=columns, rows=tuple(rows))
 
 
-def _show_side(values: NDArray[np.generic], codec: Vocabulary | Scaler) -> str:
+def show_side(values: NDArray[np.generic], codec: Vocabulary | Scaler) -> str:
+    """Write a source or a target without padding as text: symbols, or its first numbers in the data's unit."""
     if isinstance(codec, Vocabulary):
         return codec.decode(values.tolist())
     numbers = codec.decode(values.astype(np.float64)).ravel()

@@ -6,7 +6,6 @@ The scores are written before any of these. A part that fails is named, and the 
 from __future__ import annotations
 
 import contextlib
-import io
 import tempfile
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -36,11 +35,14 @@ from lengthwise.plotting import save_figure
 from lengthwise.serving.artifact import ARTIFACT_NAME, Artifact, save_artifact
 from lengthwise.serving.mlflow_model import write_mlflow_model
 from lengthwise.serving.predictor import Predictor
+from lengthwise.tracking.runs.arrays import write_array
 from lengthwise.tracking.runs.layout import MODEL_DIRECTORY, TRACEBACK_NAME
 from lengthwise.tracking.runs.run_files import RunFiles
 
 NUM_WORST, NUM_RANDOM = 20, 20
 NUM_RECONSTRUCTIONS = 10
+MOST_PREDICTION_BYTES = 16_000_000
+"""Of one split; a thousand sequences of a hundred steps of forty features."""
 
 Part = Callable[[RunFiles, RunResult], None]
 
@@ -137,9 +139,24 @@ def write_samples(files: RunFiles, result: RunResult) -> None:
 def write_correct(files: RunFiles, result: RunResult) -> None:
     """Write what each example of the scored splits adds to the primary metric, so that studies know their noise."""
     for name, assessment in result.assessments.items():
-        content = io.BytesIO()
-        np.save(content, assessment.by_example, allow_pickle=False)
-        files.write_bytes(f"samples/{name}_correct.npy", content.getvalue())
+        write_array(files, f"samples/{name}_correct.npy", assessment.by_example)
+
+
+def write_predictions(files: RunFiles, result: RunResult) -> None:
+    """Write what was decoded of the held-out splits, so that two runs can be compared example by example.
+
+    Splits whose predictions take more than `MOST_PREDICTION_BYTES` are left out.
+    """
+    for name, predictions in result.predictions.items():
+        if name == "train":
+            continue
+        values = predictions.values[:, : max(1, int(predictions.length.max()))]
+        if values.ndim == 2:  # ids, in the smallest type that holds them
+            values = values.astype(np.min_scalar_type(result.dataset.spec.target_size))
+        if values.nbytes <= MOST_PREDICTION_BYTES:
+            ends = np.stack([predictions.length, predictions.stopped], axis=1).astype(np.int32)
+            write_array(files, f"samples/{name}_predictions.npy", np.ascontiguousarray(values))
+            write_array(files, f"samples/{name}_ends.npy", ends)
 
 
 def draw_wiring(files: RunFiles, result: RunResult) -> None:
@@ -229,6 +246,7 @@ PARTS: Mapping[str, Part] = MappingProxyType(
         "model": write_model,
         "samples": write_samples,
         "correct": write_correct,
+        "predictions": write_predictions,
         "learning_curves": draw_learning_curves,
         "scores_by_length": draw_scores_by_length,
         "outcomes": draw_outcomes,

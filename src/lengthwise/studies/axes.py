@@ -13,6 +13,9 @@ Params = Mapping[str, Value]
 DATA_SEED = "dataset.seed"
 """Seed of the data or of their split: another one is a repetition, not another condition."""
 
+SIDE = "side"
+"""An option that a comparison of two groups of runs adds to theirs: the group."""
+
 _NO_AXES = ("config_version", "seed", DATA_SEED, "study", "output_dir", "training.num_threads", "decoding.batch_size")
 _PRESETS = ("model.name", "dataset.name", "training.name", "decoding.name")
 _REFINING = ("model.sampling_", "training.plateau_")
@@ -60,7 +63,7 @@ def find_axes(params: Sequence[Params], planned: Mapping[str, Sequence[str]]) ->
     columns = {option: tuple(own.get(option) for own in params) for option in options if _may_vary(option)}
     varied = [option for option, column in columns.items() if len(set(column)) > 1]
     # A preset stands for the options it sets; of others the finer first, which the coarser may follow.
-    varied.sort(key=lambda option: (option not in _PRESETS, -len(set(columns[option]))))
+    varied.sort(key=lambda option: (option != SIDE, option not in _PRESETS, -len(set(columns[option]))))
     chosen: list[str] = []
     together: dict[str, list[str]] = {}
     for option in varied:

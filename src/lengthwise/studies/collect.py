@@ -18,6 +18,7 @@ from lengthwise.evaluation.tables import Table
 from lengthwise.studies.build import build_study
 from lengthwise.studies.condition import LearningCurve, StudyRun
 from lengthwise.studies.study import Study
+from lengthwise.tracking.runs.arrays import read_array
 from lengthwise.tracking.runs.find import StoredRun, list_runs
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.layout import JOURNAL_NAME
@@ -74,13 +75,19 @@ def collect_sweep(directory: Path) -> Collection:
 
 
 def _build(names: list[str], found: Sequence[StoredRun], *, leave_out_failed: bool = False) -> Collection:
-    runs = [_read_run(directory, manifest) for directory, manifest in found if manifest.record.kind == "run"]
+    runs = [read_run(run) for run in found if run.manifest.record.kind == "run"]
     sweeps = tuple(manifest for _, manifest in found if manifest.record.kind == "sweep")
     study = build_study(names, runs, planned=_find_planned(sweeps), leave_out_failed=leave_out_failed)
     return Collection(study, sweeps)
 
 
-def _read_run(directory: Path, manifest: Manifest) -> StudyRun:
+def read_run(run: StoredRun) -> StudyRun:
+    """Read what a report needs of a run.
+
+    Raises:
+        RunError: One of its files cannot be read.
+    """
+    directory, manifest = run
     entries, _ = read_journal(directory / JOURNAL_NAME)
     points: dict[str, dict[int, float]] = {}
     for entry in entries:
@@ -112,33 +119,12 @@ def _read_examples(directory: Path, manifest: Manifest) -> dict[str, NDArray[np.
     """Read what each example adds to the primary metric; what does not add up to the run's score is passed over."""
     primary, found = manifest.record.primary_metric, {}
     for split in _KEPT_SPLITS if primary is not None else ():
-        if RunFiles(directory).find("samples", f"{split}_correct.npy") is None:
-            continue
-        try:
-            parts = _load_vector(RunFiles(directory).read_bytes(f"samples/{split}_correct.npy"))
-        except ValueError as error:
-            path = directory / "samples" / f"{split}_correct.npy"
-            raise RunError(f"{path} cannot be read ({error}). Move the run's directory away.") from error
+        name = f"samples/{split}_correct.npy"
+        parts = read_array(RunFiles(directory), name, dtypes=("uint8", "float32"), num_dimensions=1)
         score = manifest.summary.get(f"{split}/{primary.name.partition('/')[2]}" if primary else "", math.nan)
-        if math.isclose(float(parts.mean(dtype=np.float64)), score, rel_tol=1e-4, abs_tol=1e-6):
-            found[split] = parts
+        if parts is not None and math.isclose(float(parts.mean(dtype=np.float64)), score, rel_tol=1e-4, abs_tol=1e-6):
+            found[split] = parts.astype(np.float32)
     return found
-
-
-def _load_vector(content: bytes) -> NDArray[np.float32]:
-    """Read an array `(examples,)` of uint8 or float32 in NumPy's format, without trusting the size it claims.
-
-    Raises:
-        ValueError: It is no such array.
-    """
-    file = io.BytesIO(content)
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError("it is not of version 1.0 of NumPy's format")
-    shape, _, kind = np.lib.format.read_array_header_1_0(file)
-    values = content[file.tell() :]
-    if kind not in (np.uint8, np.float32) or len(shape) != 1 or not 0 < shape[0] * kind.itemsize == len(values):
-        raise ValueError("it is not one number for each example, as uint8 or float32")
-    return np.frombuffer(values, kind).astype(np.float32)
 
 
 def _find_planned(sweeps: Iterable[Manifest]) -> dict[str, list[str]]:

@@ -56,6 +56,8 @@ class Report:
         sections: The parts below, in order.
         commands: How to reproduce it, line by line.
         made: Date and version of the report itself.
+        subject: What the details are about.
+        notes: How it is read; None: as a report on a study.
     """
 
     title: str
@@ -68,3 +70,5 @@ class Report:
     sections: tuple[Section, ...]
     commands: tuple[str, ...]
     made: str
+    subject: str = "The study"
+    notes: str | None = None

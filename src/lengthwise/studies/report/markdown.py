@@ -20,11 +20,12 @@ def render_markdown(report: Report) -> str:
     for picture in report.lead:
         lines += _list_picture(picture)
     lines += [f"*{caution}*\n" for caution in report.answer.cautions]
-    lines += ["## The study", "", *(f"- {name}: {text}" for name, text in report.details.items()), ""]
+    lines += [f"## {report.subject}", "", *(f"- {name}: {text}" for name, text in report.details.items()), ""]
     for section in report.sections:
         lines += _list_section(section)
     lines += ["## How to reproduce", "", *(f"    {line}" for line in report.commands), ""]
-    lines += [f"Every run: [results.csv](results.csv). All on one page: [report.html](report.html). {report.made}", ""]
+    files = "Every run: [results.csv](results.csv). All on one page: [report.html](report.html). "
+    lines += [(report.notes or files) + report.made, ""]
     return "\n".join(lines)
 
 

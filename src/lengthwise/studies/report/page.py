@@ -40,7 +40,7 @@ _LONGEST_NUMBER = 40
 
 def render_page(report: Report) -> str:
     """Return a report as one HTML file with its figures inside."""
-    return _load_environment().get_template("page.html.j2").render(report=report, notes=NOTES)
+    return _load_environment().get_template("page.html.j2").render(report=report, notes=report.notes or NOTES)
 
 
 @functools.cache
