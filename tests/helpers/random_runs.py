@@ -23,7 +23,7 @@ import tensorflow as tf
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from lengthwise.config.options import RunOptions
+from lengthwise.config.options import CONFIG_VERSION, RunOptions
 from lengthwise.config.parse import parse_config
 from lengthwise.data.dataset import Dataset, Split
 from lengthwise.data.datasets.registry import load_dataset
@@ -122,7 +122,19 @@ DATASETS: dict[str, dict[str, tuple[Any, ...]]] = {
     "copy": {"num_symbols": (2, 40), "min_length": (1, 2), "max_length": (2, 3), "longer_length": (4, 5)} | GENERATED,
     "reverse": {"num_symbols": (2, 40), "min_length": (1, 2), "max_length": (2, 3), "longer_length": (4,)} | GENERATED,
     "addition": {"num_digits": (1, 2), "longer_digits": (3,)} | GENERATED,
-    "pairs": {"path": ("one_symbol.tsv", "words.tsv"), "unit": ("characters", "words"), "max_examples": (None, 6)}
+    "pairs": {
+        "path": ("one_symbol.tsv", "words.tsv"),
+        "validation_path": (None,),
+        "test_path": (None,),
+        "longer_path": (None,),
+        "source_column": (1,),
+        "target_column": (1, 2),
+        "tags_column": (None, 2),
+        "tags_separator": (None,),
+        "source_unit": ("characters", "words", " "),
+        "target_unit": ("characters", "words", " "),
+        "max_examples": (None, 6),
+    }
     | HELD_OUT,
     "series": {"path": ("one.csv", "three.csv"), "stride": (1, 3), "scaling": ("minmax", "standard")}
     | {name: values for name, values in HELD_OUT.items() if name != "seed"},
@@ -200,7 +212,7 @@ def draw_values(rng: np.random.Generator, directory: Path, precisions: tuple[str
     strategy = _pick(rng, tuple(DECODING)) if is_tokens else "greedy"
     decoding = {"name": strategy} | _draw(rng, {"length": ("model", "oracle", "max"), "batch_size": (1, 4, 64)})
     return {
-        "config_version": 1,
+        "config_version": CONFIG_VERSION,
         "latent_dim": latent_dim + (latent_dim % 2 if model["bidirectional"] else 0),
         "timesteps": _pick(rng, TIMESTEPS.get(name, ("auto", 2))),
         "seed": int(rng.integers(100)),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from helpers.runs import make_manifest
+from lengthwise.config.options import CONFIG_VERSION
 from lengthwise.evaluation.tables import Table
 from lengthwise.studies.axes import Value
 from lengthwise.studies.build import build_study
@@ -24,7 +25,7 @@ from lengthwise.tracking.runs.manifest import Failure, Status
 from lengthwise.tracking.runs.run_record import DatasetRecord, PrimaryMetric
 
 BASE: Mapping[str, Value] = {
-    "config_version": 1,
+    "config_version": CONFIG_VERSION,
     "latent_dim": 8,
     "seed": 0,
     "study": "try",

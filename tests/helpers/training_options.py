@@ -7,7 +7,14 @@ from typing import Any
 import yaml
 
 from helpers.small_data import build_options
-from lengthwise.config.options import DirectoryOptions, GreedyOptions, RunOptions, SymbolTaskOptions, TrainingOptions
+from lengthwise.config.options import (
+    CONFIG_VERSION,
+    DirectoryOptions,
+    GreedyOptions,
+    RunOptions,
+    SymbolTaskOptions,
+    TrainingOptions,
+)
 from lengthwise.config.paths import conf_dir
 
 
@@ -31,7 +38,7 @@ def build_run(*, training: dict[str, Any] | None = None, seed: int = 0, **model:
         seed=0,
     )
     return RunOptions(
-        config_version=1,
+        config_version=CONFIG_VERSION,
         latent_dim=8,
         timesteps="auto",
         seed=seed,

@@ -24,6 +24,7 @@ class Field:
         name: Name of the field, without its section's.
         meaning: Its documentation as one line.
         kind: `int`, `float`, `bool` or `str`; None where only `words` or `sections` are allowed.
+        or_text: Whether a text that matches `pattern` is allowed beside a number.
         between: Range of a number.
         pattern: What a text must match.
         path: Words for a text that names a file.
@@ -35,6 +36,7 @@ class Field:
     name: str
     meaning: str
     kind: type | None = None
+    or_text: bool = False
     between: Between | None = None
     pattern: Pattern | None = None
     path: FilePath | None = None
@@ -55,6 +57,7 @@ class Field:
     def type_text(self) -> str:
         """What may be given, such as `a whole number, auto or null`."""
         parts = [KINDS[self.kind]] if self.kind is not None else []
+        parts += [KINDS[str]] if self.or_text else []
         parts += [*self.words, *(["null"] if self.nullable else [])]
         return " or ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
@@ -65,7 +68,8 @@ class Field:
         if kind is not None and self.range_text:
             joint = " " if self.between is not None else ": "
             kind = f"{kind}{joint}{self.range_text}"
-        parts = [*([kind] if kind else []), *self.words, *(["null"] if self.nullable else [])]
+        text = [f"{KINDS[str]}: {self.pattern.words}"] if self.or_text and self.pattern is not None else []
+        parts = [*([kind] if kind else []), *text, *self.words, *(["null"] if self.nullable else [])]
         if kind is None and len(self.words) > 1:
             return "one of " + ", ".join(parts)
         return ", or ".join(parts)
@@ -127,6 +131,8 @@ def _add_member(field: Field, member: object) -> Field:
         for inner in typing.get_args(member):
             field = _add_member(field, inner)
         return field
+    if member is str and field.kind is int:
+        return dataclasses.replace(field, or_text=True)
     if isinstance(member, type) and member in KINDS:
         return dataclasses.replace(field, kind=member)
     if isinstance(member, type) and dataclasses.is_dataclass(member):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-CONFIG_VERSION = 1
+CONFIG_VERSION = 2
 """Version of the stored configuration's layout; `upgrade.py` brings older ones forward."""
 
 
@@ -45,6 +45,11 @@ Fraction = Annotated[float, Between(0, 1, "share of the examples", low_open=True
 Count = Annotated[int, Between(1, 100_000_000, "examples")]
 Steps = Annotated[int, Between(1, 100_000, "steps")]
 Seed = Annotated[int, Between(0, 2**31 - 1, "seed")]
+Separator = Annotated[str, Pattern(r"[\W_]{1,8}", "marks and spaces without letters or digits, at most 8, such as '|'")]
+Unit = Literal["characters", "words"] | Separator
+Column = (
+    Annotated[int, Between(1, 100_000, "column")] | Annotated[str, Pattern(r"\S.{0,199}", "its name in the header")]
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -251,28 +256,52 @@ class AdditionOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairsOptions:
-    """The user's own text: one pair a line, `source<TAB>target`, further columns ignored."""
+    """The user's own pairs of texts: tab-separated lines, quoted .csv, or SCAN's `IN: ... OUT: ...`; each also .gz."""
 
     name: Literal["pairs"]
     """Name of the dataset."""
 
     path: Annotated[str, FilePath("a UTF-8 text file")] | None
-    """The file; must be given."""
+    """The file, one pair a line; must be given. `.csv` is read as quoted CSV, everything else as tab-separated."""
 
-    unit: Literal["characters", "words"]
-    """What a symbol is: a character, or a word between spaces."""
+    validation_path: Annotated[str, FilePath("a UTF-8 text file")] | None
+    """The validation pairs, in a file of the same columns; null: a share of the sources of `path`."""
+
+    test_path: Annotated[str, FilePath("a UTF-8 text file")] | None
+    """The test pairs, in a file of the same columns; null: a share of the sources of `path`."""
+
+    longer_path: Annotated[str, FilePath("a UTF-8 text file")] | None
+    """A second test, the split `longer`, such as longer sequences or a generalisation set; null: none."""
+
+    source_column: Column
+    """The column of the sources: its number from 1, or its name; if any column is named, the first line is a header."""
+
+    target_column: Column
+    """The column of the targets, given in the same way."""
+
+    tags_column: Column | None
+    """A column of tags, such as `V;PST`, each of which becomes one symbol `[V]` behind the source; null: none."""
+
+    tags_separator: Separator | None
+    """With `tags_column`: what separates tags; null: a semicolon, as in UniMorph."""
+
+    source_unit: Unit
+    """What a symbol of a source is: a character, a word between spaces, or what stands between two separators."""
+
+    target_unit: Unit
+    """What a symbol of a target is, given in the same way."""
 
     max_examples: Count | None
-    """Pairs to read, from the top of the file; null: all."""
+    """Pairs to read, from the top of `path`; null: all."""
 
     validation_fraction: Fraction
-    """Share of the pairs held out for validation."""
+    """Share of the sources held out for validation, where there is no `validation_path`."""
 
     test_fraction: Fraction
-    """Share of the pairs held out for the test."""
+    """Share of the sources held out for the test, where there is no `test_path`."""
 
     seed: Seed
-    """Seed of the split."""
+    """Seed of the split, where a share is held out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -462,7 +491,7 @@ TrackingOptions = MlflowOptions | DirectoryOptions
 class RunOptions:
     """One run: the study's axes and the chosen variant of each group."""
 
-    config_version: Annotated[int, Between(1, CONFIG_VERSION, "version")]
+    config_version: Annotated[int, Between(CONFIG_VERSION, CONFIG_VERSION, "version")]
     """Version of the configuration's layout."""
 
     latent_dim: Annotated[int, Between(1, 65_536, "units")]

@@ -28,6 +28,13 @@ SAMPLING = ("sampling_rate", "sampling_unit", "sampling_schedule")
 RAMP = ("sampling_ramp", "sampling_ramp_unit")
 PLATEAU = ("plateau_divisor", "plateau_patience")
 
+SHARES_WITHOUT_EFFECT = {
+    "validation_fraction": ("validation_path",),
+    "test_fraction": ("test_path",),
+    "seed": ("validation_path", "test_path"),
+}
+"""Options of pairs, and the files beside which they have no effect."""
+
 
 def check_rules(options: RunOptions, *, chosen: Collection[str] = ("model", "decoding")) -> None:
     """Refuse options that are valid one by one but not together.
@@ -53,13 +60,22 @@ def check_given(options: RunOptions, overrides: Sequence[str]) -> None:
         overrides: Those of the command line, such as `latent_dim=32`.
 
     Raises:
-        ConfigError: `latent_dim` is given while a parameter budget chooses the width.
+        ConfigError: `latent_dim` is given while a parameter budget chooses the width, or a share of pairs or its seed
+            while the pairs have files of their own.
     """
+    given = {override.partition("=")[0] for override in overrides}
     budget = options.model.parameter_budget
-    if budget is not None and any(override.partition("=")[0] == "latent_dim" for override in overrides):
+    if budget is not None and "latent_dim" in given:
         rule = f"has no effect with model.parameter_budget={budget}, which chooses the width"
         remedy = "Leave it out, or set model.parameter_budget=null"
         raise ConfigError("latent_dim", rule, received=str(options.latent_dim), remedy=remedy)
+    data = options.dataset
+    if isinstance(data, PairsOptions):
+        for name, files in SHARES_WITHOUT_EFFECT.items():
+            if f"dataset.{name}" in given and all(getattr(data, file) is not None for file in files):
+                rule = f"has no effect with {' and '.join(f'dataset.{file}' for file in files)}: no share is held out"
+                received = show_value(getattr(data, name))
+                raise ConfigError(f"dataset.{name}", rule, received=received, remedy="Leave it out")
 
 
 def reads_features(options: RunOptions) -> bool:
@@ -208,6 +224,12 @@ def _check_path(options: RunOptions) -> Refusals:
         yield refuse_no_path(data)
 
 
+def _check_tags(options: RunOptions) -> Refusals:
+    data = options.dataset
+    if isinstance(data, PairsOptions) and data.tags_column is None:
+        yield from _forbid("dataset", data, ("tags_separator",), without="dataset.tags_column=COLUMN")
+
+
 def refuse_no_path(data: PairsOptions | SeriesOptions) -> ConfigError:
     """Build the refusal of a dataset of the user's without its file.
 
@@ -221,6 +243,8 @@ def refuse_no_path(data: PairsOptions | SeriesOptions) -> ConfigError:
 def _check_fractions(options: RunOptions) -> Refusals:
     data = options.dataset
     if not isinstance(data, DigitsOptions | PairsOptions | SeriesOptions):
+        return
+    if isinstance(data, PairsOptions) and not (data.validation_path is None and data.test_path is None):
         return
     held_out = data.validation_fraction + data.test_fraction
     if held_out >= 1:
@@ -298,6 +322,7 @@ RULES: tuple[Rule, ...] = (
     _check_symbols,
     _check_addition,
     _check_path,
+    _check_tags,
     _check_fractions,
     _check_timesteps,
     _check_decoding,

@@ -10,7 +10,28 @@ from lengthwise.errors import ConfigError
 
 Values = dict[str, Any]
 
-UPGRADES: dict[int, Callable[[Values], Values]] = {}
+
+def upgrade_to_2(values: Values) -> Values:
+    """Give the options that came in version 2 the values by which a run of version 1 stays what it was."""
+    dataset = values.get("dataset")
+    if isinstance(dataset, dict) and dataset.get("name") == "pairs":
+        unit = dataset.get("unit")
+        own = {name: value for name, value in dataset.items() if name != "unit"}
+        values = values | {"dataset": PAIRS_OF_2 | {"source_unit": unit, "target_unit": unit} | own}
+    return values
+
+
+PAIRS_OF_2: Values = {
+    "validation_path": None,
+    "test_path": None,
+    "longer_path": None,
+    "source_column": 1,
+    "target_column": 2,
+    "tags_column": None,
+    "tags_separator": None,
+}
+
+UPGRADES: dict[int, Callable[[Values], Values]] = {1: upgrade_to_2}
 """Version -> the function that upgrades its layout to the next version."""
 
 

@@ -146,7 +146,7 @@ def check_value(field: Field, value: object, *, name: str) -> object:
     if isinstance(value, str):
         if value in field.words:
             return value
-        if field.kind is str:
+        if field.kind is str or field.or_text:
             return _check_text(field, value, name=name)
     elif field.kind is bool and isinstance(value, bool):
         return value

@@ -95,7 +95,7 @@ def check_symbols(name: str, splits: Mapping[str, Sequences], side: str) -> list
             "in training"
         )
         if share > UNKNOWN_REFUSED and num_unknown >= FEWEST_UNKNOWN:
-            remedy = "Check what a symbol is (dataset.unit=characters has far fewer), or add training examples"
+            remedy = f"Check what a symbol is (dataset.{side}_unit=characters has far fewer), or add training examples"
             raise DataError(f"dataset={name}", None, f"{problem}, so they cannot be learnt", remedy=remedy)
         warnings.append(f"{problem}; an example with one cannot be decoded right. More training examples help.")
     return warnings

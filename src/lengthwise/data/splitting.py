@@ -22,7 +22,7 @@ def count_share(num_examples: int, fraction: float) -> int:
 
 
 def draw_parts(
-    rng: np.random.Generator, num_examples: int, *, validation_fraction: float, test_fraction: float
+    rng: np.random.Generator, num_examples: int, *, validation_fraction: float | None, test_fraction: float | None
 ) -> Parts | None:
     """Split indices at random.
 
@@ -32,14 +32,14 @@ def draw_parts(
     Args:
         rng: Generator of the random order.
         num_examples: Number of examples to split.
-        validation_fraction: Share of all examples, above 0.
-        test_fraction: Share of all examples, above 0.
+        validation_fraction: Share of all examples, above 0; None: the part has none.
+        test_fraction: The same for the test.
 
     Returns:
         The indices of the three parts; None where there are too few examples for one in each.
     """
-    num_test = count_share(num_examples, test_fraction)
-    num_held_out = num_test + count_share(num_examples, validation_fraction)
+    num_test = 0 if test_fraction is None else count_share(num_examples, test_fraction)
+    num_held_out = num_test + (0 if validation_fraction is None else count_share(num_examples, validation_fraction))
     if num_held_out >= num_examples:
         return None
     order = rng.permutation(num_examples)

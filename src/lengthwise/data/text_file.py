@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import re
+import zlib
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,10 +16,10 @@ CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def read_bytes(path: str) -> bytes:
-    """Return a file's content.
+    """Return a file's content, decompressed where its name ends in `.gz`.
 
     Raises:
-        DataError: The file is missing, a directory, empty, or not readable.
+        DataError: The file is missing, a directory, empty, not readable, or compressed in another way than it says.
     """
     file = Path(path).expanduser()
     try:
@@ -29,6 +31,12 @@ def read_bytes(path: str) -> bytes:
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(path, None, f"cannot be read: {reason}", remedy="Check the file and its permissions") from None
+    if file.suffix.lower() == ".gz":
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            remedy = "Compress it again with gzip, or take .gz from its name"
+            raise DataError(path, None, f"is not a whole gzip file ({error})", remedy=remedy) from None
     if not content.strip():
         raise DataError(path, None, "is empty", remedy="Name a file with data in dataset.path")
     return content
@@ -48,7 +56,9 @@ def read_lines(path: str) -> list[str]:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(path, line, "is not UTF-8", remedy="Store the file as UTF-8") from None
+        is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        problem = "is not UTF-8" + (": the file is UTF-16" if is_utf_16 else "")
+        raise DataError(path, line, problem, remedy="Store the file as UTF-8") from None
     text = text.replace("\r\n", "\n")
     text = (text if "\n" in text else text.replace("\r", "\n")).rstrip("\n")
     if not text.strip():

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import Literal
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lengthwise.data.sequences import Sequences
 
-Unit = Literal["characters", "words"]
+Unit: TypeAlias = str
+"""What a symbol is: `characters`, `words`, `TAGGED`, or else a separator, between two of which a symbol stands."""
+
+TAGGED = "tagged characters"
+"""Unit of texts such as `walk[V][PST]`: a symbol is a tag in brackets, or a character."""
+
+_TAGGED_SYMBOL = re.compile(r"\[[^\[\]]*\]|.", re.DOTALL)
+_SEPARATOR = re.compile(r"[\W_]{1,8}")
 
 PADDING, START, STOP, UNKNOWN = 0, 1, 2, 3
 SPECIAL_SYMBOLS = ("<padding>", "<start>", "<stop>", "<unknown>")
@@ -26,7 +34,7 @@ class Vocabulary:
 
     Args:
         symbols: The symbols, whose ids begin at 4; all different, none empty.
-        unit: `characters`, or `words` between white space.
+        unit: `characters`, `words` between white space, `TAGGED`, or a separator.
 
     >>> letters = Vocabulary(("a", "b"), "characters")
     >>> letters.encode("abx").tolist()
@@ -50,8 +58,15 @@ class Vocabulary:
         """Number of ids, special ones included."""
         return len(SPECIAL_SYMBOLS) + len(self.symbols)
 
+    @property
+    def unit_text(self) -> str:
+        """What a symbol is, in words."""
+        if self.unit == TAGGED:
+            return "characters and tags in brackets"
+        return self.unit if self.unit in ("characters", "words") else f"symbols between {self.unit!r}"
+
     def split(self, text: str) -> Sequence[str]:
-        """Cut text into symbols: characters, or words between white space."""
+        """Cut text into symbols."""
         return split_text(text, self.unit)
 
     def encode(self, text: str) -> NDArray[np.int32]:
@@ -66,9 +81,9 @@ class Vocabulary:
             codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
             lengths = np.fromiter(map(len, texts), np.int32, len(texts))
             return Sequences(self._table()[np.minimum(codes, self._highest_code() + 1)], lengths)
-        words = list(map(str.split, texts))
-        lengths = np.fromiter(map(len, words), np.int32, len(words))
-        ids = map(self._ids.get, chain.from_iterable(words), repeat(UNKNOWN))
+        symbols = _split_all(texts, self.unit)
+        lengths = np.fromiter(map(len, symbols), np.int32, len(symbols))
+        ids = map(self._ids.get, chain.from_iterable(symbols), repeat(UNKNOWN))
         return Sequences(np.fromiter(ids, np.int32, int(lengths.sum())), lengths)
 
     def find_unknown(self, text: str) -> list[str]:
@@ -78,7 +93,7 @@ class Vocabulary:
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of ids without padding; special symbols are written as `<name>`."""
         all_symbols = SPECIAL_SYMBOLS + self.symbols
-        return ("" if self.unit == "characters" else " ").join(all_symbols[index] for index in ids)
+        return join_symbols((all_symbols[index] for index in ids), self.unit)
 
     def _highest_code(self) -> int:
         return max((ord(symbol) for symbol in self.symbols if len(symbol) == 1), default=0)
@@ -107,16 +122,41 @@ class Vocabulary:
         if not isinstance(content, dict) or content.get("kind") != "vocabulary":
             raise ValueError("not a stored vocabulary: a JSON object of kind 'vocabulary' is expected")
         unit, symbols = content.get("unit"), content.get("symbols")
-        if unit not in ("characters", "words") or not isinstance(symbols, list):
-            raise ValueError("a stored vocabulary needs a unit, 'characters' or 'words', and a list of symbols")
+        if not isinstance(unit, str) or not _is_unit(unit) or not isinstance(symbols, list):
+            raise ValueError("a stored vocabulary needs a unit ('characters', 'words') and a list of symbols")
         if not all(isinstance(symbol, str) for symbol in symbols):
             raise ValueError("a stored vocabulary's symbols must be texts")
         return cls(tuple(symbols), unit)
 
 
+def _is_unit(text: str) -> bool:
+    return text in ("characters", "words", TAGGED) or _SEPARATOR.fullmatch(text) is not None
+
+
 def split_text(text: str, unit: Unit) -> Sequence[str]:
-    """Cut text into symbols: characters, or words between white space."""
-    return text if unit == "characters" else text.split()
+    """Cut text into symbols.
+
+    >>> split_text("n|ae|t", "|"), split_text("go[V][PST]", TAGGED)
+    (['n', 'ae', 't'], ['g', 'o', '[V]', '[PST]'])
+    """
+    if unit == "characters":
+        return text
+    if unit == "words":
+        return text.split()
+    if unit == TAGGED:
+        return _TAGGED_SYMBOL.findall(text)
+    return text.split(unit) if text else []
+
+
+def join_symbols(symbols: Iterable[str], unit: Unit) -> str:
+    """Write symbols as the text that `split_text` cuts into them."""
+    return {"characters": "", TAGGED: "", "words": " "}.get(unit, unit).join(symbols)
+
+
+def _split_all(texts: Iterable[str], unit: Unit) -> list[Sequence[str]]:
+    if unit == "words":  # the most common unit of the slow ones: without a Python function for each text
+        return list(map(str.split, texts))
+    return [split_text(text, unit) for text in texts]
 
 
 def find_special(words: Iterable[str]) -> str | None:
@@ -130,5 +170,5 @@ def build_vocabulary(texts: Iterable[str], unit: Unit) -> Vocabulary:
     >>> build_vocabulary(["run twice", "run"], "words").symbols
     ('run', 'twice')
     """
-    symbols = chain.from_iterable(texts if unit == "characters" else map(str.split, texts))
+    symbols = chain.from_iterable(texts if unit == "characters" else _split_all(texts, unit))
     return Vocabulary(tuple(sorted(set(symbols))), unit)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from lengthwise.config.options import RunOptions
+from lengthwise.config.fields import read_fields
+from lengthwise.config.options import DatasetOptions, RunOptions
 from lengthwise.config.parse import dump_options, flatten_options, parse_stored
 from lengthwise.config.paths import find_output_dir
 from lengthwise.data.dataset import Dataset
@@ -25,7 +27,7 @@ from lengthwise.tracking.runs.heartbeat import reap
 from lengthwise.tracking.runs.layout import CONFIG_NAME, LOG_NAME
 from lengthwise.tracking.runs.manifest import read_manifest
 from lengthwise.tracking.runs.run_files import RunFiles
-from lengthwise.tracking.runs.run_record import DatasetRecord, PrimaryMetric, RunRecord
+from lengthwise.tracking.runs.run_record import DatasetRecord, FileRecord, PrimaryMetric, RunRecord
 from lengthwise.tracking.session import choose_tracking, names_tracking, resume_run, start_run
 
 
@@ -149,6 +151,17 @@ def describe_start(console: Console, options: RunOptions, dataset: Dataset, wiri
         console.print(f"  warning: {warning}", style="yellow", markup=False, soft_wrap=True)
 
 
+def list_files(options: DatasetOptions) -> Iterator[FileRecord]:
+    """Yield the user's files that a dataset is read from, with the hash of each."""
+    section: type = type(options)
+    for field in read_fields(section):
+        path = getattr(options, field.name)
+        if field.path is not None and path is not None and path not in field.words:
+            with Path(path).expanduser().open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            yield FileRecord(option=f"dataset.{field.name}", path=path, sha256=digest)
+
+
 def build_record(options: RunOptions, launch: Launch, dataset: Dataset) -> RunRecord:
     """Describe a run before it starts, as its directory records it."""
     primary = PRIMARY_METRICS[dataset.spec.kind]
@@ -163,6 +176,7 @@ def build_record(options: RunOptions, launch: Launch, dataset: Dataset) -> RunRe
             name=dataset.name,
             sha256=dataset.content_hash,
             split_sizes={name: len(split) for name, split in dataset.splits.items()},
+            files=tuple(list_files(options.dataset)),
         ),
         parent=launch.parent,
         seed=options.seed,

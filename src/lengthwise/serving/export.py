@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from lengthwise.config.options import DecodingOptions
 from lengthwise.data.scaler import Scaler
-from lengthwise.data.vocabulary import PADDING, SPECIAL_SYMBOLS, UNKNOWN, Vocabulary
+from lengthwise.data.vocabulary import PADDING, SPECIAL_SYMBOLS, TAGGED, UNKNOWN, Vocabulary, join_symbols
 from lengthwise.decoding.compiled import compile_decode
 from lengthwise.errors import LengthwiseError
 from lengthwise.models.bundle import Models
@@ -22,6 +22,8 @@ Tensor: TypeAlias = tf.Tensor
 
 # The characters at which str.split() splits words; TensorFlow's own split knows only those of ASCII.
 _SPACES = r"[\t-\r\x1c-\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+"
+
+_TAGGED_SYMBOL = r"((?s:\[[^\[\]]*\]|.))"
 
 
 def export_model(predictor: Predictor, directory: Path) -> None:
@@ -105,19 +107,29 @@ class TextEndpoint(_Endpoint):
 
     def decode(self, source: Tensor) -> dict[str, Tensor]:
         """Decode texts `(batch,)`; the results have the shape `(batch,)`."""
-        if self.source_unit == "words":
-            split = tf.strings.split(tf.strings.strip(tf.strings.regex_replace(source, _SPACES, " ")), " ")
-            split = tf.ragged.boolean_mask(split, split != "")
-        else:
-            split = tf.strings.unicode_split(source, "UTF-8")
+        split = self._split(source)
         length = tf.cast(split.row_lengths(), tf.int32)
         ids = self.ids.lookup(split.flat_values)
         padded = split.with_flat_values(ids).to_tensor(PADDING)
         values, made, stopped, log_probability = self._run(padded, length)
         texts = tf.RaggedTensor.from_tensor(tf.gather(self.symbols, values), lengths=made)
-        separator = " " if self.target_unit == "words" else ""
+        separator = join_symbols(("", ""), self.target_unit)
         prediction = tf.strings.reduce_join(texts, axis=-1, separator=separator)
         return {"prediction": prediction, "log_probability": log_probability, "stopped": stopped}
+
+    def _split(self, source: Tensor) -> Tensor:
+        """Cut texts `(batch,)` into symbols `(batch, symbols)`, ragged, as `split_text` does."""
+        if self.source_unit == "characters":
+            return tf.strings.unicode_split(source, "UTF-8")
+        if self.source_unit == "words":
+            split = tf.strings.split(tf.strings.strip(tf.strings.regex_replace(source, _SPACES, " ")), " ")
+            return tf.ragged.boolean_mask(split, split != "")
+        if self.source_unit == TAGGED:
+            marked = tf.strings.regex_replace(source, _TAGGED_SYMBOL, "\\1\0")
+            split = tf.strings.split(marked, "\0")
+            return split[:, :-1]  # every symbol is marked behind it
+        split = tf.strings.split(source, self.source_unit)
+        return tf.ragged.boolean_mask(split, (split != "") | (source != "")[:, None])  # only no text has no symbol
 
 
 class NumberEndpoint(_Endpoint):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any
 
 import pytest
@@ -9,7 +10,14 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from lengthwise.config.compose import compose_options
-from lengthwise.config.options import CONFIG_VERSION, DigitsOptions, LocalLauncherOptions, MlflowOptions, RunOptions
+from lengthwise.config.options import (
+    CONFIG_VERSION,
+    DigitsOptions,
+    LocalLauncherOptions,
+    MlflowOptions,
+    PairsOptions,
+    RunOptions,
+)
 from lengthwise.config.parse import dump_options, flatten_options, parse_config, parse_plugin, parse_stored
 from lengthwise.config.upgrade import upgrade_config
 from lengthwise.errors import ConfigError
@@ -105,7 +113,7 @@ def test_value_taken(plain: dict[str, Any], name: str, value: Any, expected: Any
         ("model", "repeat", "a section of options; got 'repeat'"),
         ("dataset", {"name": "digitz"}, ""),
         ("seed", "???", "has no value"),
-        ("config_version", 99, "from 1 to 1"),
+        ("config_version", 99, "from 2 to 2"),
     ],
 )
 def test_value_refused(plain: dict[str, Any], name: str, value: Any, part: str) -> None:
@@ -177,7 +185,43 @@ def test_a_stored_version_that_is_not_known_is_refused(version: object) -> None:
 
 def test_a_stored_configuration_of_a_newer_version_says_what_to_do() -> None:
     with pytest.raises(ConfigError, match=r"Install the version of lengthwise that wrote it"):
-        parse_stored(BASE.replace("config_version: 1", "config_version: 2"))
+        parse_stored(BASE.replace("config_version: 2", "config_version: 3"))
+
+
+def test_a_stored_configuration_of_version_1_is_read() -> None:
+    now = parse_stored(dump_options(compose_options(["dataset=pairs", "dataset.path=x", "dataset.source_unit=words"])))
+    lines = dump_options(now).replace("config_version: 2", "config_version: 1").splitlines()
+    of_2 = ("validation_path", "test_path", "longer_path", "source_column", "target_column", "tags_", "target_unit")
+    text = "\n".join(line for line in lines if not line.startswith(tuple(f"  {name}" for name in of_2)))
+    old = parse_stored(text.replace("source_unit", "unit"))
+    assert isinstance(old.dataset, PairsOptions)
+    assert old == dataclasses.replace(now, dataset=dataclasses.replace(old.dataset, target_unit="words"))
+    assert (old.dataset.source_unit, old.dataset.source_column, old.dataset.test_path) == ("words", 1, None)
+    assert parse_stored(BASE.replace("config_version: 2", "config_version: 1")) == parse_stored(BASE)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        (["dataset.test_path=y", "dataset.test_fraction=0.3"], "dataset.test_fraction"),
+        (["dataset.validation_path=y", "dataset.validation_fraction=0.3"], "dataset.validation_fraction"),
+        (["dataset.validation_path=y", "dataset.test_path=y", "dataset.seed=1"], "dataset.seed"),
+        (["dataset.source_unit=charcters"], "dataset.source_unit"),
+        (["dataset.source_column=0"], "dataset.source_column"),
+        (["dataset.source_column=''"], "dataset.source_column"),
+        (["dataset.tags_separator=ab"], "dataset.tags_separator"),
+        (["dataset.unit=words"], "dataset.unit"),
+    ],
+)
+def test_options_of_pairs_that_mean_nothing_are_refused(overrides: list[str], name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name} "):
+        compose_options(["dataset=pairs", "dataset.path=x", *overrides])
+
+
+def test_a_column_is_a_number_or_a_name() -> None:
+    options = compose_options(["dataset=pairs", "dataset.path=x", "dataset.source_column=3", "dataset.target_column=t"])
+    assert isinstance(options.dataset, PairsOptions)
+    assert (options.dataset.source_column, options.dataset.target_column) == (3, "t")
 
 
 def test_flat_options_have_one_name_for_each_value(plain: dict[str, Any]) -> None:

@@ -39,20 +39,20 @@ def test_ordinary_data_give_no_warning(tmp_path):
 
 def test_targets_that_training_does_not_know_are_refused(tmp_path):
     pairs = [(f"text {index % 7} {index}", f"label{index}") for index in range(1_500)]
-    message = r"^dataset=pairs: 100% of the target symbols of val \(150 of 150\) .*dataset\.unit=characters"
+    message = r"^dataset=pairs: 100% of the target symbols of val \(150 of 150\) .*dataset\.target_unit=characters"
     with pytest.raises(DataError, match=message):
-        _load_pairs(tmp_path, pairs, "dataset.unit=words")
+        _load_pairs(tmp_path, pairs, "dataset.source_unit=words", "dataset.target_unit=words")
 
 
 def test_sources_that_training_does_not_know_are_refused(tmp_path):
     pairs = [(f"word{index}", "yes" if index % 2 else "no") for index in range(400)]
     with pytest.raises(DataError, match=r"100% of the source symbols of val \(40 of 40\) do not occur in training"):
-        _load_pairs(tmp_path, pairs, "dataset.unit=words")
+        _load_pairs(tmp_path, pairs, "dataset.source_unit=words", "dataset.target_unit=words")
 
 
 def test_some_unknown_symbols_are_reported(tmp_path):
     pairs = [(f"same old words and {index}", f"much the same {index}") for index in range(400)]
-    warnings = _load_pairs(tmp_path, pairs, "dataset.unit=words").warnings
+    warnings = _load_pairs(tmp_path, pairs, "dataset.source_unit=words", "dataset.target_unit=words").warnings
     assert [each.split(" do not occur")[0] for each in warnings] == [
         f"{share}% of the {side} symbols of {split} (40 of {40 * length})"
         for side, length, share in (("source", 5, 20), ("target", 4, 25))

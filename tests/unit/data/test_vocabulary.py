@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lengthwise.data.codec import parse_codec
 from lengthwise.data.scaler import Scaler
-from lengthwise.data.vocabulary import UNKNOWN, Vocabulary, build_vocabulary
+from lengthwise.data.vocabulary import TAGGED, UNKNOWN, Vocabulary, build_vocabulary
 
 TEXTS = st.lists(st.text(alphabet="ab é😀\t", max_size=6), max_size=6)
 
@@ -26,6 +26,28 @@ def test_symbols_are_sorted_and_counted_from_four():
     assert vocabulary.encode("é ax").tolist() == [7, 4, 5, UNKNOWN]
     assert vocabulary.size == 8
     assert vocabulary.decode([7, 4, 5, UNKNOWN]) == "é a<unknown>"
+
+
+@pytest.mark.parametrize(
+    ("unit", "text", "symbols"),
+    [
+        ("|", "n|ae|t", ["n", "ae", "t"]),
+        (", ", "a, b,c", ["a", "b,c"]),
+        (" ", "", []),
+        (TAGGED, "go[V][PST]", ["g", "o", "[V]", "[PST]"]),
+        (TAGGED, "[a\n]", ["[a\n]"]),
+        (TAGGED, "[a[b]]", ["[", "a", "[b]", "]"]),
+    ],
+)
+def test_separators_and_tags_cut_texts(unit, text, symbols):
+    vocabulary = build_vocabulary([text, text], unit)
+    assert list(vocabulary.split(text)) == symbols
+    assert vocabulary.symbols == tuple(sorted(set(symbols)))
+    encoded = vocabulary.encode_all([text, text])
+    assert encoded.lengths.tolist() == [len(symbols)] * 2
+    assert vocabulary.encode(text).tolist() == encoded.values.tolist()[: len(symbols)]
+    assert vocabulary.decode(vocabulary.encode(text)) == text
+    assert Vocabulary.from_json(vocabulary.to_json()) == vocabulary
 
 
 @pytest.mark.parametrize("unit", ["characters", "words"])

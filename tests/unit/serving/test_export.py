@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from helpers.small_models import LETTERS, NUMBERS, WORDS, draw_texts, write_model
 from lengthwise.config.compose import change_decoding
+from lengthwise.data.vocabulary import TAGGED, Vocabulary
 from lengthwise.errors import LengthwiseError
 from lengthwise.serving.artifact import load_artifact
 from lengthwise.serving.export import TextEndpoint, export_model
@@ -52,6 +53,16 @@ def test_words_are_parted_as_python_parts_them(tmp_path: Path) -> None:
         " \u3000 ",
         "run\u00a0 \u2003walk  jump",
     ]
+    made = endpoint.decode(tf.constant(texts))["prediction"].numpy()
+    assert [text.decode() for text in made] == [each.value for each in Predictor(artifact).decode(texts)]
+
+
+@pytest.mark.parametrize("unit", ["|", ", ", TAGGED])
+def test_separators_and_tags_part_symbols_as_in_python(unit: str, tmp_path: Path) -> None:
+    codec = Vocabulary(("[V]", "[PST]", "a", "ae", "é"), unit)
+    artifact = load_artifact(write_model(tmp_path / "m", codec, codec, "dataset=copy"))
+    endpoint = TextEndpoint(artifact.models, artifact.options.decoding, codec, codec)
+    texts = ["", "a", "é|ae|[V]", "a|", "|", "||", "a, ae, é", "a,ae", "aé[V][PST]", "[a[V]]x", "a\n[V", ", "]
     made = endpoint.decode(tf.constant(texts))["prediction"].numpy()
     assert [text.decode() for text in made] == [each.value for each in Predictor(artifact).decode(texts)]
 

@@ -1,12 +1,12 @@
-"""Load the user's own pairs of texts."""
+"""Load the user's own pairs of texts, from one file or from a file for each split."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lengthwise.config.options import PairsOptions
 from lengthwise.config.rules import refuse_no_path
@@ -14,8 +14,8 @@ from lengthwise.data.assembly import TextExamples, Timesteps, assemble_texts, bu
 from lengthwise.data.dataset import Dataset, Skipped
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.splitting import draw_parts
-from lengthwise.data.text_file import read_lines
-from lengthwise.data.vocabulary import Unit, find_special
+from lengthwise.data.text_table import Row, find_column, read_rows
+from lengthwise.data.vocabulary import TAGGED, Unit, find_special, join_symbols, split_text
 from lengthwise.errors import DataError, count_noun, printable
 
 COLUMN_NAMES = (
@@ -35,14 +35,16 @@ class PairFile(NamedTuple):
 
     Args:
         targets: For each source, in the order of the file, its different targets.
+        header_line: Number of the line that names the columns; None where none is read as such.
         num_blank: Number of blank lines, which are skipped.
         num_repeated: Number of lines that repeat an earlier pair.
         num_unread: Number of lines after the first `max_examples` pairs.
-        num_wide: Number of lines with more than two columns, of which only the first two are read.
-        header: Source and target of the first line where they look like names of columns; else None.
+        num_wide: Number of lines with further columns, which are not read.
+        header: Source and target of the first line where they look like names of columns and are used as a pair.
     """
 
     targets: dict[str, list[str]]
+    header_line: int | None
     num_blank: int
     num_repeated: int
     num_unread: int
@@ -50,86 +52,98 @@ class PairFile(NamedTuple):
     header: tuple[str, str] | None
 
 
+class Places(NamedTuple):
+    """The positions of the columns that are read, from 0."""
+
+    source: int
+    target: int
+    tags: int | None
+
+
 @load_dataset.register
 def load_pairs(options: PairsOptions, timesteps: Timesteps) -> Dataset:
-    """Load a UTF-8 file of lines `source<TAB>target`, further columns ignored.
+    """Load UTF-8 files with a source and a target on each line, and further columns that are not read.
 
-    The split is by source: all pairs of a source are in one split, so that no test source was trained on. A pair that
-    occurs several times counts once. A source with several targets gives one training example for each of them; in
-    validation and test it gives one example, whose target is the first in the file. All targets of a source are
-    references of its examples: a prediction is right if it equals any of them. (In training, an example of a source
-    with more than 100 targets has only its own.) Blank lines are skipped. The vocabularies are those of the training
-    split. The dataset's `skipped` counts everything that was skipped or merged.
+    Validation and test have files of their own, or take a share of the sources of `path`: then all pairs of a source
+    are in one split, so that no test source was trained on. A pair that occurs several times in a file counts once. A
+    source with several targets gives one training example for each of them; in the other splits it gives one example,
+    whose target is the first in the file. All targets of a source in its file are references of its examples: a
+    prediction is right if it equals any of them. (In training, an example of a source with more than 100 targets has
+    only its own.) Blank lines are skipped. The vocabularies are those of the training split. The dataset's `skipped`
+    counts everything that was skipped or merged, and the sources that a file shares with training.
 
     Args:
-        options: File, unit, shares and seed of the split.
+        options: Files, columns, units, shares and seed of the split.
         timesteps: Most symbols of a target; longer ones are left out.
 
     Raises:
         ConfigError: No path is given, or `timesteps` leaves a split empty.
-        DataError: The file cannot be read, a line has no tab or a blank side, or there are too few sources.
+        DataError: A file cannot be read, a line lacks a column or has a blank side, or there are too few sources.
     """
     path = options.path
     if path is None:
         raise refuse_no_path(options)
-    file = read_pairs(path, options.max_examples, options.unit)
-    sources = list(file.targets)
-    warnings = [] if file.header is None else [_describe_header(*file.header)]
-    parts = draw_parts(
-        np.random.default_rng(options.seed),
-        len(sources),
-        validation_fraction=options.validation_fraction,
-        test_fraction=options.test_fraction,
-    )
-    if parts is None:
-        raise DataError(
-            path,
-            None,
-            f"has {count_noun(len(sources), 'different source')}, too few to split into training, validation and test",
-            remedy="Add pairs, or choose smaller dataset.validation_fraction and dataset.test_fraction",
-        )
-    splits = {
-        "train": _take_pairs(file.targets, sources, parts.train, every_target=True),
-        "val": _take_pairs(file.targets, sources, parts.val, every_target=False),
-        "test": _take_pairs(file.targets, sources, parts.test, every_target=False),
-    }
-    codecs = build_codecs(splits["train"], options.unit, options.unit)
-    skipped = _count_skipped(file, splits)
+    own_paths = {"val": options.validation_path, "test": options.test_path, "longer": options.longer_path}
+    files = {"train": read_pairs(path, options, max_examples=options.max_examples)}
+    files |= {name: read_pairs(own, options) for name, own in own_paths.items() if own is not None}
+    splits = _split_sources(path, files["train"], options)
+    splits |= {name: _take_pairs(file.targets, file.targets, every_target=False) for name, file in _others(files)}
+    splits = {name: splits[name] for name in ("train", "val", "test", "longer") if name in splits}
+    codecs = build_codecs(splits["train"], find_source_unit(options), options.target_unit)
+    warnings = [_describe_header(*file.header) for file in files.values() if file.header is not None]
+    skipped = [*_count_skipped(files, splits), *_count_shared(files, splits)]
     return assemble_texts("pairs", splits, codecs=codecs, timesteps=timesteps, skipped=skipped, warnings=warnings)
 
 
-def read_pairs(path: str, max_examples: int | None, unit: Unit) -> PairFile:
+def find_source_unit(options: PairsOptions) -> Unit:
+    """Return what a symbol of a source is, its tags included."""
+    is_tagged = options.tags_column is not None and options.source_unit == "characters"
+    return TAGGED if is_tagged else options.source_unit
+
+
+def take_file(path: str, options: PairsOptions) -> TextExamples:
+    """Read a file as a split for validation or test is read: one example a source, all its targets as references."""
+    targets = read_pairs(path, options).targets
+    return _take_pairs(targets, targets, every_target=False)
+
+
+def read_pairs(path: str, options: PairsOptions, *, max_examples: int | None = None) -> PairFile:
     """Read sources and their targets.
 
     Args:
-        path: A UTF-8 file of lines `source<TAB>target`.
+        path: A file as `text_table.read_rows` reads it.
+        options: Columns and units.
         max_examples: Most pairs to read, from the top of the file; None: all.
-        unit: What a symbol is.
 
     Raises:
-        DataError: The file cannot be read; a line has no tab; a source or target is blank, or has the name of a
-            special symbol as a word.
+        DataError: The file cannot be read; a line lacks a column; a source or target is blank, or has a symbol that
+            cannot be told from others.
     """
     targets: dict[str, dict[str, None]] = {}
     counts: Counter[str] = Counter()
     header: tuple[str, str] | None = None
-    for number, line in enumerate(read_lines(path), start=1):
+    places, names_line = _find_unnamed(options), None
+    for row in read_rows(path):
         if counts["pairs"] == max_examples:
             counts["unread"] += 1
-            continue
-        if not line.strip():
+        elif not row.cells:
             counts["blank"] += 1
-            continue
-        source, target = _split_line(path, number, line, unit)
-        counts["wide"] += line.count("\t") > 1
-        if not counts["pairs"] and looks_like_header(source, target):
-            header = (source, target)
-        counts["pairs"] += 1
-        known = targets.setdefault(source, {})
-        counts["repeated"] += target in known
-        known[target] = None
+        elif places is None:
+            places, names_line = _find_places(path, options, row), row.number
+        else:
+            source, target = _read_row(path, row, places, options)
+            counts["wide"] += len(row.cells) > len({*places} - {None})
+            if not counts["pairs"] and names_line is None and looks_like_header(source, target):
+                header = (source, target)
+            counts["pairs"] += 1
+            known = targets.setdefault(source, {})
+            counts["repeated"] += target in known
+            known[target] = None
+    if not targets:
+        raise DataError(path, names_line, "holds a header and no pairs", remedy="Add lines of pairs")
     return PairFile(
         targets={source: list(known) for source, known in targets.items()},
+        header_line=names_line,
         num_blank=counts["blank"],
         num_repeated=counts["repeated"],
         num_unread=counts["unread"],
@@ -145,29 +159,96 @@ def looks_like_header(source: str, target: str) -> bool:
 
 def _describe_header(source: str, target: str) -> str:
     shown = printable(f"{source} -> {target}")
-    return f"the first line ({shown}) looks like a header, and is used as a pair. If it is a header, remove it."
+    remedy = "If it is a header, remove it, or name the columns: dataset.source_column=NAME."
+    return f"the first line ({shown}) looks like a header, and is used as a pair. {remedy}"
 
 
-def _split_line(path: str, number: int, line: str, unit: Unit) -> tuple[str, str]:
-    source, tab, rest = line.partition("\t")
-    target = rest.partition("\t")[0]
-    if not tab:
-        raise DataError(path, number, "has no tab", remedy="Write source, a tab, target on each line")
-    for side, text in (("source", source), ("target", target)):
+def _find_unnamed(options: PairsOptions) -> Places | None:
+    """Return the positions of the columns where all are given by number; None where a header is needed."""
+    columns = (options.source_column, options.target_column, options.tags_column)
+    if any(isinstance(column, str) for column in columns):
+        return None
+    return _find_places("", options, None)
+
+
+def _find_places(path: str, options: PairsOptions, header: Row | None) -> Places:
+    tags = options.tags_column
+    return Places(
+        source=find_column(path, options.source_column, header),
+        target=find_column(path, options.target_column, header),
+        tags=None if tags is None else find_column(path, tags, header),
+    )
+
+
+def _read_row(path: str, row: Row, places: Places, options: PairsOptions) -> tuple[str, str]:
+    number, cells = row
+    last = max(place for place in places if place is not None)
+    if len(cells) <= last:
+        if len(cells) == 1 and last == 1:
+            raise DataError(path, number, "has no tab", remedy="Write source, a tab, target on each line")
+        problem = f"has {count_noun(len(cells), 'column')}, and column {last + 1} is to be read"
+        remedy = "Complete the line, or choose dataset.source_column and dataset.target_column"
+        raise DataError(path, number, problem, remedy=remedy)
+    source, target = cells[places.source], cells[places.target]
+    for side, text, unit in (("source", source, options.source_unit), ("target", target, options.target_unit)):
         if not text.strip():
             raise DataError(path, number, f"has a blank {side}", remedy="Fill it in or remove the line")
-        if unit == "words" and (reserved := find_special(text.split())) is not None:
-            problem = f"the {side} has the word {reserved}, the name of a special symbol"
-            raise DataError(path, number, problem, remedy="Write it in another way, such as <unk>")
+        if unit != "characters":
+            _check_symbols(path, number, side, split_text(text, unit), unit=unit)
+    if places.tags is not None:
+        source = _add_tags(path, number, source, cells[places.tags], options=options)
     return source, target
 
 
-def _take_pairs(
-    targets: dict[str, list[str]], sources: list[str], indices: NDArray[np.int64], *, every_target: bool
-) -> TextExamples:
-    chosen = [sources[index] for index in indices]
-    pairs = [(source, target) for source in chosen for target in targets[source][: None if every_target else 1]]
-    several = any(len(targets[source]) > 1 for source in chosen)
+def _check_symbols(path: str, number: int, side: str, symbols: Sequence[str], *, unit: Unit) -> None:
+    if (reserved := find_special(symbols)) is not None:
+        noun = "word" if unit == "words" else "symbol"
+        problem = f"the {side} has the {noun} {reserved}, the name of a special symbol"
+        raise DataError(path, number, problem, remedy="Write it in another way, such as <unk>")
+    if unit != "words" and "" in symbols:
+        problem = f"the {side} has nothing between two separators {unit!r}, or at an end"
+        raise DataError(path, number, problem, remedy="Take out what is too much")
+
+
+def _add_tags(path: str, number: int, source: str, tags: str, *, options: PairsOptions) -> str:
+    """Return a source with its tags behind it, each a symbol such as `[V]`."""
+    unit = find_source_unit(options)
+    symbols = [f"[{tag.strip()}]" for tag in tags.split(options.tags_separator or ";")]
+    text = join_symbols([source, *symbols], unit)
+    if not tags.strip() or "[]" in symbols:
+        raise DataError(path, number, "has a blank tag", remedy="Fill it in or remove the line")
+    if list(split_text(text, unit)) != [*split_text(source, options.source_unit), *symbols]:
+        problem = f"{text!r} cannot be cut into symbols: brackets mark tags, in which no symbol may end"
+        raise DataError(path, number, problem, remedy="Write brackets, and spaces within tags, in another way")
+    return text
+
+
+def _split_sources(path: str, file: PairFile, options: PairsOptions) -> dict[str, TextExamples]:
+    """Return the training split, and those that have no file of their own."""
+    sources = list(file.targets)
+    val_share = options.validation_fraction if options.validation_path is None else None
+    test_share = options.test_fraction if options.test_path is None else None
+    if val_share is None and test_share is None:
+        return {"train": _take_pairs(file.targets, sources, every_target=True)}
+    rng = np.random.default_rng(options.seed)
+    parts = draw_parts(rng, len(sources), validation_fraction=val_share, test_fraction=test_share)
+    if parts is None:
+        raise DataError(
+            path,
+            None,
+            f"has {count_noun(len(sources), 'different source')}, too few to split into training, validation and test",
+            remedy="Add pairs, or choose smaller dataset.validation_fraction and dataset.test_fraction",
+        )
+    chosen = {name: [sources[index] for index in indices] for name, indices in parts._asdict().items()}
+    return {
+        name: _take_pairs(file.targets, taken, every_target=name == "train") for name, taken in chosen.items() if taken
+    }
+
+
+def _take_pairs(targets: Mapping[str, list[str]], chosen: Iterable[str], *, every_target: bool) -> TextExamples:
+    sources = list(chosen)
+    pairs = [(source, target) for source in sources for target in targets[source][: None if every_target else 1]]
+    several = any(len(targets[source]) > 1 for source in sources)
     references = [
         [target]
         if every_target and len(targets[source]) > MOST_REFERENCES
@@ -181,20 +262,39 @@ def _take_pairs(
     )
 
 
-def _count_skipped(file: PairFile, splits: dict[str, TextExamples]) -> list[Skipped]:
-    num_capped = sum(len(file.targets[source]) > MOST_REFERENCES for source in splits["train"].sources)
-    num_further = {name: sum(len(texts) - 1 for texts in splits[name].references or ()) for name in ("val", "test")}
+def _others(files: Mapping[str, PairFile]) -> Iterable[tuple[str, PairFile]]:
+    """Return the files of validation and tests, by split."""
+    return [(name, file) for name, file in files.items() if name != "train"]
+
+
+def _count_skipped(files: Mapping[str, PairFile], splits: Mapping[str, TextExamples]) -> list[Skipped]:
+    counted = []
+    for name, file in files.items():
+        where = f"{name}: " if len(files) > 1 else ""
+        counts = {
+            f"line {file.header_line}, read as the names of the columns": int(file.header_line is not None),
+            "blank lines": file.num_blank,
+            "lines with further columns, which are not read": file.num_wide,
+            "lines after the first dataset.max_examples pairs": file.num_unread,
+            "lines that repeat an earlier pair, merged with it": file.num_repeated,
+        }
+        counted += [Skipped(reason=where + reason, count=count) for reason, count in counts.items()]
+    targets = files["train"].targets
+    num_capped = sum(len(targets[source]) > MOST_REFERENCES for source in splits["train"].sources)
+    reason = f"train: kept, source has more than {MOST_REFERENCES} targets, scored by its own only"
+    counted.append(Skipped(reason=reason, count=num_capped))
+    for name, examples in splits.items():
+        if name != "train":
+            num_further = sum(len(texts) - 1 for texts in examples.references or ())
+            reason = f"{name}: further targets of a source, kept as references"
+            counted.append(Skipped(reason=reason, count=num_further))
+    return counted
+
+
+def _count_shared(files: Mapping[str, PairFile], splits: Mapping[str, TextExamples]) -> list[Skipped]:
+    """Count the sources of a file of its own that training has too."""
+    trained = set(splits["train"].sources)
     return [
-        Skipped(reason="blank lines", count=file.num_blank),
-        Skipped(reason="lines with further columns, of which only the first two are read", count=file.num_wide),
-        Skipped(reason="lines after the first dataset.max_examples pairs", count=file.num_unread),
-        Skipped(reason="lines that repeat an earlier pair, merged with it", count=file.num_repeated),
-        Skipped(
-            reason=f"train: kept, source has more than {MOST_REFERENCES} targets, scored by its own only",
-            count=num_capped,
-        ),
-        *(
-            Skipped(reason=f"{name}: further targets of a source, kept as references", count=count)
-            for name, count in num_further.items()
-        ),
+        Skipped(reason=f"{name}: kept, source is in train too", count=sum(source in trained for source in file.targets))
+        for name, file in _others(files)
     ]

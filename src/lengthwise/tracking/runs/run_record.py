@@ -20,6 +20,21 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FileRecord:
+    """A file that the data were read from.
+
+    Args:
+        option: The option that names it, such as `dataset.path`.
+        path: As the user wrote it.
+        sha256: Hexadecimal hash of its bytes.
+    """
+
+    option: str
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DatasetRecord:
     """The data of a run.
 
@@ -27,11 +42,13 @@ class DatasetRecord:
         name: The option `dataset.name`.
         sha256: Hexadecimal hash of the data's content.
         split_sizes: Examples of each split.
+        files: The user's files that the data were read from; runs recorded before there was this field have none.
     """
 
     name: str
     sha256: str
     split_sizes: Mapping[str, int]
+    files: tuple[FileRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

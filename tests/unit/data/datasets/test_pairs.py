@@ -20,9 +20,17 @@ def _join(rows):
     return "".join(f"{source}\t{target}\n" for source, target in rows)
 
 
-def _options(path, **changes):
+def _options(path, unit="words", **changes):
     values = {
-        "unit": "words",
+        "validation_path": None,
+        "test_path": None,
+        "longer_path": None,
+        "source_column": 1,
+        "target_column": 2,
+        "tags_column": None,
+        "tags_separator": None,
+        "source_unit": unit,
+        "target_unit": unit,
         "max_examples": None,
         "validation_fraction": 0.1,
         "test_fraction": 0.2,
@@ -65,12 +73,12 @@ def test_further_columns_are_left_out_and_counted(tmp_path):
     dataset = load_pairs(_options(_write(tmp_path, "\n".join(wide)), unit="characters"), "auto")
     assert dataset.content_hash == plain.content_hash
     counts = {each.reason: each.count for each in dataset.skipped if each not in plain.skipped}
-    assert counts == {"lines with further columns, of which only the first two are read": 20}
+    assert counts == {"lines with further columns, which are not read": 20}
 
 
 def test_line_separators_of_unicode_do_not_end_a_line(tmp_path):
     path = _write(tmp_path, "a\u2028b\u2029c\te\n")
-    assert read_file(path, None, "characters").targets == {"a\u2028b\u2029c": ["e"]}
+    assert read_file(path, _options(path, unit="characters")).targets == {"a\u2028b\u2029c": ["e"]}
 
 
 @pytest.mark.parametrize("code", [0x00, 0x01, 0x08, 0x0B, 0x0C, 0x1B, 0x1F, 0x7F, 0x85, 0x9B])
@@ -78,13 +86,14 @@ def test_a_control_character_is_refused_by_its_line(tmp_path, code):
     path = _write(tmp_path, f"a\tb\nc{chr(code)}d\te\nf\tg{chr(code)}\n")
     message = rf"line 2: has the control character U\+{code:04X} at character 2; lines below that have one too: 1."
     with pytest.raises(DataError, match=message) as caught:
-        read_file(path, None, "characters")
+        read_file(path, _options(path, unit="characters"))
     assert str(caught.value).isprintable()
 
 
 def test_a_carriage_return_within_a_line_is_refused(tmp_path):
+    path = _write(tmp_path, "a\tb\r\nc\rd\te\r\n")
     with pytest.raises(DataError, match=r"line 2: has the control character U\+000D at character 2\. Remove it\."):
-        read_file(_write(tmp_path, "a\tb\r\nc\rd\te\r\n"), None, "words")
+        read_file(path, _options(path))
 
 
 @pytest.mark.parametrize("name", ["<padding>", "<start>", "<stop>", "<unknown>"])
@@ -104,7 +113,7 @@ def test_a_header_is_reported_and_used_as_a_pair(tmp_path, header):
     (warning,) = [each for each in dataset.warnings if "header" in each]
     assert warning == (
         f"the first line ({header[0]} -> {header[1]}) looks like a header, and is used as a pair. If it is a header, "
-        "remove it."
+        "remove it, or name the columns: dataset.source_column=NAME."
     )
     for rows in (ROWS, [*ROWS, header], [("source", "va 1"), *ROWS]):
         warnings = load_pairs(_options(_write(tmp_path, _join(rows)), unit="characters"), "auto").warnings
@@ -112,7 +121,8 @@ def test_a_header_is_reported_and_used_as_a_pair(tmp_path, header):
 
 
 def test_a_header_below_blank_lines_is_found(tmp_path):
-    assert read_file(_write(tmp_path, "\n\nx\ty\na\tb\n"), None, "words").header == ("x", "y")
+    path = _write(tmp_path, "\n\nx\ty\na\tb\n")
+    assert read_file(path, _options(path)).header == ("x", "y")
 
 
 def test_targets_of_one_source_stay_together(tmp_path, read_pairs):
@@ -152,7 +162,7 @@ def test_many_targets_of_one_source_do_not_take_memory_by_their_square(tmp_path)
 
 def test_blank_lines_and_what_lies_beyond_max_examples_are_counted(tmp_path):
     path = _write(tmp_path, "\n" + _join(ROWS[:6]) + "  \n" + _join(ROWS[6:]))
-    assert read_file(path, 10, "words").targets.keys() == {source for source, _ in ROWS[:10]}
+    assert read_file(path, _options(path), max_examples=10).targets.keys() == {source for source, _ in ROWS[:10]}
     dataset = load_pairs(_options(path, max_examples=10), "auto")
     counts = {notice.reason: notice.count for notice in dataset.skipped if "unknown" not in notice.reason}
     assert counts == {"blank lines": 2, "lines after the first dataset.max_examples pairs": 10}
@@ -193,7 +203,7 @@ def test_the_seed_decides_the_split(tmp_path):
         (b" \r\n\n\t", r"some pairs\.txt: is empty\."),
         (b"\xef\xbb\xbf\n", r"some pairs\.txt: is empty\."),
         (b"a\tb\nc\td\xe9\n", r"some pairs\.txt, line 2: is not UTF-8\. Store the file as UTF-8\."),
-        ("a\tb\n".encode("utf-16"), r"some pairs\.txt, line 1: is not UTF-8\."),
+        ("a\tb\n".encode("utf-16"), r"some pairs\.txt, line 1: is not UTF-8: the file is UTF-16\."),
         (b"a\tb\n\nc d\n", r"some pairs\.txt, line 3: has no tab\. Write source, a tab, target on each line\."),
         (b"a\tb\n \td\n", r"some pairs\.txt, line 2: has a blank source\."),
         (b"a\tb\r\nc\t\r\n", r"some pairs\.txt, line 2: has a blank target\."),
@@ -217,3 +227,46 @@ def test_a_missing_file_a_directory_and_no_path(tmp_path):
     below_a_file = _write(tmp_path, "a\tb\n") + "/inside"
     with pytest.raises(DataError, match=r"cannot be read: Not a directory\."):
         load_pairs(_options(below_a_file), "auto")
+
+
+def test_a_file_may_give_one_of_the_splits(tmp_path, read_pairs):
+    test = tmp_path / "test.txt"
+    test.write_text("go 3\tva trois\ngo 3\tva 3\nnew\tva 4\n", encoding="utf-8")
+    path = _write(tmp_path, _join(ROWS))
+    dataset = load_pairs(_options(path, "characters", test_path=str(test)), "auto")
+    assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 18, "val": 2, "test": 2}
+    assert len(dataset.splits["test"].references[0]) == 2
+    assert {*read_pairs(dataset, "train"), *read_pairs(dataset, "val")} == set(ROWS)
+    dataset = load_pairs(_options(path, "characters", validation_path=str(test)), "auto")
+    assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 16, "val": 2, "test": 4}
+    both = _options(path, "characters", validation_path=str(test), test_path=str(test), seed=0)
+    assert read_pairs(load_pairs(both, "auto"), "train") == ROWS
+
+
+@pytest.mark.parametrize(
+    ("line", "changes", "message"),
+    [
+        (
+            "a|b\tx||y",
+            {"target_unit": "|"},
+            r"line 1: the target has nothing between two separators '\|', or at an end",
+        ),
+        ("a|<stop>\tx", {"source_unit": "|"}, "the source has the symbol <stop>, the name of a special symbol"),
+        ("a[b]\tx\tV", {"source_unit": "characters", "tags_column": 3}, "brackets mark tags"),
+        ("a\tx\tV W", {"tags_column": 3}, "spaces within tags"),
+        ("a\tx\tV;;W", {"tags_column": 3}, "has a blank tag"),
+        ("a\tx\t ", {"tags_column": 3}, "has a blank tag"),
+        ("a\tx", {"tags_column": 3}, r"line 1: has 2 columns, and column 3 is to be read"),
+        ("a\tx", {"source_column": "a", "target_column": 2}, r"line 1: holds a header and no pairs"),
+        ("a\tx", {"source_column": "b"}, r"line 1: has no column of the name 'b' in its header \(a, x\)"),
+    ],
+)
+def test_columns_units_and_tags_that_a_line_does_not_fit(tmp_path, line, changes, message):
+    path = _write(tmp_path, line + "\n")
+    with pytest.raises(DataError, match=message):
+        read_file(path, _options(path, **changes))
+
+
+def test_the_source_may_be_the_target(tmp_path, read_pairs):
+    dataset = load_pairs(_options(_write(tmp_path, "".join(f"go {n}\n" for n in range(20))), target_column=1), "auto")
+    assert all(source == target for source, target in read_pairs(dataset, "train"))

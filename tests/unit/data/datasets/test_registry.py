@@ -21,7 +21,7 @@ SMALL = {
     "copy": {"num_symbols": 4, "max_length": 4, "longer_length": 6, **FEW},
     "ambiguous": {"num_symbols": 4, "min_length": 3, "max_length": 4, "longer_length": 6, **FEW},
     "reverse": {"num_symbols": 4, "max_length": 4, "longer_length": 6, **FEW},
-    "pairs": {"unit": "words"},
+    "pairs": {"source_unit": "words", "target_unit": "words"},
     "series": {"scaling": "standard"},
 }
 """Changes that make a dataset small; others are loaded as their file in conf/dataset/ has them."""
