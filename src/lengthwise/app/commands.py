@@ -69,6 +69,12 @@ COMMANDS: Mapping[str, Command] = {
         meaning="Show what every option means, or those that match WORD.",
         words=(Word(name="WORD", demand="Give part of an option's name or of its meaning"),),
     ),
+    "data": Command(
+        run=show.show_data,
+        meaning="Show what the loader sees of a dataset: counts, lengths, symbols, examples, what was skipped.",
+        options=("dataset", "timesteps"),
+        flags={"--json": {"action": "store_true", "help": "one JSON object, for a program to read"}},
+    ),
     "models": Command(
         run=show.show_models,
         meaning="Show all models in a table, or one with its wiring, equations and parameters.",

@@ -64,6 +64,19 @@ def format_options(found: Sequence[OptionDescription], *, width: int) -> list[st
     return lines
 
 
+def show_data(request: Request) -> int:
+    """Print what the loader sees of the data, without training anything."""
+    from dataclasses import asdict
+
+    from lengthwise.catalog.data_overview import format_overview, survey_data
+    from lengthwise.data.datasets.registry import load_dataset
+
+    options = request.compose()
+    overview = survey_data(load_dataset(options.dataset, options.timesteps))
+    print(dump_json(asdict(overview)) if request.flags.json else "\n".join(format_overview(overview)))
+    return 0
+
+
 def show_models(request: Request) -> int:
     """Print the table of all models, or one with its wiring, equations and parameters."""
     from lengthwise.catalog.table import format_markdown, print_presets, tabulate_presets
