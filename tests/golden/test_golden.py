@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from lengthwise.config.compose import compose_options
 from lengthwise.data.batching import take_batch
 from lengthwise.data.dataset import Split
 from lengthwise.data.datasets.registry import load_dataset
+from lengthwise.data.sequences import Sequences
 from lengthwise.decoding.inference import Inference
 from lengthwise.decoding.predictions import Predictions
 from lengthwise.models.bundle import Models, build_models
@@ -113,10 +115,7 @@ def run_corner(overrides: str) -> dict[str, Any]:
             console=Console(quiet=True),
         ).history
     is_tokens = models.wiring.is_tokens
-    test = take_batch(dataset.splits["test"], np.arange(8 if is_tokens else 2))
-    split = Split(
-        source=test.source, source_length=test.source_length, target=test.target, target_length=test.target_length
-    )
+    split = dataset.splits["test"].keep_first(8 if is_tokens else 2)
     predictions = Inference(models, options.decoding).decode(split)
     rows = [row[:length].tolist() for row, length in zip(predictions.values, predictions.length, strict=True)]
     return {
@@ -131,12 +130,7 @@ def run_corner(overrides: str) -> dict[str, Any]:
 
 def measure_lead(models: Models, split: Split, predictions: Predictions) -> float:
     """Return by how much the closest decision of decoding was made: between two symbols, or for or against a stop."""
-    decoded = Split(
-        source=split.source,
-        source_length=split.source_length,
-        target=predictions.values,
-        target_length=predictions.length,
-    )
+    decoded = replace(split, target=Sequences.from_padded(predictions.values, predictions.length))
     batch = prepare_batch(take_batch(decoded, np.arange(len(decoded))), models.wiring)
     scores = models.network(batch.inputs)
     is_scored = batch.weights["values"] > 0

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from helpers.corners import AXES, list_corners
-from helpers.small_data import SPECS, build_options, draw_split
+from helpers.small_data import SPECS, build_options, draw_split, take_all
 from lengthwise.config.options import GreedyOptions
 from lengthwise.data.dataset import Split
 from lengthwise.decoding.inference import Inference
@@ -51,7 +51,7 @@ def overfit(corner: dict[str, Any], seed: int = 0) -> Overfit:
     # One dense head for all, so that a width of three features is no bottleneck.
     wiring = resolve_wiring(build_options(**changes, head="dense"), LATENT_DIM, SPECS[kind])
     models, split = build_models(wiring), _draw_distinct(kind)
-    batch = prepare_batch(split, wiring)
+    batch = prepare_batch(take_all(split), wiring)
     losses, optimizer = build_losses(wiring), keras.optimizers.Adam(0.01, global_clipnorm=1.0)
     optimizer.build(models.network.trainable_variables)
     if wiring.feedback == "scheduled":
@@ -85,7 +85,7 @@ def overfit(corner: dict[str, Any], seed: int = 0) -> Overfit:
 def _draw_distinct(kind: str) -> Split:
     """Draw eight examples no two of which have the same source: those could not both be known."""
     splits = (draw_split(kind, num_examples=8, seed=seed) for seed in range(100))
-    return next(split for split in splits if len({row.tobytes() for row in split.source}) == len(split))
+    return next(split for split in splits if len({row.tobytes() for row in split.source.pad()}) == len(split))
 
 
 def main() -> None:

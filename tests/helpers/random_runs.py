@@ -25,7 +25,7 @@ from rich.console import Console
 
 from lengthwise.config.options import CONFIG_VERSION, RunOptions
 from lengthwise.config.parse import parse_config
-from lengthwise.data.dataset import Dataset, Split
+from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.decoding import compiled
 from lengthwise.decoding.inference import Inference
@@ -263,15 +263,8 @@ load = cache(load_dataset)
 
 def cut(dataset: Dataset) -> Dataset:
     """Keep the first examples of each split."""
-
-    def shorten(split: Split) -> Split:
-        kept = {field.name: getattr(split, field.name) for field in dataclasses.fields(Split)}
-        kept = {name: None if value is None else value[:MAX_EXAMPLES] for name, value in kept.items()}
-        if split.target is split.source:
-            kept["target"] = kept["source"]
-        return Split(**kept)
-
-    return dataclasses.replace(dataset, splits={name: shorten(split) for name, split in dataset.splits.items()})
+    splits = {name: split.keep_first(MAX_EXAMPLES) for name, split in dataset.splits.items()}
+    return dataclasses.replace(dataset, splits=splits)
 
 
 @contextlib.contextmanager

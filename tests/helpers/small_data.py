@@ -9,8 +9,9 @@ import numpy as np
 
 from lengthwise.catalog.presets import read_preset
 from lengthwise.config.options import ModelOptions
-from lengthwise.data.batching import take_batch
+from lengthwise.data.batching import Batch, take_batch
 from lengthwise.data.dataset import DataSpec, Split
+from lengthwise.data.sequences import Sequences
 
 SPECS = {
     "tokens": DataSpec(kind="tokens", source_size=11, target_size=9, source_timesteps=6, timesteps=5),
@@ -33,26 +34,24 @@ def draw_split(kind: str, *, num_examples: int = 4, seed: int = 0) -> Split:
     target_length = rng.integers(1, spec.timesteps + 1, num_examples).astype(np.int32)
     source_length[0], target_length[0] = spec.source_timesteps, spec.timesteps
 
-    def draw(lengths: np.ndarray, size: int) -> np.ndarray:
+    def draw(lengths: np.ndarray, size: int) -> Sequences:
         real = np.arange(lengths.max()) < lengths[:, None]
         if kind == "tokens":
-            return np.where(real, rng.integers(4, size, real.shape), 0).astype(np.int32)
-        return (rng.random((*real.shape, size)) * real[..., None]).astype(np.float32)
+            return Sequences.from_padded(rng.integers(4, size, real.shape).astype(np.uint8), lengths)
+        return Sequences.from_padded(rng.random((*real.shape, size)).astype(np.float32), lengths)
 
-    return Split(
-        source=draw(source_length, spec.source_size),
-        source_length=source_length,
-        target=draw(target_length, spec.target_size),
-        target_length=target_length,
-    )
+    return Split(source=draw(source_length, spec.source_size), target=draw(target_length, spec.target_size))
 
 
-def take_examples(split: Split, rows: np.ndarray) -> Split:
-    """Return some of a split's examples as a split, padded only to the longest of them."""
-    batch = take_batch(split, rows)
-    return Split(
-        source=batch.source,
-        source_length=batch.source_length,
-        target=batch.target,
-        target_length=batch.target_length,
-    )
+def list_accepted(split: Split) -> list[list[list[int]]]:
+    """Return for each example the ids of every accepted target, its own first."""
+    listed: list[list[list[int]]] = [[split.target[row].tolist()] for row in range(len(split))]
+    if split.references is not None:
+        for row, example in enumerate(split.references.example.tolist()):
+            listed[example].append(split.references.target[row].tolist())
+    return listed
+
+
+def take_all(split: Split) -> Batch:
+    """Return all examples of a split as one batch."""
+    return take_batch(split, np.arange(len(split)))

@@ -34,8 +34,9 @@ class Written(NamedTuple):
 def spoil(split: Split, num_right: int, *, offset: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return predictions and their ends: from `offset` on so many are right; the others lack their last symbol."""
     right = (np.arange(len(split)) - offset) % len(split) < num_right
-    length = split.target_length - ~right
-    values = np.where(np.arange(split.target.shape[1]) < length[:, None], split.target, 0)
+    length = split.target.length - ~right
+    target = split.target.pad()
+    values = np.where(np.arange(target.shape[1]) < length[:, None], target, 0)
     ends = np.stack([length, np.ones_like(length)], axis=1).astype(np.int32)
     return np.ascontiguousarray(values.astype(np.uint8)), ends
 
@@ -64,7 +65,7 @@ def write_run(
         if keeps_predictions:
             write_array(run, "samples/test_predictions.npy", values)
             write_array(run, "samples/test_ends.npy", ends)
-        correct = (ends[:, 0] == dataset.splits["test"].target_length).astype(np.uint8)
+        correct = (ends[:, 0] == dataset.splits["test"].target.length).astype(np.uint8)
         write_array(run, "samples/test_correct.npy", correct)
         return run.name
 

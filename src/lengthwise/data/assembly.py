@@ -1,28 +1,27 @@
-"""Assemble examples into a dataset: drop long targets, pad, specify sizes, hash the content."""
+"""Assemble examples into a dataset: drop long targets, specify sizes, hash the content."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain
-from typing import Literal
+from itertools import chain
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lengthwise.data.codec import Codec
-from lengthwise.data.dataset import Dataset, DataSpec, Skipped, Split
+from lengthwise.data.dataset import Dataset, DataSpec, References, Skipped, Split
 from lengthwise.data.learnability import check_lengths, check_symbols, check_targets
 from lengthwise.data.sequences import Sequences
 from lengthwise.data.vocabulary import UNKNOWN, Unit, Vocabulary, build_vocabulary
 from lengthwise.errors import ConfigError, count_noun
 
 Timesteps = int | Literal["auto"]
-References = tuple[tuple[NDArray[np.int32], ...], ...]
 
-HASHED_ROWS = 4096
-"""Examples hashed at a time, so that overlapping windows, which are views of one series, are never all copied."""
+HASHED_STEPS = 1 << 20
+"""Steps padded and hashed at a time, or one sequence: few, so that a split is never padded as a whole."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,15 +37,6 @@ class TextExamples:
     sources: Sequence[str]
     targets: Sequence[str]
     references: Sequence[Sequence[str]] | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TokenExamples:
-    """Examples of one split as ids; fields as in `TextExamples`, the references as arrays of ids."""
-
-    source: Sequences
-    target: Sequences
-    references: References | None = None
 
 
 def build_codecs(train: TextExamples, source_unit: Unit, target_unit: Unit) -> tuple[Vocabulary, Vocabulary]:
@@ -91,7 +81,7 @@ def assemble_texts(
 
 def assemble_tokens(
     name: str,
-    splits: Mapping[str, TokenExamples],
+    splits: Mapping[str, Split],
     *,
     codecs: tuple[Vocabulary, Vocabulary],
     timesteps: Timesteps,
@@ -102,7 +92,7 @@ def assemble_tokens(
 
     Args:
         name: The option `dataset.name`.
-        splits: Examples by split.
+        splits: Examples by split, as ids.
         codecs: Vocabulary of the sources and of the targets.
         timesteps: Most steps of a target, longer ones are left out and counted; `auto`: the longest of any split.
         skipped: Counts of what the loader left out or merged.
@@ -116,24 +106,24 @@ def assemble_tokens(
         DataError: The data cannot be learnt, see `learnability`.
     """
     counts = list(skipped)
-    longest = max(int(examples.target.lengths.max(initial=0)) for examples in splits.values())
+    longest = max(examples.target.longest for examples in splits.values())
     limit = longest if timesteps == "auto" else timesteps
     kept = {split: _drop_longer(examples, limit, split, counts) for split, examples in splits.items()}
     for split, examples in kept.items():
-        if not len(examples.target) and split != "longer":
-            shortest = int(splits[split].target.lengths.min(initial=longest))
+        if not len(examples) and split != "longer":
+            shortest = int(splits[split].target.length.min(initial=longest))
             _refuse_empty(split, limit, shortest)
         counts.extend(_count_unknown(examples, split))
     found = _check_learnable(name, kept, codecs, is_limited=timesteps != "auto")
-    padded = {split: _pad(examples) for split, examples in kept.items() if len(examples.target)}
+    filled = {split: examples for split, examples in kept.items() if len(examples)}
     spec = DataSpec(
         kind="tokens",
         source_size=codecs[0].size,
         target_size=codecs[1].size,
-        source_timesteps=max(split.source.shape[1] for split in padded.values()),
+        source_timesteps=max(split.source.longest for split in filled.values()),
         timesteps=limit,
     )
-    return _build_dataset(name, spec, padded, codecs, skipped=counts, warnings=[*warnings, *found])
+    return _build_dataset(name, spec, filled, codecs, skipped=counts, warnings=[*warnings, *found])
 
 
 def assemble_features(
@@ -149,42 +139,57 @@ def assemble_features(
 
     Args:
         name: The option `dataset.name`.
-        splits: Examples by split, each `(examples, timesteps, features)` float32.
+        splits: Examples by split, each of sequences of `timesteps` steps.
         codec: The scaler of sources and targets.
         timesteps: Steps of every example.
         skipped: Counts of what the loader left out.
         warnings: Warnings of the loader.
     """
-    size = splits["train"].source.shape[2]
+    size = splits["train"].source.values.shape[1]
     spec = DataSpec(
         kind="features", source_size=size, target_size=size, source_timesteps=timesteps, timesteps=timesteps
     )
     return _build_dataset(name, spec, splits, (codec, codec), skipped=skipped, warnings=warnings)
 
 
-def autoencoder_split(values: NDArray[np.float32], labels: NDArray[np.generic] | None = None) -> Split:
-    """Make a split from `(examples, timesteps, features)` values; its targets are its sources, the same array."""
-    lengths = np.full(values.shape[0], values.shape[1], np.int32)
-    return Split(source=values, source_length=lengths, target=values, target_length=lengths, labels=labels)
+def autoencoder_split(source: Sequences, labels: NDArray[np.generic] | None = None) -> Split:
+    """Make a split of sequences whose targets are its sources, the same object."""
+    return Split(source=source, target=source, labels=labels)
 
 
 def hash_content(splits: Mapping[str, Split], codecs: tuple[Codec, Codec]) -> str:
-    """Return the sha256, hexadecimal, of every array of every split and of the codecs."""
+    """Return the sha256, hexadecimal, of the codecs and of every array of every split, sequences padded with zeros."""
     digest = hashlib.sha256()
     for codec in codecs:
         digest.update(codec.to_json().encode())
     for name in sorted(splits):
         split = splits[name]
-        arrays = [split.source, split.source_length, split.target, split.target_length]
+        for sequences in (split.source, split.target):
+            _hash_padded(digest, name, sequences)
+            _hash_array(digest, name, sequences.length)
         if split.labels is not None:
-            arrays.append(split.labels)
+            _hash_array(digest, name, split.labels)
         if split.references is not None:
-            arrays.extend(_flatten_references(split.references))
-        for array in arrays:
-            digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-            for start in range(0, len(array), HASHED_ROWS):
-                digest.update(np.ascontiguousarray(array[start : start + HASHED_ROWS]).data)
+            accepted = split.list_accepted()
+            _hash_array(digest, name, np.bincount(accepted.example).astype(np.int32))
+            _hash_array(digest, name, accepted.target.length)
+            _hash_array(digest, name, accepted.target.flatten().astype(np.int32))
     return digest.hexdigest()
+
+
+def _hash_array(digest: hashlib._Hash, name: str, array: NDArray[Any]) -> None:
+    digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).data)
+
+
+def _hash_padded(digest: hashlib._Hash, name: str, sequences: Sequences) -> None:
+    """Hash the padded array of sequences, some rows at a time."""
+    width = sequences.longest
+    shape = (len(sequences), width, *sequences.values.shape[1:])
+    digest.update(f"{name} {sequences.pad(slice(0)).dtype.str} {shape}".encode())
+    num_rows = max(1, HASHED_STEPS // max(1, width))
+    for start in range(0, len(sequences), num_rows):
+        digest.update(sequences.pad(slice(start, start + num_rows), width=width).data)
 
 
 def _build_dataset(
@@ -209,7 +214,7 @@ def _build_dataset(
 
 
 def _check_learnable(
-    name: str, splits: Mapping[str, TokenExamples], codecs: tuple[Vocabulary, Vocabulary], *, is_limited: bool
+    name: str, splits: Mapping[str, Split], codecs: tuple[Vocabulary, Vocabulary], *, is_limited: bool
 ) -> list[str]:
     """Refuse examples that cannot be learnt; return warnings. The user's own limit of target steps is not judged."""
     sources = {split: examples.source for split, examples in splits.items()}
@@ -224,33 +229,26 @@ def _check_learnable(
     return [*warnings, *check_symbols(name, sources, "source"), *check_symbols(name, targets, "target")]
 
 
-def _encode(examples: TextExamples, sources: Vocabulary, targets: Vocabulary) -> TokenExamples:
-    source = sources.encode_all(examples.sources)
+def _encode(examples: TextExamples, sources: Vocabulary, targets: Vocabulary) -> Split:
+    source, target = sources.encode_all(examples.sources), targets.encode_all(examples.targets)
     if examples.references is None:
-        return TokenExamples(source=source, target=targets.encode_all(examples.targets))
-    accepted = targets.encode_all(chain.from_iterable(examples.references))
-    ends = list(accumulate(map(len, examples.references)))
-    starts = [0, *ends[:-1]]
-    arrays = accepted.arrays()
-    return TokenExamples(
+        return Split(source=source, target=target)
+    count = np.array([len(accepted) - 1 for accepted in examples.references], np.int64)
+    further = targets.encode_all(chain.from_iterable(accepted[1:] for accepted in examples.references))
+    return Split(
         source=source,
-        target=accepted.take(np.array(starts, np.int64)),
-        references=tuple(tuple(arrays[start:end]) for start, end in zip(starts, ends, strict=True)),
+        target=target,
+        references=References(example=np.repeat(np.arange(len(count)), count), target=further),
     )
 
 
-def _drop_longer(examples: TokenExamples, limit: int, split: str, counts: list[Skipped]) -> TokenExamples:
-    kept = np.flatnonzero(examples.target.lengths <= limit)
-    num_dropped = len(examples.target) - len(kept)
+def _drop_longer(examples: Split, limit: int, split: str, counts: list[Skipped]) -> Split:
+    kept = np.flatnonzero(examples.target.length <= limit)
+    num_dropped = len(examples) - len(kept)
     if not num_dropped:
         return examples
     counts.append(Skipped(reason=f"{split}: left out, target longer than timesteps={limit}", count=num_dropped))
-    references = examples.references
-    return TokenExamples(
-        source=examples.source.take(kept),
-        target=examples.target.take(kept),
-        references=None if references is None else tuple(references[index] for index in kept),
-    )
+    return examples.take(kept)
 
 
 def _refuse_empty(split: str, limit: int, shortest: int) -> None:
@@ -262,32 +260,11 @@ def _refuse_empty(split: str, limit: int, shortest: int) -> None:
     )
 
 
-def _count_unknown(examples: TokenExamples, split: str) -> list[Skipped]:
+def _count_unknown(examples: Split, split: str) -> list[Skipped]:
     return [
         Skipped(
             reason=f"{split}: kept, {side} has symbols that are not in train, read as <unknown>",
-            count=_count_sequences_with(sequences, UNKNOWN),
+            count=int(sequences.contain(UNKNOWN).sum()),
         )
         for side, sequences in (("source", examples.source), ("target", examples.target))
     ]
-
-
-def _count_sequences_with(sequences: Sequences, symbol: int) -> int:
-    row = np.repeat(np.arange(len(sequences)), sequences.lengths)
-    return len(np.unique(row[sequences.values == symbol]))
-
-
-def _pad(examples: TokenExamples) -> Split:
-    return Split(
-        source=examples.source.padded(),
-        source_length=examples.source.lengths,
-        target=examples.target.padded(),
-        target_length=examples.target.lengths,
-        references=examples.references,
-    )
-
-
-def _flatten_references(references: References) -> list[NDArray[np.int32]]:
-    sizes = np.array([len(accepted) for accepted in references], np.int32)
-    flat = [reference for accepted in references for reference in accepted]
-    return [sizes, np.array([len(reference) for reference in flat], np.int32), np.concatenate(flat)]

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lengthwise.data.dataset import Sources, Split
-
-Indices = NDArray[np.int64]
+from lengthwise.data.dataset import Split
+from lengthwise.data.sequences import Indices
 
 POOL_BATCHES = 64
 """Most batches cut from one random pool of examples sorted by length: more give less padding, fewer give more varied
@@ -113,21 +112,13 @@ def take_batch(split: Split, indices: Indices) -> Batch:
     Returns:
         The examples; source and target are one array where they are in `split`.
     """
-    source_length, target_length = split.source_length[indices], split.target_length[indices]
-    source = split.source[:, : source_length.max()][indices]
-    target = source if split.target is split.source else split.target[:, : target_length.max()][indices]
-    return Batch(source=source, source_length=source_length, target=target, target_length=target_length)
-
-
-def take_sources(examples: Split | Sources, indices: Indices) -> Sources:
-    """Copy some sources, no wider than the longest of them.
-
-    Args:
-        examples: Sources, with or without their targets.
-        indices: Which ones, and in what order; at least one.
-    """
-    source_length = examples.source_length[indices]
-    return Sources(source=examples.source[:, : source_length.max()][indices], source_length=source_length)
+    source = split.source.pad(indices)
+    return Batch(
+        source=source,
+        source_length=split.source.length[indices],
+        target=source if split.target is split.source else split.target.pad(indices),
+        target_length=split.target.length[indices],
+    )
 
 
 def _plan_pass(

@@ -1,4 +1,4 @@
-"""Define a dataset: splits of padded examples, and what their numbers mean."""
+"""Define a dataset: splits of examples, and what their numbers mean."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lengthwise.data.scaler import Scaler
+from lengthwise.data.sequences import Indices, Sequences
 from lengthwise.data.vocabulary import Vocabulary
 
 Kind = Literal["tokens", "features"]
@@ -35,56 +36,81 @@ class DataSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Split:
-    """The examples for training, validation or test, padded on the right with zeros (id 0 is padding).
+class References:
+    """The accepted targets of examples beside their own; only examples that have several are listed.
 
     Args:
-        source: `(examples, steps)` int32, or `(examples, steps, features)` float32.
-        source_length: `(examples,)` int32, real steps, at least 1.
-        target: As `source`; without start or stop symbols. The same array as `source` for an autoencoder.
-        target_length: `(examples,)` int32, at least 1.
-        references: For each example every accepted target, ids without padding, the example's own target first; None
-            where each example has only its own.
+        example: `(references,)` int64, ascending, index of the example that each belongs to.
+        target: Their ids, in the order of preference within an example.
+    """
+
+    example: Indices
+    target: Sequences
+
+    def take(self, indices: Indices, num_examples: int) -> References:
+        """Return the references of some of `num_examples` examples, under their indices in `indices`."""
+        bounds = np.searchsorted(self.example, np.arange(num_examples + 1))
+        first, count = bounds[:-1][indices], np.diff(bounds)[indices]
+        rows = np.arange(int(count.sum())) + np.repeat(first - (np.cumsum(count) - count), count)
+        return References(example=np.repeat(np.arange(len(indices)), count), target=self.target.take(rows))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Split:
+    """The examples for training, validation or test.
+
+    Args:
+        source: Ids or features, each sequence at least 1 step long.
+        target: As `source`; without start or stop symbols. The same object as `source` for an autoencoder.
+        references: Further accepted targets; None where each example has only its own.
         labels: `(examples,)` class of each example, for figures only; None where there is none.
     """
 
-    source: NDArray[np.generic]
-    source_length: NDArray[np.int32]
-    target: NDArray[np.generic]
-    target_length: NDArray[np.int32]
-    references: tuple[tuple[NDArray[np.int32], ...], ...] | None = None
+    source: Sequences
+    target: Sequences
+    references: References | None = None
     labels: NDArray[np.generic] | None = None
 
     def __len__(self) -> int:
-        return len(self.source_length)
+        return len(self.source)
+
+    def take(self, indices: Indices) -> Split:
+        """Return a split of some examples, in the order given."""
+        source = self.source.take(indices)
+        return Split(
+            source=source,
+            target=source if self.target is self.source else self.target.take(indices),
+            references=None if self.references is None else self.references.take(indices, len(self)),
+            labels=None if self.labels is None else self.labels[indices],
+        )
 
     def keep_first(self, count: int) -> Split:
         """Return a split of the first examples: all where there are no more than `count`."""
-        source = self.source[:count]
-        return Split(
-            source=source,
-            source_length=self.source_length[:count],
-            target=source if self.target is self.source else self.target[:count],
-            target_length=self.target_length[:count],
-            references=None if self.references is None else self.references[:count],
-            labels=None if self.labels is None else self.labels[:count],
-        )
+        return self.take(np.arange(min(count, len(self))))
+
+    def list_accepted(self) -> References:
+        """Return all accepted targets of every example, its own first."""
+        own = np.arange(len(self))
+        if self.references is None:
+            return References(example=own, target=self.target)
+        example = np.concatenate([own, self.references.example])
+        order = np.argsort(example, kind="stable")
+        targets = self.target.concatenate(self.references.target)
+        return References(example=example[order], target=targets.take(order))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sources:
-    """Source sequences to decode, whose targets are not known; padded on the right with zeros.
+    """Source sequences to decode, whose targets are not known.
 
     Args:
-        source: `(examples, steps)` int32, or `(examples, steps, features)` float32.
-        source_length: `(examples,)` int32, real steps, at least 1.
+        source: Ids or features, each sequence at least 1 step long.
     """
 
-    source: NDArray[np.generic]
-    source_length: NDArray[np.int32]
+    source: Sequences
 
     def __len__(self) -> int:
-        return len(self.source_length)
+        return len(self.source)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,7 +132,7 @@ class Dataset:
             any trained on.
         source_codec: Turns what a person writes into the numbers of a source, and back.
         target_codec: The same for the target.
-        content_hash: SHA-256, hexadecimal, of every array of every split and of the codecs: equal data, equal hash.
+        content_hash: SHA-256, hexadecimal, of the codecs and of all splits as padded arrays: equal data, equal hash.
         skipped: Counts of what was left out or changed; empty where nothing was.
         warnings: What makes the data hard to learn from, each with its remedy; empty where nothing does.
     """

@@ -48,15 +48,15 @@ def check_lengths(name: str, sequences: Sequence[Sequences], side: str, codec: V
     Raises:
         DataError: A sequence is more than 100 times as long as 95 % of them, and longer than 1,000 steps.
     """
-    lengths = np.concatenate([part.lengths for part in sequences])
+    lengths = np.concatenate([part.length for part in sequences])
     typical = int(np.percentile(lengths, TYPICAL_PERCENTILE, method="lower"))
     longest = int(lengths.max())
     if longest <= max(FEWEST_OUTLIER_STEPS, OUTLIER_RATIO * typical):
         return []
     is_outlier = lengths > OUTLIER_RATIO * typical
     rest = int(lengths[~is_outlier].max())
-    example = next(part for part in sequences if int(part.lengths.max(initial=0)) == longest)
-    start = example.arrays()[int(example.lengths.argmax())][:SHOWN_SYMBOLS].tolist()
+    example = next(part for part in sequences if part.longest == longest)
+    start = example[int(example.length.argmax())][:SHOWN_SYMBOLS].tolist()
     num_outliers = int(is_outlier.sum())
     problem = (
         f"{num_outliers:,} of {len(lengths):,} {side}s {'is' if num_outliers == 1 else 'are'} far longer than the "
@@ -86,12 +86,13 @@ def check_symbols(name: str, splits: Mapping[str, Sequences], side: str) -> list
     """
     warnings = []
     for split, sequences in splits.items():
-        num_unknown = int((sequences.values == UNKNOWN).sum())
-        share = num_unknown / max(1, len(sequences.values))
+        symbols = sequences.flatten()
+        num_unknown = int((symbols == UNKNOWN).sum())
+        share = num_unknown / max(1, len(symbols))
         if share <= UNKNOWN_WARNED:
             continue
         problem = (
-            f"{share:.0%} of the {side} symbols of {split} ({num_unknown:,} of {len(sequences.values):,}) do not occur "
+            f"{share:.0%} of the {side} symbols of {split} ({num_unknown:,} of {len(symbols):,}) do not occur "
             "in training"
         )
         if share > UNKNOWN_REFUSED and num_unknown >= FEWEST_UNKNOWN:
@@ -112,11 +113,11 @@ def check_targets(name: str, targets: Sequences, codec: Vocabulary) -> None:
     Raises:
         DataError: There are several targets, all equal.
     """
-    if len(targets) < 2 or (targets.lengths != targets.lengths[0]).any():
+    if len(targets) < 2 or (targets.length != targets.length[0]).any():
         return
-    rows = targets.values.reshape(len(targets), -1)
-    if (rows == rows[0]).all():
-        shown = printable(codec.decode(rows[0][:SHOWN_SYMBOLS].tolist()))
+    first = targets[0]
+    if (targets.flatten().reshape(len(targets), -1) == first).all():
+        shown = printable(codec.decode(first[:SHOWN_SYMBOLS].tolist()))
         problem = f"all {len(targets):,} training targets are equal ({shown!r}), so there is nothing to learn"
         raise DataError(f"dataset={name}", None, problem, remedy="Check which column is the target")
 

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lengthwise.data.sequences import Sequences
+from lengthwise.data.sequences import Sequences, smallest_integer
 
 Unit: TypeAlias = str
 """What a symbol is: `characters`, `words`, `TAGGED`, or else a separator, between two of which a symbol stands."""
@@ -65,6 +65,11 @@ class Vocabulary:
             return "characters and tags in brackets"
         return self.unit if self.unit in ("characters", "words") else f"symbols between {self.unit!r}"
 
+    @property
+    def id_type(self) -> np.dtype[Any]:
+        """Type in which many ids are kept: the smallest that holds them all."""
+        return smallest_integer(self.size)
+
     def split(self, text: str) -> Sequence[str]:
         """Cut text into symbols."""
         return split_text(text, self.unit)
@@ -74,17 +79,17 @@ class Vocabulary:
         return np.array([self._ids.get(symbol, UNKNOWN) for symbol in self.split(text)], dtype=np.int32)
 
     def encode_all(self, texts: Iterable[str]) -> Sequences:
-        """Return the ids of many texts; symbols that it lacks become `UNKNOWN`."""
+        """Return the ids of many texts, in the type `id_type`; symbols that it lacks become `UNKNOWN`."""
         # `map` instead of loops, a table instead of the dictionary: most of the time to load a dataset is spent here.
         if self.unit == "characters":
             texts = list(texts)
             codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
             lengths = np.fromiter(map(len, texts), np.int32, len(texts))
-            return Sequences(self._table()[np.minimum(codes, self._highest_code() + 1)], lengths)
+            return Sequences.join(self._table()[np.minimum(codes, self._highest_code() + 1)], lengths)
         symbols = _split_all(texts, self.unit)
         lengths = np.fromiter(map(len, symbols), np.int32, len(symbols))
         ids = map(self._ids.get, chain.from_iterable(symbols), repeat(UNKNOWN))
-        return Sequences(np.fromiter(ids, np.int32, int(lengths.sum())), lengths)
+        return Sequences.join(np.fromiter(ids, self.id_type, int(lengths.sum())), lengths)
 
     def find_unknown(self, text: str) -> list[str]:
         """Return the symbols of a text that the vocabulary lacks, one by one, in the order of the text."""
@@ -98,9 +103,9 @@ class Vocabulary:
     def _highest_code(self) -> int:
         return max((ord(symbol) for symbol in self.symbols if len(symbol) == 1), default=0)
 
-    def _table(self) -> NDArray[np.int32]:
+    def _table(self) -> NDArray[Any]:
         """Return a table from code point to id, up to the highest known code point and one more, which is unknown."""
-        table = np.full(self._highest_code() + 2, UNKNOWN, np.int32)
+        table = np.full(self._highest_code() + 2, UNKNOWN, self.id_type)
         for symbol, index in self._ids.items():
             if len(symbol) == 1:
                 table[ord(symbol)] = index

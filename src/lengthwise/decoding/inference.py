@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lengthwise.config.options import BeamOptions, DecodingOptions
-from lengthwise.data.batching import plan_evaluation_batches, take_batch, take_sources
+from lengthwise.data.batching import plan_evaluation_batches, take_batch
 from lengthwise.data.dataset import Sources, Split
 from lengthwise.decoding.compiled import (
     DecodeFunction,
@@ -73,9 +73,9 @@ class Inference:
         limit = set_limits(examples, self._wiring, self.decoding)
 
         def decode_batch(indices: Indices) -> tuple[Array, ...]:
-            batch = take_sources(examples, indices)
+            source, length = examples.source.pad(indices), examples.source.length[indices]
             row = (indices if rows is None else rows[indices]).astype(np.int32)
-            sequences = self._decode_function(batch.source, batch.source_length, limit[indices], row)
+            sequences = self._decode_function(source, length, limit[indices], row)
             return tuple(tensor.numpy() for tensor in sequences)
 
         batches = self._plan(examples, limit)
@@ -102,8 +102,8 @@ class Inference:
         limit = set_limits(examples, self._wiring, self.decoding)
 
         def search_batch(indices: Indices) -> tuple[Array, ...]:
-            batch = take_sources(examples, indices)
-            found = search(batch.source, batch.source_length, limit[indices])
+            source = examples.source.pad(indices)
+            found = search(source, examples.source.length[indices], limit[indices])
             return tuple(tensor.numpy() for tensor in found)
 
         batches = self._plan(examples, limit)
@@ -118,11 +118,11 @@ class Inference:
         """Return the latents `(examples, latent_dim)` of every source."""
 
         def encode_batch(indices: Indices) -> tuple[Array, ...]:
-            batch = take_sources(examples, indices)
+            source, length = examples.source.pad(indices), examples.source.length[indices]
             # Not compiled: the encoder's loops are, and tracing what is around them takes longer than calling it does.
-            return (np.asarray(self.models.network.begin(batch.source, batch.source_length)[0]),)
+            return (np.asarray(self.models.network.begin(source, length)[0]),)
 
-        (latents,) = _map_batches(encode_batch, self._plan(examples, examples.source_length))
+        (latents,) = _map_batches(encode_batch, self._plan(examples, examples.source.length))
         return latents.astype(np.float32)
 
     def score(self, split: Split) -> Predictions:
@@ -137,7 +137,7 @@ class Inference:
             values = self._score_function(batch.inputs).numpy()
             return _cut_tokens(values, num_real, self._wiring) if self._wiring.is_tokens else _cut(values, num_real)
 
-        return self._make_predictions(_map_batches(score_batch, self._plan(split, split.target_length)))
+        return self._make_predictions(_map_batches(score_batch, self._plan(split, split.target.length)))
 
     def measure(self, examples: Split | Sources, predictions: Predictions) -> list[NDArray[np.float32]]:
         """Return the model's distribution before each symbol of its predictions.
@@ -177,7 +177,7 @@ class Inference:
         if len(indices) == 0:
             return []
         weights = self._replay(self._attend_function, examples, predictions, indices)
-        return [steps[:, : examples.source_length[index]] for index, steps in zip(indices, weights, strict=True)]
+        return [steps[:, : examples.source.length[index]] for index, steps in zip(indices, weights, strict=True)]
 
     @property
     def _decode_function(self) -> DecodeFunction:
@@ -200,16 +200,16 @@ class Inference:
         return compile_attend(self.models)
 
     def _plan(self, examples: Split | Sources, target_length: NDArray[np.int32]) -> list[Indices]:
-        return plan_batches(examples.source_length, target_length, self.decoding.batch_size)
+        return plan_batches(examples.source.length, target_length, self.decoding.batch_size)
 
     def _replay(
         self, function: ReplayFunction, examples: Split | Sources, predictions: Predictions, indices: Indices
     ) -> list[NDArray[np.float32]]:
         """Read the steps of some predictions: `(steps, values)` each, in the order of `order_steps`."""
-        batch, length = take_sources(examples, indices), predictions.length[indices]
+        source, length = examples.source.pad(indices), predictions.length[indices]
         num_steps = count_steps(predictions, self._wiring)[indices]
         emitted = restore_emitted(predictions.values[indices], length, self._wiring)[:, : max(1, int(num_steps.max()))]
-        steps = np.asarray(function(batch.source, batch.source_length, emitted))
+        steps = np.asarray(function(source, examples.source.length[indices], emitted))
         return order_steps(steps, length, num_steps, self._wiring)
 
     def _make_predictions(self, fields: Sequence[Array]) -> Predictions:

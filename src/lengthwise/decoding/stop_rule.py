@@ -57,7 +57,7 @@ def set_limits(examples: Split | Sources, wiring: Wiring, options: DecodingOptio
     """
     is_given = options.length == "oracle" or (options.length == "model" and wiring.length == "oracle")
     if is_given and not isinstance(examples, Sources):
-        return examples.target_length
+        return examples.target.length
     return np.full(len(examples), wiring.spec.timesteps, np.int32)
 
 

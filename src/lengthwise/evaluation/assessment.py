@@ -84,7 +84,7 @@ def assess_split(
     split, kind = dataset.splits[split_name], dataset.spec.kind
     scores = score_predictions(predictions, split, kind)
     baselines = predict_baselines(dataset, split)
-    longest = int(dataset.splits["train"].target_length.max())
+    longest = dataset.splits["train"].target.longest
     return Assessment(
         split=split_name,
         scores=scores,

@@ -10,15 +10,19 @@ from numpy.typing import NDArray
 
 from lengthwise.data.dataset import Dataset, Kind, Split
 from lengthwise.data.scaler import Scaler
+from lengthwise.data.sequences import Sequences
 from lengthwise.data.vocabulary import SPECIAL_SYMBOLS, UNKNOWN
 from lengthwise.decoding.predictions import Predictions
 
 
 def predict_majority_target(dataset: Dataset, split: Split) -> Predictions:
     """Predict `(examples, steps)`: the most frequent training target; ties go to the one whose ids come first."""
-    targets, counts = np.unique(dataset.splits["train"].target, axis=0, return_counts=True)
-    commonest = targets[counts.argmax()]
-    return _repeat(commonest[commonest != 0], len(split))
+    target = dataset.splits["train"].target
+    counted = [
+        _find_commonest(target.take(np.flatnonzero(target.length == length))) for length in np.unique(target.length)
+    ]
+    _, ids = min((-count, ids) for count, ids in counted)
+    return _repeat(np.array(ids, np.int32), len(split))
 
 
 def predict_majority_symbol(dataset: Dataset, split: Split) -> Predictions:
@@ -26,14 +30,11 @@ def predict_majority_symbol(dataset: Dataset, split: Split) -> Predictions:
 
     Stronger than `predict_majority_target` where hardly any target occurs twice.
     """
-    train = dataset.splits["train"]
-    example, step = np.nonzero(_real_steps(train))
+    target = dataset.splits["train"].target
     size = dataset.spec.target_size
-    # One count for each pair of step and symbol.
-    pairs = step * size + train.target[example, step].astype(np.int64)
-    counts = np.bincount(pairs, minlength=train.target.shape[1] * size).reshape(-1, size)
+    counts = np.stack([np.bincount(target.at_step(step), minlength=size) for step in range(_median_length(target))])
     counts[:, UNKNOWN] = 0
-    return _repeat(counts[: _median_length(train)].argmax(axis=1), len(split))
+    return _repeat(counts.argmax(axis=1), len(split))
 
 
 def predict_copy(dataset: Dataset, split: Split) -> Predictions | None:
@@ -50,16 +51,15 @@ def predict_copy(dataset: Dataset, split: Split) -> Predictions | None:
         return None
     special = [0] + [UNKNOWN] * (len(SPECIAL_SYMBOLS) - 1)
     table = np.array(special + [target_ids.get(symbol, UNKNOWN) for symbol in symbols], dtype=np.int32)
-    return _complete(table[split.source.astype(np.int64)], split.source_length)
+    return _complete(table[split.source.pad()], split.source.length)
 
 
 def predict_mean(dataset: Dataset, split: Split) -> Predictions:
     """Predict `(examples, steps, features)`: the mean training value of each step, up to the median target length."""
-    train = dataset.splits["train"]
-    real = _real_steps(train)
-    length = _median_length(train)
-    total = np.where(real[:, :, None], train.target.astype(np.float64), 0.0).sum(axis=0)
-    mean = total[:length] / real.sum(axis=0)[:length, None]
+    target = dataset.splits["train"].target
+    steps = [target.at_step(step) for step in range(_median_length(target))]
+    # A cumulative sum adds in the order of the examples; another order would change the last digits.
+    mean = np.stack([np.cumsum(values, axis=0, dtype=np.float64)[-1] / len(values) for values in steps])
     return _repeat(mean.astype(np.float32), len(split))
 
 
@@ -90,14 +90,19 @@ def predict_baselines(dataset: Dataset, split: Split) -> dict[str, Predictions]:
     return {name: predictions for name, predictions in made.items() if predictions is not None}
 
 
-def _real_steps(split: Split) -> NDArray[np.bool_]:
-    """Return `(examples, steps)`, True where a target step is not padding."""
-    return np.arange(split.target.shape[1]) < split.target_length[:, None]
+def _find_commonest(targets: Sequences) -> tuple[int, tuple[int, ...]]:
+    """Return of targets of one length the most frequent, the first of ties: how often it occurs, and its ids."""
+    # Bytes in the order of the digits of a number are sorted as the ids are, and faster than rows of ids.
+    rows = np.ascontiguousarray(targets.flatten().astype(targets.values.dtype.newbyteorder(">")))
+    width = int(targets.length[0])
+    kinds, counts = np.unique(rows.view(f"V{width * rows.itemsize}"), return_counts=True)
+    commonest = int(counts.argmax())
+    return int(counts[commonest]), tuple(kinds[commonest : commonest + 1].view(rows.dtype).tolist())
 
 
-def _median_length(split: Split) -> int:
-    """Return the median target length; of two middle ones the lower, so that it is a length that occurs."""
-    return int(np.percentile(split.target_length, 50, method="lower"))
+def _median_length(targets: Sequences) -> int:
+    """Return the median length; of two middle ones the lower, so that it is a length that occurs."""
+    return int(np.percentile(targets.length, 50, method="lower"))
 
 
 def _repeat(sequence: NDArray[np.generic], count: int) -> Predictions:

@@ -92,18 +92,16 @@ def compare_tokens(predictions: Predictions, split: Split) -> TokenComparison:
         ValueError: The predictions do not belong to the split.
     """
     _check_pair(predictions, split, dimensions=2)
-    target_length = split.target_length.astype(np.int64)
-    if split.references is None:
-        example = np.arange(len(split))
-        reference, reference_length = _code(split.target, target_length), target_length
-    else:
-        example, ids, reference_length = _flatten_references(split)
-        reference = _code(ids, reference_length)
+    accepted = split.list_accepted()
+    reference_length = accepted.target.length.astype(np.int64)
+    if reference_length.min() < 1:
+        raise ValueError("every reference must have at least one step, got one of none")
+    reference = _code(accepted.target.pad(), reference_length)
     predicted_length = predictions.length.astype(np.int64)
     predicted = _code(predictions.values, predicted_length, is_predicted=True)
     predicted_texts = _texts(predicted)
-    edits = _edit_distances([predicted_texts[index] for index in example], _texts(reference))
-    nearest = _nearest(example, edits / reference_length)
+    edits = _edit_distances([predicted_texts[index] for index in accepted.example], _texts(reference))
+    nearest = _nearest(accepted.example, edits / reference_length)
     width = max(predicted.shape[1], reference.shape[1])
     return TokenComparison(
         predicted=_widen(predicted, width),
@@ -111,7 +109,7 @@ def compare_tokens(predictions: Predictions, split: Split) -> TokenComparison:
         reference=_widen(reference[nearest], width),
         reference_length=reference_length[nearest],
         edits=edits[nearest],
-        target_length=target_length,
+        target_length=split.target.length.astype(np.int64),
         stopped=predictions.stopped,
     )
 
@@ -127,17 +125,17 @@ def compare_features(predictions: Predictions, split: Split) -> FeatureCompariso
         ValueError: The predictions do not belong to the split.
     """
     _check_pair(predictions, split, dimensions=3)
-    if predictions.values.shape[2] != split.target.shape[2]:
+    num_features = split.target.values.shape[1]
+    if predictions.values.shape[2] != num_features:
         raise ValueError(
-            f"predictions must have the target's {split.target.shape[2]} features a step, got "
-            f"{predictions.values.shape[2]}"
+            f"predictions must have the target's {num_features} features a step, got {predictions.values.shape[2]}"
         )
-    width = max(predictions.values.shape[1], split.target.shape[1])
+    width = max(predictions.values.shape[1], split.target.longest)
     return FeatureComparison(
         predicted=_mask_steps(predictions.values, predictions.length, width),
         predicted_length=predictions.length.astype(np.int64),
-        target=_mask_steps(split.target, split.target_length, width),
-        target_length=split.target_length.astype(np.int64),
+        target=split.target.pad(width=width).astype(np.float64),
+        target_length=split.target.length.astype(np.int64),
         stopped=predictions.stopped,
     )
 
@@ -147,17 +145,18 @@ def _check_pair(predictions: Predictions, split: Split, *, dimensions: int) -> N
         raise ValueError("a split without examples cannot be scored")
     if len(predictions) != len(split):
         raise ValueError(f"each of the split's {len(split)} examples needs one prediction, got {len(predictions)}")
-    if predictions.values.ndim != dimensions or split.target.ndim != dimensions:
+    target_dimensions = split.target.values.ndim + 1
+    if predictions.values.ndim != dimensions or target_dimensions != dimensions:
         raise ValueError(
             f"values and targets of this kind have {dimensions} dimensions, got {predictions.values.ndim} and "
-            f"{split.target.ndim}"
+            f"{target_dimensions}"
         )
     if predictions.length.min() < 0 or predictions.length.max() > predictions.values.shape[1]:
         raise ValueError(
             f"predicted lengths must lie within the {predictions.values.shape[1]} steps of the values, got "
             f"{predictions.length.min()} to {predictions.length.max()}"
         )
-    if split.target_length.min() < 1:
+    if split.target.length.min() < 1:
         raise ValueError("every target must have at least one step, got one of none")
 
 
@@ -173,21 +172,6 @@ def _code(ids: NDArray[np.generic], length: NDArray[np.integer], *, is_predicted
 def _widen(codes: NDArray[np.uint32], width: int) -> NDArray[np.uint32]:
     """Return codes `(rows, steps)` as `(rows, width)`, 0 on the right."""
     return np.pad(codes, ((0, 0), (0, width - codes.shape[1])))
-
-
-def _flatten_references(split: Split) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
-    """Return of all references the example `(references,)`, ids `(references, steps)` and length `(references,)`."""
-    references = split.references or ()
-    if len(references) != len(split) or not all(references):
-        raise ValueError(f"each of the split's {len(split)} examples needs at least one reference")
-    example = np.repeat(np.arange(len(split)), [len(own) for own in references])
-    flat = [ids for own in references for ids in own]
-    length = np.array([len(ids) for ids in flat], dtype=np.int64)
-    if length.min() < 1:
-        raise ValueError("every reference must have at least one step, got one of none")
-    padded = np.zeros((len(flat), int(length.max())), dtype=np.int32)
-    padded[np.arange(padded.shape[1]) < length[:, None]] = np.concatenate(flat)
-    return example, padded, length
 
 
 def _texts(codes: NDArray[np.uint32]) -> list[str]:

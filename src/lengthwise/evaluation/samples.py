@@ -68,15 +68,15 @@ def _tabulate_tokens(
     if not isinstance(scores.comparison, TokenComparison) or not isinstance(target_codec, Vocabulary):
         raise ValueError("tokens need a vocabulary for the target, got a scaler")
     outcomes = classify_outcomes(scores)
+    accepted = split.take(chosen).list_accepted()
     rows: list[tuple[Entry, ...]] = []
-    for index in chosen.tolist():
-        own = split.target[index, : split.target_length[index]]
-        references = (own,) if split.references is None else split.references[index]
+    for row, index in enumerate(chosen.tolist()):
+        references = np.flatnonzero(accepted.example == row).tolist()
         rows.append(
             (
                 index,
-                show_side(split.source[index, : split.source_length[index]], source_codec),
-                " / ".join(target_codec.decode(ids.tolist()) for ids in references),
+                show_side(split.source[index], source_codec),
+                " / ".join(target_codec.decode(accepted.target[each].tolist()) for each in references),
                 target_codec.decode(predictions.values[index, : predictions.length[index]].tolist()),
                 bool(outcomes.codes[index] == 0),
                 int(scores.comparison.edits[index]),
@@ -92,7 +92,7 @@ def _tabulate_features(
     error = scores.examples["mean_absolute_error"].values
     rows: list[tuple[Entry, ...]] = []
     for index in chosen.tolist():
-        target = split.target[index, : split.target_length[index]]
+        target = split.target[index]
         prediction = predictions.values[index, : predictions.length[index]]
         rows.append(
             (

@@ -95,7 +95,7 @@ def write_mlflow_format(files: RunFiles, result: RunResult) -> None:
         target_codec=dataset.target_codec,
     )
     split = dataset.splits["val"]
-    source = split.source[0, : split.source_length[0]]
+    source = split.source[0]
     codec = dataset.source_codec
     example = codec.decode(source.tolist()) if isinstance(codec, Vocabulary) else codec.decode(source)
     with _replace_model(files) as written:
@@ -179,7 +179,7 @@ def draw_learning_curves(files: RunFiles, result: RunResult) -> None:
 def draw_latents(files: RunFiles, result: RunResult) -> None:
     """Draw the latents of the validation split in two dimensions."""
     split = result.dataset.splits["val"]
-    figure = plot_latents(result.inference.encode(split), labels=split.labels, lengths=split.source_length)
+    figure = plot_latents(result.inference.encode(split), labels=split.labels, lengths=split.source.length)
     save_figure(figure, files.path("figures", "latents.png"))
 
 
@@ -207,9 +207,9 @@ def draw_reconstructions(files: RunFiles, result: RunResult) -> None:
     if split.labels is not None:
         shown = np.unique(split.labels, return_index=True)[1][:NUM_RECONSTRUCTIONS]
     figure = plot_reconstructions(
-        split.target[shown].astype(np.float64),
+        split.target.pad(shown).astype(np.float64),
         predictions.values[shown].astype(np.float64),
-        original_length=split.target_length[shown],
+        original_length=split.target.length[shown],
         reconstruction_length=predictions.length[shown],
         titles=None if split.labels is None else [str(label) for label in split.labels[shown]],
     )
@@ -224,11 +224,11 @@ def draw_attention(files: RunFiles, result: RunResult) -> None:
     with_steps = np.flatnonzero(predictions.length > 0)
     if not len(with_steps):
         return
-    order = with_steps[np.argsort(split.source_length[with_steps], kind="stable")]
+    order = with_steps[np.argsort(split.source.length[with_steps], kind="stable")]
     chosen = np.unique(order[[(len(order) - 1) * share // 4 for share in (1, 2, 3)]])
     attention = result.inference.attend(split, predictions, chosen)
     for number, (index, weights) in enumerate(zip(chosen.tolist(), attention, strict=True), start=1):
-        source = _name_steps(dataset.source_codec, split.source[index, : split.source_length[index]])
+        source = _name_steps(dataset.source_codec, split.source[index])
         decoded = _name_steps(dataset.target_codec, predictions.values[index, : predictions.length[index]])
         # The last row may belong to the stop symbol.
         figure = plot_attention(weights, source=source, target=[*decoded, "end"][: len(weights)])

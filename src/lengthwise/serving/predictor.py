@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from lengthwise.config.options import BeamOptions, DecodingOptions
 from lengthwise.data.codec import Codec
 from lengthwise.data.dataset import Sources
-from lengthwise.data.vocabulary import PADDING, UNKNOWN, Vocabulary
+from lengthwise.data.sequences import Sequences
+from lengthwise.data.vocabulary import UNKNOWN, Vocabulary
 from lengthwise.decoding.inference import Inference
 from lengthwise.errors import LengthwiseError
 from lengthwise.serving.artifact import Artifact, load_artifact
@@ -119,7 +120,7 @@ class Predictor:
             return made
         decoded = self._inference.decode(examples, rows=first_row + np.array(given), on_progress=on_progress)
         distributions = self._inference.measure(examples, decoded) if probabilities else None
-        has_unknown = (examples.source == UNKNOWN).any(axis=1) if self.is_tokens else np.zeros(len(given), bool)
+        has_unknown = examples.source.contain(UNKNOWN) if self.is_tokens else np.zeros(len(given), bool)
         values = _write(decoded.values, decoded.length, self.artifact.target_codec)
         for row, position in enumerate(given):
             made[position] = Prediction(
@@ -196,17 +197,13 @@ class Predictor:
         given = [position for position, values in enumerate(read) if len(values)]
         if not given:
             return None, given
-        length = np.array([len(read[position]) for position in given], np.int32)
-        if length.max() > MOST_STEPS:
-            place = given[int(length.argmax())] + 1
+        source = Sequences.from_arrays([read[position] for position in given])
+        if source.longest > MOST_STEPS:
+            place = given[int(source.length.argmax())] + 1
             raise LengthwiseError(
-                f"Source {place} has {int(length.max()):,} steps; at most {MOST_STEPS:,} are read. Shorten it."
+                f"Source {place} has {source.longest:,} steps; at most {MOST_STEPS:,} are read. Shorten it."
             )
-        first = read[given[0]]
-        padded = np.full((len(given), int(length.max()), *first.shape[1:]), PADDING, first.dtype)
-        for row, position in enumerate(given):
-            padded[row, : length[row]] = read[position]
-        return Sources(source=padded, source_length=length), given
+        return Sources(source=source), given
 
     def _read_texts(self, sources: Sequence[Source]) -> list[NDArray[np.generic]]:
         codec = self.artifact.source_codec
@@ -214,7 +211,8 @@ class Predictor:
         if not isinstance(codec, Vocabulary) or len(texts) < len(sources):
             other = next(source for source in sources if not isinstance(source, str))
             raise LengthwiseError(f"This model reads text; got {type(other).__name__}. Give a string.")
-        return list(codec.encode_all(texts).arrays())
+        encoded = codec.encode_all(texts)
+        return [encoded[index] for index in range(len(encoded))]
 
     def _read_numbers(self, source: Source) -> NDArray[np.generic]:
         codec = self.artifact.source_codec

@@ -60,7 +60,7 @@ class Epochs:
             return model.test_step(held["val"].take(rows))["loss"]
 
         self._training, self._validation = CompiledPass(train), CompiledPass(validate)
-        lengths = splits["val"].source_length, splits["val"].target_length
+        lengths = splits["val"].source.length, splits["val"].target.length
         self._validation_batches = plan_evaluation_batches(*lengths, VALIDATION_BATCH_SIZE)
 
     def run(self, epoch: int, *, on_progress: Callable[[int], None]) -> dict[str, float]:
@@ -99,8 +99,8 @@ class Epochs:
         """Return the rows of each training batch of an epoch, which follow from (seed, epoch)."""
         training = self.options.training
         return plan_batches(
-            self.train_split.source_length,
-            self.train_split.target_length,
+            self.train_split.source.length,
+            self.train_split.target.length,
             batch_size=training.batch_size,
             seed=self.options.seed,
             epoch=epoch,

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from lengthwise.data.dataset import Split
+from lengthwise.data.sequences import Sequences
 from lengthwise.data.vocabulary import START, STOP
 from lengthwise.models.wiring import Wiring
 
@@ -21,10 +20,10 @@ TensorBatch: TypeAlias = tuple[dict[str, Tensor], dict[str, Tensor], dict[str, T
 
 
 class HeldSequences(NamedTuple):
-    """Sequences of any length, concatenated without padding.
+    """Sequences of any length, slices of one tensor without padding.
 
     Args:
-        values: Ids `(steps,)` or features `(steps, V)`, of all sequences.
+        values: Ids `(steps,)` in a small integer type, or features `(steps, V)`.
         start: `(N,)` int64, index of each sequence's first step in `values`.
         length: `(N,)` int32, steps of each sequence.
     """
@@ -34,7 +33,7 @@ class HeldSequences(NamedTuple):
     length: Tensor
 
     def take(self, rows: Tensor, num_steps: Tensor | int, *, is_reversed: bool = False) -> Tensor:
-        """Return some sequences, `(B, num_steps)` or `(B, num_steps, V)`, padded with zeros on the right.
+        """Return some sequences, `(B, num_steps)` int32 or `(B, num_steps, V)`, padded with zeros on the right.
 
         Args:
             rows: `(B,)` int32, indices of the sequences.
@@ -47,6 +46,8 @@ class HeldSequences(NamedTuple):
         place = length - 1 - steps if is_reversed else steps[None]
         place = tf.gather(self.start, rows)[:, None] + tf.cast(place, tf.int64)
         taken = tf.gather(self.values, tf.where(is_real, place, 0))
+        if taken.dtype.is_integer:
+            taken = tf.cast(taken, tf.int32)
         zero = tf.zeros((), taken.dtype)
         return tf.where(is_real if taken.shape.rank == 2 else is_real[..., None], taken, zero)
 
@@ -61,9 +62,8 @@ class HeldSplit:
 
     def __init__(self, split: Split, wiring: Wiring) -> None:
         self.wiring = wiring
-        self.source = _hold(split.source, split.source_length)
-        is_autoencoder = split.target is split.source
-        self.target = self.source if is_autoencoder else _hold(split.target, split.target_length)
+        self.source = _hold(split.source)
+        self.target = self.source if split.target is split.source else _hold(split.target)
 
     def take(self, rows: Tensor) -> TensorBatch:
         """Gather a batch, padded to the longest of its rows: the numbers of `models.targets.prepare_batch`.
@@ -97,7 +97,6 @@ class HeldSplit:
         return inputs, targets, dict.fromkeys(targets, weights)
 
 
-def _hold(padded: NDArray[np.generic], length: NDArray[np.int32]) -> HeldSequences:
-    values = padded[np.arange(padded.shape[1]) < length[:, None]]
-    start = np.cumsum(length, dtype=np.int64) - length
-    return HeldSequences(tf.constant(values), tf.constant(start), tf.constant(length))
+def _hold(sequences: Sequences) -> HeldSequences:
+    sequences = sequences.compact()
+    return HeldSequences(tf.constant(sequences.values), tf.constant(sequences.start), tf.constant(sequences.length))

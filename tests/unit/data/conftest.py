@@ -12,10 +12,9 @@ def _read_pairs(dataset: Dataset, name: str) -> list[tuple[str, str]]:
     split = dataset.splits[name]
     assert isinstance(dataset.source_codec, Vocabulary)
     assert isinstance(dataset.target_codec, Vocabulary)
-    rows = zip(split.source, split.source_length, split.target, split.target_length, strict=True)
     return [
-        (dataset.source_codec.decode(source[:steps]), dataset.target_codec.decode(target[:target_steps]))
-        for source, steps, target, target_steps in rows
+        (dataset.source_codec.decode(split.source[row]), dataset.target_codec.decode(split.target[row]))
+        for row in range(len(split))
     ]
 
 

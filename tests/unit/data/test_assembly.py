@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import pytest
 
+from helpers.small_data import list_accepted
+from lengthwise.data import assembly
 from lengthwise.data.assembly import (
     TextExamples,
     assemble_features,
@@ -13,7 +16,9 @@ from lengthwise.data.assembly import (
     build_codecs,
     hash_content,
 )
+from lengthwise.data.dataset import References, Split
 from lengthwise.data.scaler import Scaler
+from lengthwise.data.sequences import Sequences
 from lengthwise.data.vocabulary import Vocabulary
 from lengthwise.errors import ConfigError
 
@@ -38,20 +43,20 @@ def test_arrays_lengths_and_specification():
     assert (dataset.spec.source_size, dataset.spec.target_size) == (6, 7)
     assert (dataset.spec.source_timesteps, dataset.spec.timesteps) == (4, 4)
     train = dataset.splits["train"]
-    assert train.source.tolist() == [[4, 5], [4, 0]]
-    assert train.source_length.tolist() == [2, 1]
-    assert train.target.tolist() == [[4, 5], [5, 0]]
-    assert train.target_length.tolist() == [2, 1]
-    for array in (train.source, train.source_length, train.target, train.target_length):
-        assert array.dtype == np.int32
-    assert [[ids.tolist() for ids in accepted] for accepted in train.references] == [[[4, 5], [6]], [[5]]]
+    assert train.source.pad().tolist() == [[4, 5], [4, 0]]
+    assert train.source.length.tolist() == [2, 1]
+    assert train.target.pad().tolist() == [[4, 5], [5, 0]]
+    assert train.target.length.tolist() == [2, 1]
+    for sequences in (train.source, train.target):
+        assert (sequences.values.dtype, sequences.pad().dtype, sequences.length.dtype) == (np.uint8, np.int32, np.int32)
+    assert list_accepted(train) == [[[4, 5], [6]], [[5]]]
     assert dataset.splits["test"].references is None
 
 
 def test_symbols_that_train_lacks_are_unknown_and_counted():
     dataset = _assemble()
-    assert dataset.splits["test"].source.tolist() == [[4, 5, 3], [5, 4, 0]]
-    assert dataset.splits["test"].target.tolist() == [[4, 4, 4], [3, 0, 0]]
+    assert dataset.splits["test"].source.pad().tolist() == [[4, 5, 3], [5, 4, 0]]
+    assert dataset.splits["test"].target.pad().tolist() == [[4, 4, 4], [3, 0, 0]]
     assert {
         (notice.reason.split(",")[0], notice.reason.split(",")[1][:7], notice.count) for notice in dataset.skipped
     } == {
@@ -64,7 +69,7 @@ def test_longer_targets_are_left_out_and_counted():
     dataset = _assemble(timesteps=2)
     assert dataset.spec.timesteps == 2
     assert "longer" not in dataset.splits
-    assert dataset.splits["test"].source.tolist() == [[5, 4]]
+    assert dataset.splits["test"].source.pad().tolist() == [[5, 4]]
     assert dataset.spec.source_timesteps == 2
     counts = {notice.reason: notice.count for notice in dataset.skipped}
     assert counts["test: left out, target longer than timesteps=2"] == 1
@@ -74,7 +79,7 @@ def test_longer_targets_are_left_out_and_counted():
 
 def test_references_follow_their_examples_when_some_are_left_out():
     dataset = _assemble(timesteps=1, splits={**SPLITS, "test": TextExamples(sources=["a"], targets=["x"])})
-    assert [[ids.tolist() for ids in accepted] for accepted in dataset.splits["train"].references] == [[[5]]]
+    assert list_accepted(dataset.splits["train"]) == [[[5]]]
 
 
 def test_the_vocabulary_does_not_depend_on_timesteps():
@@ -127,20 +132,42 @@ def test_the_same_ids_of_other_symbols_have_another_hash():
     assert hash_content(splits, (first, first)) != hash_content(splits, (second, second))
 
 
+def test_the_hash_is_that_of_padded_arrays(monkeypatch):
+    monkeypatch.setattr(assembly, "HASHED_STEPS", 5)  # two rows at a time, and one for the rest
+    codec = Vocabulary(tuple("abc"), "characters")
+    target = Sequences.from_lists([[4], [5], [6]])
+    further = References(example=np.array([1, 1]), target=Sequences.from_lists([[6, 4], [5, 5]]))
+    split = Split(source=Sequences.from_lists([[4, 5], [6], [4]]), target=target, references=further)
+    digest = hashlib.sha256(2 * codec.to_json().encode())
+    for values in (
+        [[4, 5], [6, 0], [4, 0]],
+        [2, 1, 1],
+        [[4], [5], [6]],
+        [1, 1, 1],
+        [1, 3, 1],
+        [1, 1, 2, 2, 1],
+        [4, 5, 6, 4, 5, 5, 6],
+    ):
+        array = np.array(values, "<i4")
+        digest.update(f"train <i4 {array.shape}".encode() + array.tobytes())
+    assert hash_content({"train": split}, (codec, codec)) == digest.hexdigest()
+
+
 def test_features_are_hashed_by_value_whatever_their_memory():
     codec = Scaler((0.0,), (1.0,))
 
-    def assemble(values, labels=None):
-        split = autoencoder_split(values, labels)
+    def assemble(source, labels=None):
+        split = autoencoder_split(source, labels)
         return assemble_features("made", {"train": split, "val": split, "test": split}, codec=codec, timesteps=3)
 
-    rows = np.arange(10_003, dtype=np.float32)
-    view = np.lib.stride_tricks.sliding_window_view(rows, 3)[:, :, None]
-    dataset = assemble(view)
-    assert dataset.content_hash == assemble(view.copy()).content_hash
-    changed = view.copy()
-    changed[9_999, 2] += 1
-    assert dataset.content_hash != assemble(changed).content_hash
-    assert dataset.content_hash != assemble(view, np.zeros(len(view), np.int64)).content_hash
+    rows = np.arange(10_003, dtype=np.float32)[:, None]
+    length = np.full(10_001, 3, np.int32)
+    windows = Sequences(rows, np.arange(10_001), length)
+    dataset = assemble(windows)
+    assert dataset.content_hash == assemble(Sequences.join(windows.flatten(), length)).content_hash
+    changed = windows.flatten()
+    changed[9_999 * 3 + 2] += 1
+    assert dataset.content_hash != assemble(Sequences.join(changed, length)).content_hash
+    assert dataset.content_hash != assemble(windows, np.zeros(10_001, np.int64)).content_hash
     assert dataset.spec.kind == "features"
     assert (dataset.spec.source_size, dataset.spec.source_timesteps, dataset.spec.timesteps) == (1, 3, 3)

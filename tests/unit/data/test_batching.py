@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lengthwise.config.options import ScanOptions
+from lengthwise.data.assembly import autoencoder_split
 from lengthwise.data.batching import measure_padding, plan_batches, plan_evaluation_batches, take_batch
 from lengthwise.data.dataset import Split
 from lengthwise.data.datasets.scan import load_scan
+from lengthwise.data.sequences import Sequences
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 20), st.integers(1, 30)), min_size=1, max_size=400).map(
     lambda pairs: np.array(pairs, np.int32).T
@@ -97,9 +99,9 @@ def test_padding_on_scan_is_under_a_tenth():
     )
     train = load_scan(options, "auto").splits["train"]
     for epoch in range(2):
-        batches = plan_batches(train.source_length, train.target_length, batch_size=64, seed=0, epoch=epoch)
-        assert measure_padding(train.target_length, batches) < 0.05
-        assert measure_padding(train.source_length, batches) < 0.1
+        batches = plan_batches(train.source.length, train.target.length, batch_size=64, seed=0, epoch=epoch)
+        assert measure_padding(train.target.length, batches) < 0.05
+        assert measure_padding(train.source.length, batches) < 0.1
 
 
 @given(LENGTHS, st.integers(1, 50))
@@ -122,12 +124,7 @@ def test_a_batch_is_its_examples_without_needless_padding(lengths, data):
         width = max(map(len, arrays))
         return np.array([np.pad(array, (0, width - len(array))) for array in arrays], np.int32)
 
-    split = Split(
-        source=pad(rows),
-        source_length=source_length,
-        target=pad(targets),
-        target_length=target_length,
-    )
+    split = Split(source=Sequences.from_arrays(rows), target=Sequences.from_arrays(targets))
     indices = data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=9).map(np.array))
     batch = take_batch(split, indices)
     assert batch.source.tolist() == pad([rows[index] for index in indices]).tolist()
@@ -139,9 +136,10 @@ def test_a_batch_is_its_examples_without_needless_padding(lengths, data):
 def test_an_autoencoder_batch_copies_its_values_once():
     values = np.random.default_rng(0).normal(size=(5, 4, 3)).astype(np.float32)
     lengths = np.array([4, 2, 3, 1, 2], np.int32)
-    split = Split(source=values, source_length=lengths, target=values, target_length=lengths)
+    split = autoencoder_split(Sequences.from_padded(values, lengths))
     batch = take_batch(split, np.array([1, 2]))
-    np.testing.assert_array_equal(batch.source, values[[1, 2], :3])
+    np.testing.assert_array_equal(batch.source[0], [*values[1, :2], [0, 0, 0]])
+    np.testing.assert_array_equal(batch.source[1], values[2, :3])
     assert batch.target is batch.source
     batch.source[:] = 0
-    assert values.any()
+    assert split.source.values.any()

@@ -17,7 +17,9 @@ TEXTS = st.lists(st.text(alphabet="ab é😀\t", max_size=6), max_size=6)
 def test_encoding_many_texts_is_encoding_each(known, texts, unit):
     vocabulary = build_vocabulary(known, unit)
     encoded = vocabulary.encode_all(texts)
-    assert [array.tolist() for array in encoded.arrays()] == [vocabulary.encode(text).tolist() for text in texts]
+    assert len(encoded) == len(texts)
+    for index, text in enumerate(texts):
+        assert encoded[index].tolist() == vocabulary.encode(text).tolist()
 
 
 def test_symbols_are_sorted_and_counted_from_four():
@@ -44,7 +46,7 @@ def test_separators_and_tags_cut_texts(unit, text, symbols):
     assert list(vocabulary.split(text)) == symbols
     assert vocabulary.symbols == tuple(sorted(set(symbols)))
     encoded = vocabulary.encode_all([text, text])
-    assert encoded.lengths.tolist() == [len(symbols)] * 2
+    assert encoded.length.tolist() == [len(symbols)] * 2
     assert vocabulary.encode(text).tolist() == encoded.values.tolist()[: len(symbols)]
     assert vocabulary.decode(vocabulary.encode(text)) == text
     assert Vocabulary.from_json(vocabulary.to_json()) == vocabulary

@@ -11,9 +11,10 @@ import pytest
 
 from helpers.corners import AXES, CONTROLS, cover_pairs
 from helpers.reference_loop import decode_sequence
-from helpers.small_data import SPECS, build_options, draw_split, take_examples
+from helpers.small_data import SPECS, build_options, draw_split
 from lengthwise.config.options import BeamOptions, DecodingOptions, GreedyOptions, SampleOptions
 from lengthwise.data.dataset import Sources, Split
+from lengthwise.data.sequences import Sequences
 from lengthwise.decoding.inference import Inference
 from lengthwise.decoding.predictions import Predictions
 from lengthwise.decoding.stop_rule import END_SYMBOLS
@@ -65,7 +66,7 @@ def check_corner(corner: dict[str, Any]) -> None:
             found = inference.decode(split)
             check_lengths(found, split, rule, corner["length"])
             for row in (0, 3, 6):
-                alone = inference.decode(take_examples(split, np.array([row])), rows=np.array([row]))
+                alone = inference.decode(split.take(np.array([row])), rows=np.array([row]))
                 length = int(found.length[row])
                 assert alone.length[0] == length
                 np.testing.assert_allclose(alone.values[0, :length], found.values[row, :length], rtol=1e-5, atol=1e-5)
@@ -82,7 +83,7 @@ def check_lengths(found: Predictions, split: Split, rule: str, trained: str) -> 
     behind = np.arange(found.values.shape[1]) >= found.length[:, None]
     assert not found.values[behind].any()
     if rule == "oracle" or (rule == "model" and trained == "oracle"):
-        assert found.length.tolist() == split.target_length.tolist()
+        assert found.length.tolist() == split.target.length.tolist()
     elif rule == "max":
         assert found.length.tolist() == [timesteps] * len(split)
     else:
@@ -104,8 +105,8 @@ def check_reference(corner: dict[str, Any], num_examples: int, *, in_batches: bo
     found = Inference(models, choose_options("greedy", "model", batch_size=4)).decode(split)
     end = END_SYMBOLS[models.wiring.length]
     for row in range(num_examples):
-        source = split.source[row, : split.source_length[row]]
-        most = int(split.target_length[row]) if end is None else 5
+        source = split.source[row]
+        most = int(split.target.length[row]) if end is None else 5
         wanted = decode_sequence(models, source, most_symbols=most, end=end, in_batches=in_batches)
         if models.wiring.reverse_target:
             wanted.reverse()
@@ -139,7 +140,7 @@ def test_batches_of_any_size_and_order_decode_the_same(strategy: str) -> None:
 
     def decode_by(batch_size: int, rows: np.ndarray) -> np.ndarray:
         options = choose_options(strategy, "model", batch_size)
-        return Inference(models, options).decode(take_examples(split, rows)).values
+        return Inference(models, options).decode(split.take(rows)).values
 
     whole = decode_by(64, np.arange(33))
     np.testing.assert_array_equal(decode_by(5, np.arange(33)), whole)
@@ -158,10 +159,9 @@ def test_progress_counts_the_examples() -> None:
 def test_very_long_sources_are_decoded_in_smaller_batches() -> None:
     models = build_corner(STATEFUL)
     length = np.array([3, 2_500, 2_500, 4, 2_500, 2_500], np.int32)
-    source = np.full((6, 2_500), 4, np.int32) * (np.arange(2_500) < length[:, None])
-    split = Split(source=source, source_length=length, target=source[:, :1], target_length=np.ones(6, np.int32))
+    sources = Sources(source=Sequences.from_padded(np.full((6, 2_500), 4, np.int32), length))
     sizes: list[int] = []
-    found = Inference(models, choose_options("greedy", "model", 4)).decode(split, on_progress=sizes.append)
+    found = Inference(models, choose_options("greedy", "model", 4)).decode(sources, on_progress=sizes.append)
     assert sizes == [1, 2, 3, 4, 5, 6], "one at a time: four rows of 1,024 steps are the most"
     np.testing.assert_array_equal(found.values[1], found.values[5])
 
@@ -190,14 +190,14 @@ def test_other_precisions_decode(kind: str, precision: str) -> None:
     models, split = build_corner({**STATEFUL, "kind": kind}), draw_split(kind, num_examples=5)
     for strategy in ("greedy", "sample", "beam") if kind == "tokens" else ("greedy",):
         found = Inference(models, choose_options(strategy, "oracle")).decode(split)
-        assert found.length.tolist() == split.target_length.tolist()
+        assert found.length.tolist() == split.target.length.tolist()
         assert np.isfinite(found.values).all()
 
 
 def test_latents_are_those_of_the_encoder() -> None:
     models, split = build_corner(STATEFUL), draw_split("tokens", num_examples=9)
     latents = Inference(models, choose_options("greedy", "model", 4)).encode(split)
-    wanted = models.encoder({"source": split.source, "source_length": split.source_length})["latent"]
+    wanted = models.encoder({"source": split.source.pad(), "source_length": split.source.length})["latent"]
     np.testing.assert_allclose(latents, wanted, atol=1e-6)
 
 
@@ -205,7 +205,7 @@ def test_each_function_is_traced_once_whatever_the_batches() -> None:
     models, split = build_corner(STATEFUL), draw_split("tokens", num_examples=9)
     inference = Inference(models, choose_options("beam", "model", 4))
     for indices in ([0], [1, 2, 3], [3, 4, 5, 6, 7, 8]):
-        examples = take_examples(split, np.array(indices))
+        examples = split.take(np.array(indices))
         predictions = inference.decode(examples)
         inference.search(examples, 2)
         inference.measure(examples, predictions)
@@ -223,11 +223,11 @@ def test_length_rules_share_what_is_compiled(length: str, num_graphs: int) -> No
 
 def test_sources_without_targets_are_decoded_up_to_the_models_timesteps() -> None:
     models, split = build_corner({**STATEFUL, "length": "oracle"}), draw_split("tokens", num_examples=9)
-    sources = Sources(source=split.source, source_length=split.source_length)
+    sources = Sources(source=split.source)
     inference = Inference(models, choose_options("greedy", "model"))
     found, wanted = inference.decode(sources), inference.decode(split)
     assert found.length.tolist() == [5] * 9
-    for row, length in enumerate(split.target_length):
+    for row, length in enumerate(split.target.length):
         assert found.values[row, :length].tolist() == wanted.values[row, :length].tolist()
 
 

@@ -54,7 +54,7 @@ def test_the_attention_of_a_prediction_is_that_of_its_steps(kind: str, reverse: 
     chosen = np.flatnonzero(predictions.length > 0)[::-1]
     found = inference.attend(split, predictions, chosen)
     for index, weights in zip(chosen, found, strict=True):
-        source = split.source[index, : split.source_length[index]]
+        source = split.source.pad(slice(index, index + 1))[0]
         length = predictions.length[index]
         emitted = emit_by_hand(models, predictions.values[index, :length], predictions.stopped[index])
         wanted, _ = follow_by_hand(models, source, emitted)
@@ -72,7 +72,7 @@ def test_the_distributions_of_a_prediction_are_those_of_its_steps() -> None:
     predictions = inference.decode(split)
     found = inference.measure(split, predictions)
     for index, distributions in enumerate(found):
-        source = split.source[index, : split.source_length[index]]
+        source = split.source.pad(slice(index, index + 1))[0]
         made = predictions.values[index, : predictions.length[index]]
         emitted = emit_by_hand(models, made, predictions.stopped[index])
         values = follow_by_hand(models, source, emitted)[1]

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from lengthwise.data.dataset import Dataset, DataSpec, Kind, Split
+from lengthwise.data.assembly import autoencoder_split
+from lengthwise.data.dataset import Dataset, DataSpec, Kind, References, Split
 from lengthwise.data.scaler import Scaler
+from lengthwise.data.sequences import Sequences
 from lengthwise.data.vocabulary import Vocabulary
 from lengthwise.decoding.predictions import Predictions
 from lengthwise.evaluation.metrics import Scores, score_predictions
@@ -27,17 +29,16 @@ def pad_ids(rows: Ids, fill: int = 0) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture
 def make_split() -> Callable[..., Split]:
     def make(targets: Ids, *, sources: Ids | None = None, references: Sequence[Ids] | None = None) -> Split:
-        target, target_length = pad_ids(targets)
-        source, source_length = pad_ids(targets if sources is None else sources)
-        accepted = None
+        further = None
         if references is not None:
-            accepted = tuple(tuple(np.array(ids, np.int32) for ids in own) for own in references)
+            example = np.repeat(np.arange(len(references)), [len(own) - 1 for own in references])
+            further = References(
+                example=example, target=Sequences.from_lists([ids for own in references for ids in own[1:]])
+            )
         return Split(
-            source=source,
-            source_length=source_length,
-            target=target,
-            target_length=target_length,
-            references=accepted,
+            source=Sequences.from_lists(targets if sources is None else sources),
+            target=Sequences.from_lists(targets),
+            references=further,
         )
 
     return make
@@ -67,7 +68,7 @@ def score_tokens(
 def make_features(values: np.ndarray, length: Sequence[int]) -> tuple[Split, Predictions]:
     """The same steps as a target and as predictions of it."""
     steps, lengths = np.asarray(values, np.float32), np.asarray(length, np.int32)
-    split = Split(source=steps, source_length=lengths, target=steps, target_length=lengths)
+    split = autoencoder_split(Sequences.from_padded(steps, lengths))
     stopped = np.ones(len(steps), bool)
     return split, Predictions(values=steps, length=lengths, stopped=stopped, log_probability=None)
 
@@ -88,8 +89,8 @@ def make_dataset() -> Callable[..., Dataset]:
                 kind=kind,
                 source_size=source_codec.size,
                 target_size=target_codec.size,
-                source_timesteps=train.source.shape[1],
-                timesteps=train.target.shape[1],
+                source_timesteps=train.source.longest,
+                timesteps=train.target.longest,
             ),
             splits={"train": train},
             source_codec=source_codec,

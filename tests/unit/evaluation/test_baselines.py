@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lengthwise.data.dataset import Split
+from lengthwise.data.assembly import autoencoder_split
 from lengthwise.data.scaler import Scaler
+from lengthwise.data.sequences import Sequences
 from lengthwise.data.vocabulary import Vocabulary
 from lengthwise.evaluation.baselines import predict_baselines, predict_copy
 from lengthwise.evaluation.metrics import score_predictions
@@ -67,7 +68,7 @@ def test_copy_of_the_reversal_scores_like_palindromes(make_split, make_dataset):
 def test_mean_has_the_variance_as_its_squared_error(make_dataset):
     values = np.random.default_rng(1).normal(size=(200, 5, 3)).astype(np.float32)
     length = np.full(200, 5, np.int32)
-    train = Split(source=values, source_length=length, target=values, target_length=length)
+    train = autoencoder_split(Sequences.from_padded(values, length))
     scaler = Scaler((0.0,) * 3, (1.0,) * 3)
     dataset = make_dataset(train, kind="features", source_codec=scaler, target_codec=scaler)
     made = predict_baselines(dataset, train)
@@ -79,7 +80,7 @@ def test_mean_has_the_variance_as_its_squared_error(make_dataset):
 def test_mean_leaves_padding_out(make_dataset):
     values = np.array([[[2.0], [0.0]], [[4.0], [7.0]], [[6.0], [9.0]]], np.float32)
     length = np.array([1, 2, 2], np.int32)
-    train = Split(source=values, source_length=length, target=values, target_length=length)
+    train = autoencoder_split(Sequences.from_padded(values, length))
     scaler = Scaler((0.0,), (1.0,))
     dataset = make_dataset(train, kind="features", source_codec=scaler, target_codec=scaler)
     made = predict_baselines(dataset, train)["mean"]

@@ -13,6 +13,7 @@ import tensorflow as tf
 from helpers.small_data import SPECS, build_options, draw_split
 from lengthwise.config.options import GreedyOptions
 from lengthwise.data.dataset import Split
+from lengthwise.data.sequences import Sequences
 from lengthwise.data.vocabulary import SPECIAL_SYMBOLS
 from lengthwise.decoding.inference import Inference
 from lengthwise.decoding.stop_rule import END_SYMBOLS
@@ -67,10 +68,7 @@ def make_targets(inference: Inference, seed: int) -> tuple[Split, np.ndarray]:
     old = target[np.arange(len(rows)), places]
     other = first + (old - first + rng.integers(1, last - first, len(rows))) % (last - first)
     target[np.arange(len(rows)), places] = np.where(is_changed, other, old)
-    split = Split(
-        source=drawn.source[rows], source_length=drawn.source_length[rows], target=target, target_length=length
-    )
-    return split, is_changed
+    return Split(source=drawn.source.take(rows), target=Sequences.from_padded(target, length)), is_changed
 
 
 def check_exact_match(corner: tuple[str, str, str], *, first_seed: int) -> None:

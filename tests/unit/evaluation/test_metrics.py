@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lengthwise.data.dataset import Split
 from lengthwise.decoding.predictions import Predictions
 from lengthwise.evaluation.exposure import measure_exposure
 from lengthwise.evaluation.metrics import describe_metric, score_predictions
@@ -109,7 +108,7 @@ def test_what_stands_after_the_end_changes_nothing(make_split, make_predictions)
     rows = [[4, 5], [7]]
     clean = score_predictions(make_predictions(rows), split, "tokens").summary
     assert score_predictions(make_predictions(rows, fill=6), split, "tokens").summary == clean
-    wide = replace(split, target=np.pad(split.target, ((0, 0), (0, 9))))
+    wide = make_split([[4, 5, 6], [7], [8] * 9]).take(np.arange(2))
     assert score_predictions(make_predictions(rows), wide, "tokens").summary == clean
 
 
@@ -224,14 +223,9 @@ def test_other_misuse_is_refused(make_split, make_predictions, feature_pair):
         score_predictions(predictions, split, "tokens", names=["perplexity"])
     with pytest.raises(ValueError, match="got perplexity"):
         describe_metric("perplexity")
-    with pytest.raises(ValueError, match="at least one reference"):
-        score_predictions(predictions, replace(split, references=((),)), "tokens")
-    nothing = Split(
-        source=split.source[:0],
-        source_length=split.source_length[:0],
-        target=split.target[:0],
-        target_length=split.target_length[:0],
-    )
+    with pytest.raises(ValueError, match="at least one step, got one of none"):
+        score_predictions(predictions, make_split([[4, 5]], references=[[[4, 5], []]]), "tokens")
+    nothing = split.keep_first(0)
     with pytest.raises(ValueError, match="without examples"):
         score_predictions(predictions, nothing, "tokens")
     steps, _ = feature_pair(np.ones((1, 2, 3)), [2])

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from helpers.corners import AXES, CONTROLS, cover_pairs, list_corners, name_corner
 from helpers.plain_keras import build_plain
-from helpers.small_data import SPECS, build_options, draw_split
+from helpers.small_data import SPECS, build_options, draw_split, take_all
 from lengthwise.models.bundle import build_models
 from lengthwise.models.targets import prepare_batch
 from lengthwise.models.wiring import count_parameters, resolve_wiring
@@ -34,7 +34,7 @@ def check_against_plain(corner: dict[str, Any]) -> None:
     changes = {key: value for key, value in corner.items() if key != "kind"}
     wiring = resolve_wiring(build_options(**changes), 8, SPECS[corner["kind"]])
     models = build_models(wiring)
-    batch = prepare_batch(draw_split(corner["kind"]), wiring)
+    batch = prepare_batch(take_all(draw_split(corner["kind"])), wiring)
     plain = build_plain(models)
     assert sum(int(np.prod(own.shape)) for own in models.network.trainable_variables) == count_parameters(wiring)
 

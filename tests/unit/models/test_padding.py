@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from helpers.corners import AXES, CONTROLS, cover_pairs, name_corner
-from helpers.small_data import SPECS, build_options, draw_split, take_examples
+from helpers.small_data import SPECS, build_options, draw_split, take_all
 from lengthwise.config.options import GreedyOptions
 from lengthwise.decoding.inference import Inference
 from lengthwise.models.bundle import Models, build_models
@@ -30,13 +30,13 @@ def build(corner: dict[str, Any]) -> Models:
 
 def check_row_alone(corner: dict[str, Any]) -> None:
     models, split = build(corner), draw_split(corner["kind"])
-    batch = prepare_batch(split, models.wiring)
+    batch = prepare_batch(take_all(split), models.wiring)
     together = models.network(batch.inputs)
     inference = Inference(models, GREEDY)
     decoded = inference.decode(split)
     for row in range(len(split)):
-        alone = take_examples(split, np.array([row]))
-        batch_alone = prepare_batch(alone, models.wiring)
+        alone = split.take(np.array([row]))
+        batch_alone = prepare_batch(take_all(alone), models.wiring)
         scores = models.network(batch_alone.inputs)
         steps = int(batch_alone.weights["values"].sum())
         for name, value in scores.items():
@@ -51,7 +51,7 @@ def check_row_alone(corner: dict[str, Any]) -> None:
 def check_target_padding(corner: dict[str, Any]) -> None:
     """Widen the targets by three steps of weight 0: losses and gradients stay as they are."""
     models = build(corner)
-    batch = prepare_batch(draw_split(corner["kind"]), models.wiring)
+    batch = prepare_batch(take_all(draw_split(corner["kind"])), models.wiring)
     if models.wiring.length == "fixed":
         return
 
@@ -103,7 +103,7 @@ def test_steps_equal_the_training_graph(corner: dict[str, Any]) -> None:
     wiring = models.wiring
     if wiring.feedback == "own":
         pytest.skip("a model that is fed its own outputs has no teacher-forced graph")
-    batch = prepare_batch(draw_split(corner["kind"]), wiring)
+    batch = prepare_batch(take_all(draw_split(corner["kind"])), wiring)
     expected = models.network(batch.inputs)
     context = models.encoder({"source": batch.inputs["source"], "source_length": batch.inputs["source_length"]})
     context = {name: value for name, value in context.items() if name != "latent"}

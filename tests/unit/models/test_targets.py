@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.small_data import SPECS, build_options
-from lengthwise.data.dataset import Split
+from lengthwise.data.batching import Batch
 from lengthwise.models.targets import prepare_batch, reverse_rows
 from lengthwise.models.wiring import Wiring, resolve_wiring
 
-TOKENS = Split(
+TOKENS = Batch(
     source=np.array([[4, 5], [6, 0]], np.int32),
     source_length=np.array([2, 1], np.int32),
     target=np.array([[5, 6, 7], [8, 0, 0]], np.int32),

@@ -10,6 +10,7 @@ from lengthwise.data.assembly import Timesteps, assemble_features, autoencoder_s
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.scaler import fit_scaler
+from lengthwise.data.sequences import Sequences
 from lengthwise.data.splitting import Parts, draw_parts
 from lengthwise.errors import ConfigError
 
@@ -40,7 +41,7 @@ def load_digits(options: DigitsOptions, timesteps: Timesteps) -> Dataset:  # noq
     parts = _draw_stratified(labels, options)
     scaler = fit_scaler(images[parts.train].reshape(-1, images.shape[2]), "minmax")
     splits = {
-        name: autoencoder_split(scaler.encode(images[indices]), labels[indices])
+        name: autoencoder_split(Sequences.from_arrays(list(scaler.encode(images[indices]))), labels[indices])
         for name, indices in parts._asdict().items()
     }
     return assemble_features("digits", splits, codec=scaler, timesteps=DIGITS_ROWS)

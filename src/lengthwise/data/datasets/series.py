@@ -16,6 +16,7 @@ from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.learnability import check_columns
 from lengthwise.data.number_file import Table, read_table
 from lengthwise.data.scaler import fit_scaler
+from lengthwise.data.sequences import Sequences
 from lengthwise.data.splitting import count_share
 from lengthwise.errors import DataError, count_noun
 
@@ -44,7 +45,7 @@ def load_series(options: SeriesOptions, timesteps: Timesteps) -> Dataset:
         timesteps: Rows of a window; must be a number.
 
     Returns:
-        A dataset for autoencoders. Its arrays are views of one scaled table: overlapping windows take no memory.
+        A dataset for autoencoders. Its sequences are slices of one scaled table: overlapping windows take no memory.
 
     Raises:
         ConfigError: No path is given, or `timesteps` is `auto`.
@@ -67,11 +68,12 @@ def load_series(options: SeriesOptions, timesteps: Timesteps) -> Dataset:
     train_rows = _rows_of(windows[plan.train], table.rows, options.stride)
     warnings = check_columns(path, train_rows, table.header)
     scaler = fit_scaler(train_rows, options.scaling)
-    scaled = cut_windows(scaler.encode(table.rows), timesteps, options.stride)
+    start = np.arange(len(windows), dtype=np.int64) * options.stride
+    scaled = Sequences(scaler.encode(table.rows), start, np.full(len(windows), timesteps, np.int32))
     splits = {
-        "train": autoencoder_split(scaled[plan.train]),
-        "val": autoencoder_split(scaled[plan.val]),
-        "test": autoencoder_split(scaled[plan.test]),
+        "train": autoencoder_split(scaled.take(plan.train)),
+        "val": autoencoder_split(scaled.take(plan.val)),
+        "test": autoencoder_split(scaled.take(plan.test)),
     }
     skipped = _count_skipped(table, len(windows), timesteps, options.stride, plan)
     return assemble_features("series", splits, codec=scaler, timesteps=timesteps, skipped=skipped, warnings=warnings)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lengthwise.config.options import CAPITALS_EVERY, SymbolTaskOptions
-from lengthwise.data.assembly import Timesteps, TokenExamples, assemble_tokens
-from lengthwise.data.dataset import Dataset
+from lengthwise.data.assembly import Timesteps, assemble_tokens
+from lengthwise.data.dataset import Dataset, References, Split
 from lengthwise.data.datasets.registry import load_dataset
-from lengthwise.data.sequences import Sequences
+from lengthwise.data.sequences import Sequences, smallest_integer
 from lengthwise.data.vocabulary import SPECIAL_SYMBOLS, Unit, Vocabulary
 from lengthwise.errors import ConfigError, count_noun
 
@@ -152,32 +152,35 @@ def _draw_of_length(rng: np.random.Generator, num_symbols: int, length: int, cou
     return np.concatenate([numbers[:, None] // powers % num_symbols, free], axis=1)
 
 
-def _make_examples(rows: Rows, options: SymbolTaskOptions, capitals_rng: np.random.Generator) -> TokenExamples:
-    source = Sequences.from_padded(*rows)
-    if options.name == "copy":
-        return TokenExamples(source=source, target=source)
+def _make_examples(rows: Rows, options: SymbolTaskOptions, capitals_rng: np.random.Generator) -> Split:
     if options.name == "ambiguous":
         return _capitalise(rows, options.num_symbols, capitals_rng)
-    # Reversing all values at once also reverses the order of the sequences; `take` restores it.
-    backwards = Sequences(source.values[::-1], source.lengths[::-1])
-    return TokenExamples(source=source, target=backwards.take(np.arange(len(source))[::-1]))
+    id_type = smallest_integer(len(SPECIAL_SYMBOLS) + options.num_symbols)
+    source = Sequences.from_padded(rows.ids.astype(id_type), rows.lengths)
+    if options.name == "copy":
+        return Split(source=source, target=source)
+    backwards = Sequences(source.values[::-1], len(source.values) - source.start - source.length, source.length)
+    return Split(source=source, target=backwards)
 
 
-def _capitalise(rows: Rows, num_symbols: int, rng: np.random.Generator) -> TokenExamples:
+def _capitalise(rows: Rows, num_symbols: int, rng: np.random.Generator) -> Split:
     """Draw for each row the place of its first capital; the other places make its further references."""
-    place = np.arange(rows.ids.shape[1]) % CAPITALS_EVERY
-    answers = [
-        Sequences.from_padded(np.where(place == first, rows.ids + num_symbols, rows.ids), rows.lengths)
-        for first in range(CAPITALS_EVERY)
-    ]
-    arrays = [answer.arrays() for answer in answers]
-    drawn = rng.integers(CAPITALS_EVERY, size=len(rows.lengths)).tolist()
-    references = tuple(
-        tuple(arrays[(first + turn) % CAPITALS_EVERY][row] for turn in range(CAPITALS_EVERY))
-        for row, first in enumerate(drawn)
+    ids = rows.ids.astype(smallest_integer(len(SPECIAL_SYMBOLS) + 2 * num_symbols))
+    place = np.arange(ids.shape[1]) % CAPITALS_EVERY
+    first = rng.integers(CAPITALS_EVERY, size=len(ids))
+    # (rows, answers, steps): the answer drawn, then the others in the order of their first capitals.
+    starts = (first[:, None] + np.arange(CAPITALS_EVERY)) % CAPITALS_EVERY
+    answers = ids[:, None] + (place == starts[:, :, None]) * ids.dtype.type(num_symbols)
+    num_others = CAPITALS_EVERY - 1
+    others = answers[:, 1:].reshape(-1, ids.shape[1])
+    return Split(
+        source=Sequences.from_padded(ids, rows.lengths),
+        target=Sequences.from_padded(answers[:, 0], rows.lengths),
+        references=References(
+            example=np.repeat(np.arange(len(ids)), num_others),
+            target=Sequences.from_padded(others, np.repeat(rows.lengths, num_others)),
+        ),
     )
-    target = Sequences(np.concatenate([own[0] for own in references]), rows.lengths)
-    return TokenExamples(source=Sequences.from_padded(*rows), target=target, references=references)
 
 
 def _refuse_number(options: SymbolTaskOptions) -> ConfigError:

@@ -65,7 +65,7 @@ def _tabulate_tokens(own: ScoredSplit, split: Split, dataset: Dataset, chosen: N
         for index in chosen.tolist():
             predicted = predictions.values[index, : predictions.length[index]].tolist()
             nearest = comparison.list_reference(index)
-            source = show_side(split.source[index, : split.source_length[index]], dataset.source_codec)
+            source = show_side(split.source[index], dataset.source_codec)
             rows.append((index, source, codec.decode(nearest), mark_alignment(nearest, predicted, codec)))
     return Table(columns=("example", "source", "target", "prediction"), rows=tuple(rows))
 
@@ -73,7 +73,7 @@ def _tabulate_tokens(own: ScoredSplit, split: Split, dataset: Dataset, chosen: N
 def _tabulate_features(difference: SplitDifference, split: Split, dataset: Dataset, chosen: NDArray[np.int64]) -> Table:
     rows: list[tuple[Entry, ...]] = []
     for index in chosen.tolist():
-        row: list[Entry] = [index, show_side(split.target[index, : split.target_length[index]], dataset.target_codec)]
+        row: list[Entry] = [index, show_side(split.target[index], dataset.target_codec)]
         for own in (difference.first, difference.second):
             if own is not None and own.predictions is not None:
                 values = own.predictions.values[index, : own.predictions.length[index]]

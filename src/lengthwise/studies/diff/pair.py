@@ -181,7 +181,7 @@ def _compare_split(
     metrics = [_compare(name, first.examples[name], second.examples[name], level) for name in names]
     metric, before, after = find_metric(primary), first.examples[primary], second.examples[primary]
     gains = after.values - before.values
-    length = None if dataset is None else dataset.splits[split].target_length.astype(np.int64)
+    length = None if dataset is None else dataset.splits[split].target.length.astype(np.int64)
     outcomes, transitions = _compare_outcomes(first, second, level)
     return SplitDifference(
         split=split,
@@ -208,7 +208,7 @@ def _compare_lengths(
     dataset: Dataset | None,
     level: float,
 ) -> tuple[LengthDifference, ...]:
-    trained = 0 if dataset is None else int(dataset.splits["train"].target_length.max())
+    trained = 0 if dataset is None else dataset.splits["train"].target.longest
     found = []
     for low, high in bin_lengths(length, trained, _MAX_LENGTHS):
         chosen = (length >= low) & (length <= high)

@@ -19,7 +19,7 @@ def test_every_image_is_in_one_split_with_its_label():
     found = [
         (label, np.rint(dataset.target_codec.decode(image)).astype(int).tobytes())
         for split in dataset.splits.values()
-        for image, label in zip(split.source, split.labels, strict=True)
+        for image, label in zip(split.source.pad(), split.labels, strict=True)
     ]
     expected = [(label, image.astype(int).tobytes()) for image, label in zip(raw.images, raw.target, strict=True)]
     assert sorted(found) == sorted(expected)
@@ -28,17 +28,17 @@ def test_every_image_is_in_one_split_with_its_label():
 def test_shapes_and_specification():
     dataset = load_digits(_options(), 8)
     for split in dataset.splits.values():
-        assert split.source.shape[1:] == (8, 8)
-        assert split.source.dtype == np.float32
+        assert split.source.pad().shape[1:] == (8, 8)
+        assert split.source.values.dtype == np.float32
         assert split.target is split.source
-        assert split.target_length.tolist() == [8] * len(split)
+        assert split.target.length.tolist() == [8] * len(split)
     spec = dataset.spec
     assert (spec.kind, spec.source_size, spec.target_size, spec.timesteps) == ("features", 8, 8, 8)
 
 
 def test_scaling_rests_on_training_alone():
     dataset = load_digits(_options(), "auto")
-    train = dataset.splits["train"].source
+    train = dataset.splits["train"].source.pad()
     np.testing.assert_allclose(train.min(axis=(0, 1)), 0)
     np.testing.assert_allclose(train.max(axis=(0, 1)), 1)
     pixels = dataset.source_codec.decode(train)

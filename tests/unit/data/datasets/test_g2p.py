@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from helpers.small_data import list_accepted
 from lengthwise.config.options import G2pOptions
 from lengthwise.data.datasets.g2p import find_dictionary, load_g2p, read_dictionary
 from lengthwise.errors import ConfigError, DataError
@@ -67,21 +68,19 @@ def test_the_split_enumerates_words_not_lines(dictionary, read_pairs):
     assert unknown == {"val: kept": 1, "test: kept": 1}
 
 
-def test_all_pronunciations_are_references(tmp_path):
+def test_all_pronunciations_are_references(tmp_path, read_pairs):
     file = tmp_path / "words.dict"
     words = [f"{chr(97 + index)} P{chr(65 + index)}" for index in range(20)]
     file.write_text("\n".join([*words, "a(2) PD", "d(2) PE", "d(3) PD1"]), encoding="utf-8")
     dataset = load_g2p(G2pOptions(name="g2p", path=str(file)), "auto")
     decode = dataset.target_codec.decode
     val = dataset.splits["val"]
-    assert [[decode(ids) for ids in accepted] for accepted in val.references] == [["<unknown>", "PD"]]
+    assert [[decode(ids) for ids in accepted] for accepted in list_accepted(val)] == [["<unknown>", "PD"]]
     train = dataset.splits["train"]
-    index = [dataset.source_codec.decode(row) for row in train.source].index("d")
-    assert [decode(ids) for ids in train.references[index]] == ["PD", "PE"]
-    assert all(
-        accepted[0].tolist() == target[:steps].tolist()
-        for accepted, target, steps in zip(train.references, train.target, train.target_length, strict=True)
-    )
+    pairs = read_pairs(dataset, "train")
+    index = [source for source, _ in pairs].index("d")
+    assert [decode(ids) for ids in list_accepted(train)[index]] == ["PD", "PE"]
+    assert [decode(accepted[0]) for accepted in list_accepted(train)] == [target for _, target in pairs]
     counts = {notice.reason: notice.count for notice in dataset.skipped}
     assert counts["pronunciations merged, equal to another of the word when stress is removed"] == 1
     assert counts["train: further pronunciations, kept as references, not trained on"] == 1

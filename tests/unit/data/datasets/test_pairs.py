@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from helpers.small_data import list_accepted
 from lengthwise.config.options import PairsOptions
 from lengthwise.data.datasets.pairs import MOST_REFERENCES, load_pairs
 from lengthwise.data.datasets.pairs import read_pairs as read_file
@@ -133,7 +134,7 @@ def test_targets_of_one_source_stay_together(tmp_path, read_pairs):
     assert len(set.union(*sources.values())) == 20
     assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 14 * 3, "val": 2, "test": 4}
     decode = dataset.target_codec.decode
-    for (_, target), accepted in zip(read_pairs(dataset, "train"), dataset.splits["train"].references, strict=True):
+    for (_, target), accepted in zip(read_pairs(dataset, "train"), list_accepted(dataset.splits["train"]), strict=True):
         written = [decode(ids) for ids in accepted]
         assert written[0] == target
         assert {text[-1] for text in written} == {"x", "y", "z"}
@@ -156,7 +157,7 @@ def test_many_targets_of_one_source_do_not_take_memory_by_their_square(tmp_path)
         dataset = load_pairs(_options(_write(tmp_path, _join([*many, *ROWS])), seed=seed), "auto")
         if len(dataset.splits["train"]) > 3_000:
             break
-    assert max(map(len, dataset.splits["train"].references)) <= MOST_REFERENCES
+    assert max(map(len, list_accepted(dataset.splits["train"]))) <= MOST_REFERENCES
     assert [notice.count for notice in dataset.skipped if "more than 100 targets" in notice.reason] == [3_000]
 
 
@@ -235,7 +236,7 @@ def test_a_file_may_give_one_of_the_splits(tmp_path, read_pairs):
     path = _write(tmp_path, _join(ROWS))
     dataset = load_pairs(_options(path, "characters", test_path=str(test)), "auto")
     assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 18, "val": 2, "test": 2}
-    assert len(dataset.splits["test"].references[0]) == 2
+    assert len(list_accepted(dataset.splits["test"])[0]) == 2
     assert {*read_pairs(dataset, "train"), *read_pairs(dataset, "val")} == set(ROWS)
     dataset = load_pairs(_options(path, "characters", validation_path=str(test)), "auto")
     assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 16, "val": 2, "test": 4}

@@ -60,10 +60,11 @@ def test_a_dataset_loads_and_keeps_the_contract(name, tmp_path):
 def _check_split(split, spec):
     assert len(split) > 0
     dtype = np.int32 if spec.kind == "tokens" else np.float32
-    for values, lengths, most, size in (
-        (split.source, split.source_length, spec.source_timesteps, spec.source_size),
-        (split.target, split.target_length, spec.timesteps, spec.target_size),
+    for sequences, most, size in (
+        (split.source, spec.source_timesteps, spec.source_size),
+        (split.target, spec.timesteps, spec.target_size),
     ):
+        values, lengths = sequences.pad(), sequences.length
         assert values.dtype == dtype
         assert lengths.dtype == np.int32
         assert lengths.min() >= 1

@@ -88,8 +88,8 @@ def test_length_cuts_have_the_published_sizes(cut, train, test):
     dataset = load_scan(_options("length", length_cut=cut), "auto")
     assert _sizes(dataset) == (train, test)
     limit = cut or 22
-    assert max(dataset.splits[name].target_length.max() for name in ("train", "val")) <= limit
-    assert dataset.splits["test"].target_length.min() > limit
+    assert max(dataset.splits[name].target.longest for name in ("train", "val")) <= limit
+    assert dataset.splits["test"].target.length.min() > limit
     assert dataset.spec.timesteps == 48
 
 
@@ -168,5 +168,5 @@ def test_shares_that_leave_nothing_are_refused():
 
 
 def test_the_front_of_training_is_a_random_sample(simple):
-    lengths = simple.splits["train"].target_length
+    lengths = simple.splits["train"].target.length
     assert abs(lengths[:500].mean() - lengths.mean()) < 4 * lengths.std() / np.sqrt(500)

@@ -172,14 +172,15 @@ def test_windows_are_scaled_by_their_training_rows_alone(tmp_path):
     assert dataset.source_codec.shift == (2.0, 7.0)
     np.testing.assert_allclose(dataset.source_codec.scale, [scale, 1.0])
     scaled = np.stack([(values - 2) / scale, np.zeros(100)], axis=1)
-    np.testing.assert_allclose(train.source, [scaled[start : start + 5] for start in range(len(train))], rtol=1e-6)
+    windows = [scaled[start : start + 5] for start in range(len(train))]
+    np.testing.assert_allclose(train.source.pad(), windows, rtol=1e-6)
     test = dataset.splits["test"]
     first = 96 - len(test)
     np.testing.assert_allclose(
-        test.source, [scaled[start : start + 5] for start in range(first, 96)], rtol=1e-5, atol=1e-6
+        test.source.pad(), [scaled[start : start + 5] for start in range(first, 96)], rtol=1e-5, atol=1e-6
     )
     assert train.target is train.source
-    assert train.source.dtype == np.float32
+    assert train.source.values.dtype == np.float32
     assert dataset.spec.timesteps == dataset.spec.source_timesteps == 5
     assert dataset.spec.source_size == 2
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.small_data import list_accepted
 from lengthwise.config.options import SymbolTaskOptions
 from lengthwise.data.datasets.symbol_tasks import (
     MOST_SEQUENCES,
@@ -53,7 +54,7 @@ def test_targets_are_the_source_or_its_mirror(read_pairs, name, num_symbols):
 def test_a_third_of_the_symbols_is_in_capitals_and_three_answers_are_right(read_pairs, num_symbols):
     dataset = load_symbol_task(_options("ambiguous", num_symbols=num_symbols, min_length=3), "auto")
     for name, split in dataset.splits.items():
-        for (source, target), accepted in zip(read_pairs(dataset, name), split.references, strict=True):
+        for (source, target), accepted in zip(read_pairs(dataset, name), list_accepted(split), strict=True):
             symbols = source.split() if num_symbols > 26 else list(source)
             right = {
                 tuple(symbol.upper() if place % 3 == first else symbol for place, symbol in enumerate(symbols))
@@ -91,16 +92,17 @@ def test_scores_of_a_model_without_feedback_are_known_without_training(read_pair
     """It makes no capitals: never right, 2/3 of the symbols of the drawn answer, more of the nearest one."""
     options = _options("ambiguous", num_symbols=8, min_length=4, max_length=8, num_test=200)
     split = (dataset := load_symbol_task(options, "auto")).splits["test"]
-    plain = np.where(split.target >= 4 + 8, split.target - 8, split.target)
+    target = split.target.pad()
+    plain = np.where(target >= 4 + 8, target - 8, target)
     answer = Predictions(
-        values=plain, length=split.target_length, stopped=np.ones(200, bool), log_probability=np.zeros(200)
+        values=plain, length=split.target.length, stopped=np.ones(200, bool), log_probability=np.zeros(200)
     )
     scores = score_predictions(answer, split, "tokens").summary
-    lengths = split.target_length
+    lengths = split.target.length
     assert scores["exact_match"] == 0
     assert math.isclose(scores["token_accuracy"], 1 - (lengths // 3).sum() / lengths.sum())
-    is_real = split.target > 0
-    assert math.isclose((plain == split.target)[is_real].mean(), 2 / 3, abs_tol=0.03)
+    is_real = target > 0
+    assert math.isclose((plain == target)[is_real].mean(), 2 / 3, abs_tol=0.03)
     assert predict_baselines(dataset, split)["copy"].values.tolist() == plain.tolist()
 
 
@@ -113,8 +115,8 @@ def test_sizes_lengths_and_specification():
         "longer": 50,
     }
     for name in ("train", "val", "test"):
-        assert dataset.splits[name].source_length.max() <= 6
-    assert set(dataset.splits["longer"].source_length.tolist()) == {7, 8, 9}
+        assert dataset.splits[name].source.longest <= 6
+    assert set(dataset.splits["longer"].source.length.tolist()) == {7, 8, 9}
     assert dataset.spec.timesteps == dataset.spec.source_timesteps == 9
     assert dataset.spec.source_size == dataset.spec.target_size == 3 + 4
     assert dataset.skipped == ()
@@ -128,7 +130,7 @@ def test_no_sequence_occurs_twice_in_all_splits(read_pairs):
 
 def test_short_lengths_are_used_up_and_the_others_even():
     dataset = load_symbol_task(_options(), "auto")
-    lengths = np.concatenate([dataset.splits[name].source_length for name in ("train", "val", "test")])
+    lengths = np.concatenate([dataset.splits[name].source.length for name in ("train", "val", "test")])
     # 3 + 9 + 27 + 81 of the lengths 1 to 4; the other 270 are shared by the lengths 5 and 6.
     assert np.bincount(lengths).tolist() == [0, 3, 9, 27, 81, 135, 135]
 
@@ -206,4 +208,4 @@ def test_very_long_sequences_cost_no_more_than_their_symbols():
     )
     dataset = load_symbol_task(options, "auto")
     assert dataset.spec.timesteps == 1_001
-    assert math.isclose(dataset.splits["train"].source_length.mean(), 950, abs_tol=40)
+    assert math.isclose(dataset.splits["train"].source.length.mean(), 950, abs_tol=40)
