@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lengthwise.data.codec import Codec
 from lengthwise.data.dataset import Dataset, Skipped, Split
+from lengthwise.data.sequences import Sequences
 from lengthwise.data.vocabulary import UNKNOWN, Vocabulary
 from lengthwise.errors import count_noun, printable
 
@@ -115,8 +116,8 @@ def survey_data(dataset: Dataset) -> DataOverview:
     rows = {name: _hash_rows(split) for name, split in dataset.splits.items()}
     sources = {name: {source for source, _ in found} for name, found in rows.items()}
     shared = {f"{first} and {second}": len(sources[first] & sources[second]) for first, second in combinations(rows, 2)}
-    target_lengths = np.concatenate([split.target_length for split in dataset.splits.values()])
-    source_lengths = np.concatenate([split.source_length for split in dataset.splits.values()])
+    target_lengths = np.concatenate([split.target.length for split in dataset.splits.values()])
+    source_lengths = np.concatenate([split.source.length for split in dataset.splits.values()])
     return DataOverview(
         name=dataset.name,
         kind=dataset.spec.kind,
@@ -136,12 +137,7 @@ def survey_data(dataset: Dataset) -> DataOverview:
 
 def _hash_rows(split: Split) -> list[tuple[int, int]]:
     """Return the hash of each example's source and target without padding."""
-    return [
-        (hash(source[:steps].tobytes()), hash(target[:target_steps].tobytes()))
-        for source, steps, target, target_steps in zip(
-            split.source, split.source_length.tolist(), split.target, split.target_length.tolist(), strict=True
-        )
-    ]
+    return [(hash(split.source[row].tobytes()), hash(split.target[row].tobytes())) for row in range(len(split))]
 
 
 def _survey_split(dataset: Dataset, split: Split, rows: Sequence[tuple[int, int]]) -> SplitOverview:
@@ -150,24 +146,25 @@ def _survey_split(dataset: Dataset, split: Split, rows: Sequence[tuple[int, int]
         num_examples=len(split),
         num_repeated=len(rows) - len(set(rows)),
         num_sources=len({source for source, _ in rows}),
-        source=_survey_side(split.source, split.source_length, is_tokens=is_tokens),
-        target=_survey_side(split.target, split.target_length, is_tokens=is_tokens),
+        source=_survey_side(split.source, is_tokens=is_tokens),
+        target=_survey_side(split.target, is_tokens=is_tokens),
         examples=tuple(
             (
-                _write(split.source[row, : split.source_length[row]], dataset.source_codec),
-                _write(split.target[row, : split.target_length[row]], dataset.target_codec),
+                _write(split.source[row], dataset.source_codec),
+                _write(split.target[row], dataset.target_codec),
             )
             for row in range(min(NUM_EXAMPLES, len(split)))
         ),
     )
 
 
-def _survey_side(values: NDArray[np.generic], lengths: NDArray[np.int32], *, is_tokens: bool) -> SideOverview:
+def _survey_side(sequences: Sequences, *, is_tokens: bool) -> SideOverview:
+    lengths, values = sequences.length, sequences.flatten()
     return SideOverview(
         median=_find_percentile(lengths, 50),
         percentile_95=_find_percentile(lengths, 95),
-        longest=int(lengths.max()),
-        unknown_share=float((values == UNKNOWN).sum() / lengths.sum()) if is_tokens else None,
+        longest=sequences.longest,
+        unknown_share=float((values == UNKNOWN).mean()) if is_tokens else None,
     )
 
 
