@@ -19,15 +19,14 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from omegaconf import OmegaConf
 from rich.console import Console
 
+from helpers.step_by_step import step_by_step
 from lengthwise.config.options import CONFIG_VERSION, RunOptions
 from lengthwise.config.parse import parse_config
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
-from lengthwise.decoding import compiled
 from lengthwise.decoding.inference import Inference
 from lengthwise.errors import ConfigError, DataError
 from lengthwise.models.bundle import build_models
@@ -121,6 +120,7 @@ DATASETS: dict[str, dict[str, tuple[Any, ...]]] = {
     },
     "copy": {"num_symbols": (2, 40), "min_length": (1, 2), "max_length": (2, 3), "longer_length": (4, 5)} | GENERATED,
     "reverse": {"num_symbols": (2, 40), "min_length": (1, 2), "max_length": (2, 3), "longer_length": (4,)} | GENERATED,
+    "ambiguous": {"num_symbols": (2, 26), "min_length": (3,), "max_length": (3, 4), "longer_length": (5,)} | GENERATED,
     "addition": {"num_digits": (1, 2), "longer_digits": (3,)} | GENERATED,
     "pairs": {
         "path": ("one_symbol.tsv", "words.tsv"),
@@ -141,7 +141,7 @@ DATASETS: dict[str, dict[str, tuple[Any, ...]]] = {
 }
 
 
-NAMES = ("copy", "reverse", "addition", "g2p", "pairs", "pairs", "series", "series", "series", "digits", "scan")
+NAMES = ("copy", "reverse", "ambiguous", "addition", "g2p", "pairs", "pairs", "series", "series", "series", "digits", "scan")
 """Datasets as often as they are to be drawn; those with long sequences are seldom, since steps take time."""
 
 TIMESTEPS: dict[str, tuple[Any, ...]] = {"series": (1, 3), "digits": ("auto",), "scan": (8, "auto")}
@@ -265,27 +265,6 @@ def cut(dataset: Dataset) -> Dataset:
     """Keep the first examples of each split."""
     splits = {name: split.keep_first(MAX_EXAMPLES) for name, split in dataset.splits.items()}
     return dataclasses.replace(dataset, splits=splits)
-
-
-@contextlib.contextmanager
-def step_by_step() -> Iterator[None]:
-    """Run graphs operation by operation: tracing a model takes some seconds, running it once a fraction of one.
-
-    The recurrences' loops stay compiled, since models share them.
-    """
-    run_in_parts = compiled.run_in_parts
-
-    def run_whole(loop: Any, rows: Any, shared: Any, *, values_per_row: int) -> Any:
-        tensors = tf.nest.map_structure(tf.convert_to_tensor, rows)
-        return tf.nest.map_structure(tf.convert_to_tensor, loop(*tensors, shared))
-
-    tf.config.run_functions_eagerly(True)
-    compiled.run_in_parts = run_whole
-    try:
-        yield
-    finally:
-        tf.config.run_functions_eagerly(False)
-        compiled.run_in_parts = run_in_parts
 
 
 def run(drawn: Drawn, directory: Path, *, draws_figures: bool) -> None:

@@ -10,6 +10,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 from helpers import random_runs
+from helpers.step_by_step import step_by_step
 from lengthwise.config.options import DatasetOptions, DecodingOptions, ModelOptions, TrainingOptions
 
 CHUNK_SIZE = 38
@@ -19,7 +20,7 @@ CHUNK_SIZE = 38
 @pytest.mark.parametrize("precision", random_runs.PRECISIONS)  # the recurrences' loops are traced for each
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_configuration_that_passes_the_gate_runs(precision: str, seed: int, tmp_path: Path) -> None:
-    with random_runs.step_by_step():
+    with step_by_step():
         results = list(random_runs.find_failures(seed, CHUNK_SIZE, tmp_path, precisions=(precision,)))
     failures = [failure for failure in results if failure is not None]
     assert len(results) == CHUNK_SIZE

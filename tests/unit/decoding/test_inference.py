@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from helpers.corners import AXES, CONTROLS, cover_pairs
 from helpers.reference_loop import decode_sequence
 from helpers.small_data import SPECS, build_options, draw_split
+from helpers.step_by_step import step_by_step
 from lengthwise.config.options import BeamOptions, DecodingOptions, GreedyOptions, SampleOptions
 from lengthwise.data.dataset import Sources, Split
 from lengthwise.data.sequences import Sequences
@@ -55,10 +57,9 @@ def choose_options(strategy: str, length: str, batch_size: int = 3) -> DecodingO
     return GreedyOptions(**shared)
 
 
-def check_corner(corner: dict[str, Any]) -> None:
+def check_rules(models: Models, corner: dict[str, Any]) -> None:
     """Decode under every strategy and rule: lengths are as the rule has it, and a row alone is as in its batch."""
-    models, split = build_corner(corner), draw_split(corner["kind"], num_examples=7)
-    is_tokens = corner["kind"] == "tokens"
+    split, is_tokens = draw_split(corner["kind"], num_examples=7), corner["kind"] == "tokens"
     for strategy in ("greedy", "sample", "beam") if is_tokens else ("greedy",):
         for rule in RULES:
             options = choose_options(strategy, rule)
@@ -97,20 +98,25 @@ def check_lengths(found: Predictions, split: Split, rule: str, trained: str) -> 
 def test_every_pair_of_values_decodes(corner: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     # Sequences of five steps are then two iterations and a rest, and half as much is traced.
     monkeypatch.setattr("lengthwise.decoding.loop.STEPS_PER_ITERATION", 2)
-    check_corner(corner)
+    models = build_corner(corner)
+    check_rules(models, corner)
+    if corner["kind"] == "tokens":
+        check_reference(models, 6, in_batches=False)
 
 
-def check_reference(corner: dict[str, Any], num_examples: int, *, in_batches: bool) -> None:
-    models, split = build_corner(corner), draw_split("tokens", num_examples=num_examples)
-    found = Inference(models, choose_options("greedy", "model", batch_size=4)).decode(split)
+def check_reference(models: Models, num_examples: int, *, in_batches: bool) -> None:
+    """Decode as the reference loop does, whose functions, without batches of `predict`, need no tracing."""
+    split = draw_split("tokens", num_examples=num_examples)
+    found = Inference(models, choose_options("greedy", "model")).decode(split)
     end = END_SYMBOLS[models.wiring.length]
-    for row in range(num_examples):
-        source = split.source[row]
-        most = int(split.target.length[row]) if end is None else 5
-        wanted = decode_sequence(models, source, most_symbols=most, end=end, in_batches=in_batches)
-        if models.wiring.reverse_target:
-            wanted.reverse()
-        assert found.values[row, : found.length[row]].tolist() == wanted
+    with contextlib.nullcontext() if in_batches else step_by_step():
+        for row in range(num_examples):
+            source = split.source[row]
+            most = int(split.target.length[row]) if end is None else 5
+            wanted = decode_sequence(models, source, most_symbols=most, end=end, in_batches=in_batches)
+            if models.wiring.reverse_target:
+                wanted.reverse()
+            assert found.values[row, : found.length[row]].tolist() == wanted
 
 
 STATEFUL = {
@@ -124,13 +130,7 @@ STATEFUL = {
 
 
 def test_the_reference_loop_decodes_the_same() -> None:
-    check_reference(STATEFUL, 4, in_batches=True)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("corner", [c for c in ALL_PAIRS if c["kind"] == "tokens"], ids=name_corner)
-def test_the_reference_loop_decodes_the_same_at_every_pair_of_values(corner: dict[str, Any]) -> None:
-    check_reference(corner, 6, in_batches=False)
+    check_reference(build_corner(STATEFUL), 4, in_batches=True)
 
 
 @pytest.mark.parametrize("strategy", ["greedy", "sample", "beam"])

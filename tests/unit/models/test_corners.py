@@ -48,8 +48,9 @@ def check_against_plain(corner: dict[str, Any]) -> None:
     assert outputs.keys() == expected.keys()
     for name, value in expected.items():
         np.testing.assert_allclose(outputs[name], value, rtol=1e-10, atol=1e-10)
-    for own, other in plain.variables:
-        gradient, wanted = tape.gradient(loss, own.value), tape.gradient(expected_loss, other.value)
+    gradients = tape.gradient(loss, [own.value for own, _ in plain.variables])
+    expected_gradients = tape.gradient(expected_loss, [other.value for _, other in plain.variables])
+    for (own, _), gradient, wanted in zip(plain.variables, gradients, expected_gradients, strict=True):
         if wanted is None or not own.trainable:
             assert wanted is None or wanted.shape[0] == 0, own.path
             assert gradient is None or not np.any(gradient)

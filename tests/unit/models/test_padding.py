@@ -11,7 +11,9 @@ import tensorflow as tf
 
 from helpers.corners import AXES, CONTROLS, cover_pairs, name_corner
 from helpers.small_data import SPECS, build_options, draw_split, take_all
+from helpers.step_by_step import step_by_step
 from lengthwise.config.options import GreedyOptions
+from lengthwise.data.dataset import Split
 from lengthwise.decoding.inference import Inference
 from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.targets import prepare_batch
@@ -30,6 +32,11 @@ def build(corner: dict[str, Any]) -> Models:
 
 def check_row_alone(corner: dict[str, Any]) -> None:
     models, split = build(corner), draw_split(corner["kind"])
+    with step_by_step():
+        compare_rows(models, split)
+
+
+def compare_rows(models: Models, split: Split) -> None:
     batch = prepare_batch(take_all(split), models.wiring)
     together = models.network(batch.inputs)
     inference = Inference(models, GREEDY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,13 @@ def fit_into(
     return models, result, reports
 
 
+@cache
+def fit_before(options: RunOptions) -> tuple[list[np.ndarray], TrainingResult, list[dict[str, float]]]:
+    """Fit once for all tests that only look at the result: the weights, the result and the epochs' metrics."""
+    models, result, reports = fit(load_dataset(options.dataset, options.timesteps), options)
+    return models.network.get_weights(), result, reports
+
+
 def training(**changes: Any) -> dict[str, Any]:
     return {"epochs": 3, "batch_size": 16, "num_threads": 0, "schedule": "constant", **changes}
 
@@ -59,23 +67,19 @@ def training(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("dropout", [pytest.param(0.0, marks=pytest.mark.slow), 0.3])
 def test_the_same_seed_gives_the_same_weights(dataset: Dataset, dropout: float) -> None:
     options = build_run(training=training(), **STATEFUL, dropout=dropout)
-    first, second = fit(dataset, options)[0], fit(dataset, options)[0]
-    for one, other in zip(first.network.get_weights(), second.network.get_weights(), strict=True):
+    first, second = fit_before(options)[0], fit(dataset, options)[0].network.get_weights()
+    for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.slow
-def test_another_seed_gives_other_weights(dataset: Dataset) -> None:
-    first = fit(dataset, build_run(training=training(), **STATEFUL))[0]
-    second = fit(dataset, build_run(training=training(), seed=1, **STATEFUL))[0]
-    assert any(
-        not np.array_equal(one, other)
-        for one, other in zip(first.network.get_weights(), second.network.get_weights(), strict=True)
-    )
+def test_another_seed_gives_other_weights() -> None:
+    first, second = (fit_before(build_run(training=training(), seed=seed, **STATEFUL))[0] for seed in (0, 1))
+    assert any(not np.array_equal(one, other) for one, other in zip(first, second, strict=True))
 
 
-def test_every_epoch_is_reported_under_the_projects_names(dataset: Dataset) -> None:
-    _, result, reports = fit(dataset, build_run(training=training(), **STATEFUL))
+def test_every_epoch_is_reported_under_the_projects_names() -> None:
+    _, result, reports = fit_before(build_run(training=training(), **STATEFUL))
     assert len(reports) == result.epochs == 3
     assert set(reports[0]) == {
         "train/loss",
