@@ -141,7 +141,20 @@ DATASETS: dict[str, dict[str, tuple[Any, ...]]] = {
 }
 
 
-NAMES = ("copy", "reverse", "ambiguous", "addition", "g2p", "pairs", "pairs", "series", "series", "series", "digits", "scan")
+NAMES = (
+    "copy",
+    "reverse",
+    "ambiguous",
+    "addition",
+    "g2p",
+    "pairs",
+    "pairs",
+    "series",
+    "series",
+    "series",
+    "digits",
+    "scan",
+)
 """Datasets as often as they are to be drawn; those with long sequences are seldom, since steps take time."""
 
 TIMESTEPS: dict[str, tuple[Any, ...]] = {"series": (1, 3), "digits": ("auto",), "scan": (8, "auto")}
