@@ -64,6 +64,7 @@ MODEL: dict[str, tuple[Any, ...]] = {
     "head": ("auto", "none", "dense"),
     "bridge": ("auto", "linear", "tanh"),
     "dropout": (0.0, 0.5, 0.99),
+    "dropout_places": ("all", "all", "input", "layers+head"),
     "reverse_source": (False, True),
     "reverse_target": (False, True),
     "attention": ("none", "additive", "multiplicative"),
@@ -84,11 +85,17 @@ TRAINING: dict[str, tuple[Any, ...]] = {
     "plateau_divisor": (1.5, 1_000.0),
     "plateau_patience": (1, 100_000),
     "clip_norm": (None, 1e-6, 1.0, 1_000_000.0),
+    "label_smoothing": (0.0, 0.0, 0.1, 0.999),
+    "draws": ("permutation", "replacement"),
     "batch_size": (1, 2, 65_536),
     "epochs": (1,),
     "batches_per_epoch": (1,),
     "max_examples": (None, 1, 100_000_000),
     "early_stopping_patience": (None, 1),
+    "keep": ("best", "last"),
+    "monitor": ("loss",),  # by pipeline.monitor, which is not part of what is run here
+    "monitor_every": (None,),
+    "monitor_examples": (None,),
     "precision": PRECISIONS,
     "num_threads": (0,),  # of the process, which cannot change them
     "checkpoint_seconds": (0.0, 86_400.0),
@@ -119,6 +126,7 @@ DATASETS: dict[str, dict[str, tuple[Any, ...]]] = {
         "seed": (0,),
     },
     "copy": {"num_symbols": (2, 40), "min_length": (1, 2), "max_length": (2, 3), "longer_length": (4, 5)} | GENERATED,
+    "ambiguous": {"num_symbols": (2, 40), "min_length": (3,), "max_length": (3, 4), "longer_length": (5,)} | GENERATED,
     "reverse": {"num_symbols": (2, 40), "min_length": (1, 2), "max_length": (2, 3), "longer_length": (4,)} | GENERATED,
     "ambiguous": {"num_symbols": (2, 26), "min_length": (3,), "max_length": (3, 4), "longer_length": (5,)} | GENERATED,
     "addition": {"num_digits": (1, 2), "longer_digits": (3,)} | GENERATED,
@@ -214,6 +222,7 @@ def draw_values(rng: np.random.Generator, directory: Path, precisions: tuple[str
     is_tokens = name not in ("digits", "series")
     dataset, training = {"name": name} | _draw(rng, DATASETS[name]), _draw(rng, TRAINING)
     training["precision"] = _pick(rng, precisions)
+    training["label_smoothing"] *= is_tokens
     if "path" in dataset:
         dataset["path"] = str(directory / dataset["path"])
     if name == "scan":
@@ -252,6 +261,8 @@ def _draw_model(rng: np.random.Generator, *, is_tokens: bool) -> Values:
         model |= {"sampling_ramp": None, "sampling_ramp_unit": None}
     if model["cell"] != "lstm":
         model["carry"] = "h"
+    if not model["dropout"]:
+        model["dropout_places"] = "all"
     if model["attention"] != "multiplicative":
         model["input_feeding"] = False
     if not is_tokens:

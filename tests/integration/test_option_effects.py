@@ -28,6 +28,7 @@ from lengthwise.evaluation.metrics import score_predictions
 from lengthwise.models.bundle import build_models
 from lengthwise.models.wiring import resolve_wiring
 from lengthwise.pipeline.experiment import load_data
+from lengthwise.pipeline.monitor import Monitor
 from lengthwise.training.epochs import Epochs
 from lengthwise.training.watch import ValidationWatch
 
@@ -59,6 +60,7 @@ CONSTANT = ["model=stateful", "model.feedback=scheduled", "model.sampling_rate=0
 CONSTANT += ["model.sampling_schedule=constant"]
 PLATEAU = ["training.schedule=plateau", "training.plateau_divisor=2", "training.plateau_patience=1"]
 PLATEAU += ["training.learning_rate=10", "training.epochs=5"]
+MONITOR = ["training.monitor=error_rate", "training.monitor_every=1"]
 FEATURES = ["dataset=digits", "training.max_examples=4", "training.epochs=1"]
 SUMS = ["dataset=addition", "dataset.num_train=20", "dataset.num_validation=5", "dataset.num_test=5"]
 SAMPLE = ["decoding=sample", "decoding.seed=1"]
@@ -96,6 +98,7 @@ CHANGES = [
     change("model.head", "auto", "dense", *FEATURES),
     change("model.bridge", "auto", "tanh", STATEFUL),
     change("model.dropout", "0", "0.3"),
+    change("model.dropout_places", "all", "input+head", "model.dropout=0.3", "model.encoder_layers=2"),
     change("model.reverse_source", "false", "true"),
     change("model.reverse_target", "false", "true"),
     change("model.attention", "none", "additive"),
@@ -112,11 +115,17 @@ CHANGES = [
     change("training.plateau_divisor", "2", "3", *PLATEAU),
     change("training.plateau_patience", "1", "2", *PLATEAU),
     change("training.clip_norm", "null", "0.1", "training.optimizer=sgd"),
+    change("training.label_smoothing", "0", "0.1"),
+    change("training.draws", "permutation", "replacement"),
     change("training.batch_size", "4", "3"),
     change("training.epochs", "1", "2"),
     change("training.batches_per_epoch", "null", "1"),
     change("training.max_examples", "null", "7"),
     change("training.early_stopping_patience", "null", "1", *PLATEAU),
+    change("training.keep", "best", "last", *PLATEAU),
+    change("training.monitor", "token_accuracy", "error_rate", "training.monitor_every=1"),
+    change("training.monitor_every", "1", "2", *MONITOR),
+    change("training.monitor_examples", "null", "1", "training.monitor=token_accuracy", *MONITOR[1:]),
     change("training.precision", "float32", "mixed_bfloat16"),
     change("decoding.name", "greedy", "sample"),
     change("decoding.length", "model", "max"),
@@ -187,11 +196,13 @@ def describe_bits(options: RunOptions) -> str:
     data = load_data(options)
     models = build_models(resolve_wiring(options.model, options.latent_dim, data.spec))
     epochs, watch, metrics = Epochs(models, data.splits, options), ValidationWatch(options.training), []
+    monitor = Monitor(models, options, data)
     for epoch in range(options.training.epochs):
-        metrics.append(epochs.run(epoch, on_progress=lambda _done: None))
-        watch.on_epoch(epoch + 1, metrics[-1]["val/loss"], models.network)
+        metrics.append(epochs.run(epoch, on_progress=lambda _done: None) | monitor.measure(epoch + 1))
+        watch.on_epoch(epoch + 1, metrics[-1], models.network)
         if watch.is_patience_over:
             break
+    watch.restore_kept(models.network)
     predictions = Inference(models, options.decoding).decode(data.splits["val"])
     digest = hashlib.sha256()
     for array in (*models.network.get_weights(), predictions.values, predictions.length):

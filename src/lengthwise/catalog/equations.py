@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lengthwise.models.wiring import Wiring
+from lengthwise.models.wiring import Place, Wiring
 
 Size = tuple[int, int]
 
@@ -265,9 +265,17 @@ def _write_output(wiring: Wiring) -> list[Equation]:
     if wiring.learns_stop_probability:
         equations.append(Equation(f"q_t = sigmoid(r . {top} + b)", _map(units, 1), ((units, 1),), "stop probability"))
     if wiring.dropout:
-        drops = f"Training drops a share of {wiring.dropout:g} of the input of every layer and of the output layer."
-        equations.append(Equation(drops))
+        equations.append(
+            Equation(f"Training drops a share of {wiring.dropout:g} of the input of {_write_places(wiring)}.")
+        )
     return equations
+
+
+def _write_places(wiring: Wiring) -> str:
+    if wiring.dropout_places == "all":
+        return "every layer and of the output layer"
+    names: dict[Place, str] = {"input": "the first layers", "layers": "the other layers", "head": "the output layer"}
+    return " and of ".join(name for place, name in names.items() if wiring.find_dropout(place))
 
 
 def _top(wiring: Wiring) -> str:

@@ -100,7 +100,11 @@ class ModelOptions:
     where the widths agree, else linear."""
 
     dropout: Annotated[float, Between(0, 1, "share of the units", high_open=True)]
-    """Share of the units that training drops from each layer's input and from the head's input."""
+    """Share of the units that training drops, at the places of `dropout_places`."""
+
+    dropout_places: Literal["all", "input", "layers", "head", "input+layers", "input+head", "layers+head"]
+    """Where units are dropped: in the `input` of the first layer of encoder and decoder (symbols or embeddings,
+    features, the repeated latent, the context of attention), between `layers`, in the input of the `head`."""
 
     reverse_source: bool
     """Whether the encoder reads the source from its end (Sutskever et al. 2014, section 3.3)."""
@@ -347,16 +351,24 @@ class TrainingOptions:
 
     schedule: Literal["constant", "cosine", "plateau"]
     """How the learning rate changes: not at all, along half a cosine down to 0 at the last epoch, or divided by
-    `plateau_divisor` when the validation loss stops improving."""
+    `plateau_divisor` when `monitor` stops improving."""
 
     plateau_divisor: Annotated[float, Between(1, 1_000, "times", low_open=True)] | None
     """With `schedule=plateau`: what the rate is divided by."""
 
     plateau_patience: Annotated[int, Between(1, 100_000, "epochs")] | None
-    """With `schedule=plateau`: epochs without a better validation loss before the rate is divided."""
+    """With `schedule=plateau`: epochs without a better value of `monitor` before the rate is divided."""
 
     clip_norm: Annotated[float, Between(0, 1_000_000, "norm", low_open=True)] | None
     """Largest norm of all gradients together, to which they are scaled down (Pascanu et al. 2013); null: no limit."""
+
+    label_smoothing: Annotated[float, Between(0, 1, "probability", high_open=True)]
+    """Of symbols only: probability that the targets of the loss spread evenly over all symbols (Szegedy et al. 2016,
+    section 7). The validation loss has it too."""
+
+    draws: Literal["permutation", "replacement"]
+    """How examples are drawn: each once a pass, those of similar length in one batch, or each batch at random from the
+    whole training split, examples with replacement."""
 
     batch_size: Annotated[int, Between(1, 65_536, "examples")]
     """Examples of a batch."""
@@ -371,8 +383,21 @@ class TrainingOptions:
     """Training examples to use, from the front of the split; null: all."""
 
     early_stopping_patience: Annotated[int, Between(1, 1_000_000, "epochs")] | None
-    """Epochs without a better validation loss before training ends; null: never. The best weights are kept either
-    way."""
+    """Epochs without a better value of `monitor` before training ends; null: never."""
+
+    keep: Literal["best", "last"]
+    """Which weights the run ends with: those of the best epoch by `monitor`, or those of the last."""
+
+    monitor: Literal["loss", "exact_match", "token_accuracy", "error_rate", "mean_absolute_error", "mean_squared_error"]
+    """What decides the best epoch, early stopping and the plateau: the validation loss, which is teacher-forced, or a
+    score of the validation split decoded freely, as the run is scored at its end; of equal scores the lower loss. The
+    score is kept epoch by epoch as `val/free_running_NAME`."""
+
+    monitor_every: Annotated[int, Between(1, 1_000_000, "epochs")] | None
+    """With a `monitor` other than the loss: epochs from one decoding to the next; the last epoch is decoded too."""
+
+    monitor_examples: Count | None
+    """With a `monitor` other than the loss: validation examples to decode, from the front of the split; null: all."""
 
     precision: Literal["float32", "float64", "mixed_bfloat16", "mixed_float16"]
     """Floating-point precision of the computation; the mixed ones keep the weights in float32."""

@@ -27,6 +27,7 @@ Rule = Callable[[RunOptions], Refusals]
 SAMPLING = ("sampling_rate", "sampling_unit", "sampling_schedule")
 RAMP = ("sampling_ramp", "sampling_ramp_unit")
 PLATEAU = ("plateau_divisor", "plateau_patience")
+MONITOR = ("monitor_every", "monitor_examples")
 
 SHARES_WITHOUT_EFFECT = {
     "validation_fraction": ("validation_path",),
@@ -122,6 +123,43 @@ def _check_schedule(options: RunOptions) -> Refusals:
         yield from _forbid("training", training, PLATEAU, without="training.schedule=plateau")
 
 
+def _check_monitor(options: RunOptions) -> Refusals:
+    training = options.training
+    if training.monitor == "loss":
+        yield from _forbid("training", training, MONITOR, without="a training.monitor other than loss")
+        return
+    yield from _require("training", training, ("monitor_every",), because=f"training.monitor={training.monitor}")
+    is_of_features = training.monitor.startswith("mean_")
+    if is_of_features != reads_features(options):
+        rule = f"is no score of dataset={options.dataset.name}, whose steps are {_name_steps(options)}"
+        names = "mean_absolute_error, mean_squared_error" if not is_of_features else "exact_match, token_accuracy"
+        remedy = f"Choose loss, {names}{', error_rate' if is_of_features else ''}"
+        yield ConfigError("training.monitor", rule, received=repr(training.monitor), remedy=remedy)
+
+
+def _name_steps(options: RunOptions) -> str:
+    return "numbers, not symbols" if reads_features(options) else "symbols, not numbers"
+
+
+def _check_smoothing(options: RunOptions) -> Refusals:
+    smoothing = options.training.label_smoothing
+    if smoothing and reads_features(options):
+        rule = f"has no meaning with dataset={options.dataset.name}, whose steps are {_name_steps(options)}"
+        remedy = "Set training.label_smoothing=0, or choose a dataset of symbols"
+        yield ConfigError("training.label_smoothing", rule, received=f"{smoothing:g}", remedy=remedy)
+
+
+def _check_dropout(options: RunOptions) -> Refusals:
+    model = options.model
+    if model.dropout_places != "all" and not model.dropout:
+        rule, remedy = "has no effect with model.dropout=0", "Set model.dropout, or leave it at all"
+        yield ConfigError("model.dropout_places", rule, received=repr(model.dropout_places), remedy=remedy)
+    if model.dropout and model.dropout_places == "layers" and model.encoder_layers == model.decoder_layers == 1:
+        rule = "has no effect with one layer in encoder and decoder, between which nothing is dropped"
+        remedy = "Add input or head, or set model.encoder_layers=2"
+        yield ConfigError("model.dropout_places", rule, received=repr(model.dropout_places), remedy=remedy)
+
+
 def _check_cell(options: RunOptions) -> Refusals:
     model = options.model
     if model.carry == "hc" and model.cell != "lstm":
@@ -147,7 +185,7 @@ def _check_bidirectional(options: RunOptions) -> Refusals:
 def _check_embedding(options: RunOptions) -> Refusals:
     size = options.model.embedding_dim
     if size is not None and reads_features(options):
-        rule = f"has no meaning with dataset={options.dataset.name}, whose steps are numbers, not symbols"
+        rule = f"has no meaning with dataset={options.dataset.name}, whose steps are {_name_steps(options)}"
         remedy = "Set model.embedding_dim=null, or choose a dataset of symbols"
         yield ConfigError("model.embedding_dim", rule, received=str(size), remedy=remedy)
 
@@ -311,6 +349,8 @@ def _check_length_penalty(options: RunOptions) -> Refusals:
 RULES: tuple[Rule, ...] = (
     _check_sampling,
     _check_schedule,
+    _check_monitor,
+    _check_smoothing,
     _check_cell,
     _check_layers,
     _check_bidirectional,
@@ -330,7 +370,7 @@ RULES: tuple[Rule, ...] = (
 """Rules for every run."""
 
 EFFECT_RULES: Mapping[str, tuple[Rule, ...]] = {
-    "model": (_check_bridge,),
+    "model": (_check_bridge, _check_dropout),
     "decoding": (_check_sample, _check_length_penalty),
 }
 """Section -> rules for a new choice of it, by which a value that would have no effect is refused."""

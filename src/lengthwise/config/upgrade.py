@@ -18,8 +18,25 @@ def upgrade_to_2(values: Values) -> Values:
         unit = dataset.get("unit")
         own = {name: value for name, value in dataset.items() if name != "unit"}
         values = values | {"dataset": PAIRS_OF_2 | {"source_unit": unit, "target_unit": unit} | own}
+    for section, added in ADDED_IN_2.items():
+        own = values.get(section)
+        if isinstance(own, dict):
+            values = values | {section: added | own}
     return values
 
+
+ADDED_IN_2: dict[str, Values] = {
+    "model": {"dropout_places": "all"},
+    "training": {
+        "label_smoothing": 0.0,
+        "draws": "permutation",
+        "keep": "best",
+        "monitor": "loss",
+        "monitor_every": None,
+        "monitor_examples": None,
+    },
+}
+"""Section -> options that every run has since version 2."""
 
 PAIRS_OF_2: Values = {
     "validation_path": None,

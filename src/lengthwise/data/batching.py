@@ -19,6 +19,9 @@ batches. With 64, padding is 3 % of the decoder's and 8 % of the encoder's steps
 ORDER_STREAM = 0x6F72646572
 """Separates the random numbers of the order from others that are drawn from the same seed."""
 
+DRAWS_STREAM = 0x6472617773
+"""The same for draws with replacement."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
@@ -77,6 +80,26 @@ def plan_batches(
     if offset + batches_per_epoch > num_batches:
         batches += _plan_pass(source_length, target_length, batch_size, (seed, first_pass + 1))
     return batches[offset : offset + batches_per_epoch]
+
+
+def draw_batches(
+    num_examples: int, *, batch_size: int, seed: int, epoch: int, batches_per_epoch: int | None = None
+) -> list[Indices]:
+    """Draw the batches of an epoch at random, every example with replacement, whatever its length.
+
+    Args:
+        num_examples: Examples to draw from.
+        batch_size: Examples of every batch.
+        seed: Seed of the run.
+        epoch: Number of the epoch, from 0.
+        batches_per_epoch: Batches of an epoch; None: as many as one pass over the data has.
+
+    Returns:
+        The indices of each batch's examples.
+    """
+    num_batches = batches_per_epoch or math.ceil(num_examples / batch_size)
+    rng = np.random.default_rng((DRAWS_STREAM, seed, epoch))
+    return list(rng.integers(num_examples, size=(num_batches, batch_size)))
 
 
 def plan_evaluation_batches(

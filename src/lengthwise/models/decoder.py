@@ -14,7 +14,7 @@ from lengthwise.models.attention import AdditiveAttention, MultiplicativeAttenti
 from lengthwise.models.encoder import join_parts
 from lengthwise.models.input_part import InputPart
 from lengthwise.models.recurrent_layer import Recurrent, States, has_gpu
-from lengthwise.models.wiring import Wiring
+from lengthwise.models.wiring import Place, Wiring
 
 Tensor: TypeAlias = tf.Tensor
 State = dict[str, Tensor]
@@ -50,7 +50,7 @@ class Decoder(keras.layers.Layer):
                 wiring.spec.target_size,
                 embedding_dim=wiring.symbol_dim,
                 is_tokens=wiring.is_tokens,
-                dropout=wiring.dropout,
+                dropout=wiring.find_dropout("input"),
                 name="previous",
             )
             if wiring.feedback != "none"
@@ -118,7 +118,7 @@ class Decoder(keras.layers.Layer):
         first = self.recurrents[0]
         if conditioning is None:
             return first.repeat_bias(batch)
-        return first.add_bias(first.project(self._drop(conditioning, training)))
+        return first.add_bias(first.project(self._drop(conditioning, "input", training)))
 
     def start(self, initial: list[States]) -> State:
         """Name the initial states, given layer by layer, `(B, U)` each."""
@@ -171,14 +171,14 @@ class Decoder(keras.layers.Layer):
         if wiring.attention == "additive":
             query = state[f"h_{wiring.decoder_layers - 1}"]
             context, weights = self.attention.attend(query, constants["keys"], constants["memory"], constants["mask"])
-            gates += first.project(self._drop(context, training), context_row)
+            gates += first.project(self._drop(context, "input", training), context_row)
         elif wiring.input_feeding:
-            gates += first.project(self._drop(state["attentional"], training), context_row)
+            gates += first.project(self._drop(state["attentional"], "input", training), context_row)
         new_state: State = {}
         top = gates
         for rank, recurrent in enumerate(self.recurrents):
             if rank:
-                gates = recurrent.add_bias(recurrent.project(self._drop(top, training)))
+                gates = recurrent.add_bias(recurrent.project(self._drop(top, "layers", training)))
             states = recurrent.step(gates, tuple(state[f"{name}_{rank}"] for name in wiring.state_names))
             new_state |= {f"{name}_{rank}": value for name, value in zip(wiring.state_names, states, strict=True)}
             top = states[0]
@@ -186,7 +186,7 @@ class Decoder(keras.layers.Layer):
             top, weights = self.attention.attend(top, constants["keys"], constants["memory"], constants["mask"])
             if wiring.input_feeding:
                 new_state["attentional"] = top
-        return self._drop(top, training), new_state, weights
+        return self._drop(top, "head", training), new_state, weights
 
     def _emit(self, top: Tensor) -> Outputs:
         # In half precision, scores would be rounded too coarsely for probabilities; the weights' precision is enough.
@@ -195,8 +195,10 @@ class Decoder(keras.layers.Layer):
             return Outputs(values, None)
         return Outputs(values, tf.cast(self.stop_head(top)[..., 0], self.variable_dtype))
 
-    def _drop(self, values: Tensor, training: bool) -> Tensor:
-        return self.dropout(values, training=training) if self.dropout is not None else values
+    def _drop(self, values: Tensor, place: Place, training: bool) -> Tensor:
+        if self.dropout is None or not self.wiring.find_dropout(place):
+            return values
+        return self.dropout(values, training=training)
 
     # All steps, for training.
 
@@ -234,7 +236,7 @@ class Decoder(keras.layers.Layer):
         if self.attention is not None:
             mask = tf.sequence_mask(source_length, tf.shape(memory)[1])
             top, _ = self.attention.attend(top, self.attention.prepare_keys(memory), memory, mask)
-        return self._emit(self._drop(top, training))
+        return self._emit(self._drop(top, "head", training))
 
     def _run_hoisted(
         self, previous: Tensor, conditioning: Tensor | None, initial: list[States], training: bool
@@ -248,7 +250,7 @@ class Decoder(keras.layers.Layer):
             inputs = self.feedback_part.feed(previous, first, first_row=row, constant=gates, training=training)
             top = first.run(inputs, initial[0], training=training)[0]
         for recurrent, states in zip(self.recurrents[1:], initial[1:], strict=True):
-            inputs = recurrent.leave_unprojected(self._drop(top, training))
+            inputs = recurrent.leave_unprojected(self._drop(top, "layers", training))
             top = recurrent.run(inputs, states, training=training)[0]
         return top
 
@@ -258,12 +260,13 @@ class Decoder(keras.layers.Layer):
         num_steps = tf.shape(previous)[1]
         parts = []
         if conditioning is not None:
-            parts.append(tf.repeat(self._drop(conditioning, training)[:, None], num_steps, axis=1))
+            parts.append(tf.repeat(self._drop(conditioning, "input", training)[:, None], num_steps, axis=1))
         if self.feedback_part is not None:
             parts.append(self.feedback_part.vectors(previous, training))
         top = join_parts(parts)
         for rank, (recurrent, states) in enumerate(zip(self.recurrents, initial, strict=True)):
-            top, _ = recurrent.run_standard(self._drop(top, training) if rank else top, states, None)
+            inputs = self._drop(top, "layers", training) if rank else top
+            top, _ = recurrent.run_standard(inputs, states, None)
         return top
 
     def _loop(self, previous: Tensor, constants: Constants, state: State, training: bool) -> Tensor:

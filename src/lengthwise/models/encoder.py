@@ -30,7 +30,7 @@ class Encoder(keras.layers.Layer):
             wiring.spec.source_size,
             embedding_dim=wiring.symbol_dim,
             is_tokens=wiring.is_tokens,
-            dropout=wiring.dropout,
+            dropout=wiring.find_dropout("input"),
             name="source",
         )
         directions = ("forward", "backward") if wiring.bidirectional else ("forward",)
@@ -44,7 +44,8 @@ class Encoder(keras.layers.Layer):
             for direction in directions
         ]
         self.num_directions = len(directions)
-        self.dropout = keras.layers.Dropout(wiring.dropout) if wiring.dropout else None
+        dropout = wiring.find_dropout("layers")
+        self.dropout = keras.layers.Dropout(dropout) if dropout else None
 
     def build(self, *_: Any) -> None:
         """Create the weights."""

@@ -12,6 +12,9 @@ from lengthwise.config.options import ModelOptions
 from lengthwise.data.dataset import DataSpec
 from lengthwise.errors import ConfigError
 
+Place = Literal["input", "layers", "head"]
+"""Where units may be dropped, as the option `dropout_places` has it."""
+
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 """Number of gates of each cell; its kernels have that many columns per unit."""
 
@@ -47,6 +50,7 @@ class Wiring:
     has_head: bool
     bridge: Literal["identity", "linear", "tanh"]
     dropout: float
+    dropout_places: Literal["all", "input", "layers", "head", "input+layers", "input+head", "layers+head"]
     reverse_source: bool
     reverse_target: bool
     attention: Literal["none", "additive", "multiplicative"]
@@ -94,6 +98,11 @@ class Wiring:
         if self.feedback == "none":
             return 0
         return self.symbol_dim or self.spec.target_size
+
+    def find_dropout(self, place: Place) -> float:
+        """Return the share of the units that training drops at a place."""
+        drops = self.dropout_places == "all" or place in self.dropout_places.split("+")
+        return self.dropout if drops else 0.0
 
     @property
     def context_dim(self) -> int:

@@ -6,9 +6,10 @@ The scores are written before any of these. A part that fails is named, and the 
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -168,12 +169,18 @@ def draw_wiring(files: RunFiles, result: RunResult) -> None:
 def draw_learning_curves(files: RunFiles, result: RunResult) -> None:
     """Draw loss and metrics of training and validation over the epochs."""
     curves = {
-        name: Curve(list(range(1, len(values) + 1)), values)
+        name: _make_curve(values)
         for name, values in result.training.history.items()
         if name.startswith(("train/", "val/")) and name != "train/learning_rate"
     }
     figure = plot_learning_curves(curves, best_epoch=result.training.best_epoch)
     save_figure(figure, files.path("figures", "learning_curves.png"))
+
+
+def _make_curve(values: Sequence[float]) -> Curve:
+    """Return the curve of a metric that was measured after some epochs."""
+    known = [(epoch, value) for epoch, value in enumerate(values, start=1) if not math.isnan(value)]
+    return Curve([epoch for epoch, _ in known], [value for _, value in known])
 
 
 def draw_latents(files: RunFiles, result: RunResult) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -148,12 +149,16 @@ def _read_training(directory: Path, manifest: Manifest) -> TrainingResult:
     for entry in entries:
         if entry.key not in manifest.summary:
             history.setdefault(entry.key, {})[entry.step] = entry.value
+    num_epochs = len(history["train/loss"])
     return TrainingResult(
-        epochs=len(history["train/loss"]),
+        epochs=num_epochs,
         best_epoch=int(manifest.summary["best/epoch"]),
         best_loss=manifest.summary["best/val_loss"],
         seconds=manifest.summary["time/fit_seconds"],
-        history={name: [values[step] for step in sorted(values)] for name, values in history.items()},
+        history={
+            name: [values.get(epoch, math.nan) for epoch in range(1, num_epochs + 1)]
+            for name, values in history.items()
+        },
     )
 
 

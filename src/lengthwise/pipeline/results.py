@@ -70,11 +70,12 @@ class RunResult:
 def print_results(console: Console, result: RunResult, directory: Path) -> None:
     """Print the table of scores, how they compare with the baselines, and where the run is."""
     training = result.training
-    console.print(
-        f"\n{count_noun(training.epochs, 'epoch')} in {training.seconds:.1f} s; the best, epoch {training.best_epoch}, "
-        f"was kept (validation loss {training.best_loss:.4f})\n",
-        soft_wrap=True,
+    epochs = f"{count_noun(training.epochs, 'epoch')} in {training.seconds:.1f} s"
+    best = f"epoch {training.best_epoch}"
+    kept = (
+        f"the best, {best}, was kept" if result.options.training.keep == "best" else f"the last was kept, best {best}"
     )
+    console.print(f"\n{epochs}; {kept} (validation loss {training.best_loss:.4f})\n", soft_wrap=True)
     console.print(_tabulate_scores(result))
     remark = compare_with_baseline(result.assessments["val"])
     if remark is not None:

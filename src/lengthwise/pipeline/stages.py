@@ -13,6 +13,7 @@ from lengthwise.evaluation.assessment import assess_split
 from lengthwise.models.bundle import build_models
 from lengthwise.models.wiring import Wiring
 from lengthwise.pipeline.launch import Launch
+from lengthwise.pipeline.monitor import Monitor
 from lengthwise.pipeline.outputs import write_outputs
 from lengthwise.pipeline.results import RunResult, print_results
 from lengthwise.tracking.runs.layout import CHECKPOINTS_DIRECTORY
@@ -38,11 +39,17 @@ def train_and_evaluate(
     """
     prepare_backend(options.training, options.seed, launch.cores)
     models = build_models(wiring)
+    monitor = Monitor(models, options, dataset)
+
+    def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
+        metrics |= monitor.measure(epoch)
+        run.log(metrics, step=epoch)
+
     training = train_model(
         models,
         dataset.splits,
         options,
-        on_epoch=lambda epoch, metrics: run.log(metrics, step=epoch),
+        on_epoch=on_epoch,
         checkpoints=run.path(CHECKPOINTS_DIRECTORY),
         console=console,
     )

@@ -39,16 +39,18 @@ class TrainingState:
 
     Args:
         epoch: Number of epochs finished.
-        best_epoch: Epoch, from 1, with the lowest validation loss; 0 before the first.
+        best_epoch: The best epoch, from 1, by what is monitored; 0 before the first.
+        best_value: Its value of what is monitored; infinite before the first.
         best_loss: Its validation loss; infinite before the first.
         last_change: Epoch of the last improvement or fall of the learning rate, from which patience counts.
         is_over: Whether the fit has ended, after its last epoch or early.
         seconds: Time spent fitting so far.
-        history: For each metric its value after each epoch.
+        history: For each metric its value after each epoch; NaN where it was not measured.
     """
 
     epoch: int
     best_epoch: int
+    best_value: float
     best_loss: float
     last_change: int
     is_over: bool

@@ -12,7 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lengthwise.config.options import RunOptions
-from lengthwise.data.batching import plan_batches, plan_evaluation_batches
+from lengthwise.data.batching import draw_batches, plan_batches, plan_evaluation_batches
 from lengthwise.data.dataset import Split
 from lengthwise.models.bundle import Models
 from lengthwise.models.wiring import Wiring
@@ -44,7 +44,7 @@ class Epochs:
         training, wiring, model = options.training, models.wiring, models.network
         model.compile(
             optimizer=build_optimizer(training, self.num_batches * training.epochs),
-            loss=build_losses(wiring),
+            loss=build_losses(wiring, label_smoothing=training.label_smoothing),
             weighted_metrics=_build_metrics(wiring),
         )
         # So that the training step is traced only once: with the variables there, it need not create them.
@@ -98,6 +98,14 @@ class Epochs:
     def plan(self, epoch: int) -> list[NDArray[np.int64]]:
         """Return the rows of each training batch of an epoch, which follow from (seed, epoch)."""
         training = self.options.training
+        if training.draws == "replacement":
+            return draw_batches(
+                len(self.train_split),
+                batch_size=training.batch_size,
+                seed=self.options.seed,
+                epoch=epoch,
+                batches_per_epoch=training.batches_per_epoch,
+            )
         return plan_batches(
             self.train_split.source.length,
             self.train_split.target.length,

@@ -55,6 +55,7 @@ class CheckpointWriter:
         state = TrainingState(
             epoch=epoch,
             best_epoch=self.watch.best_epoch,
+            best_value=self.watch.best_value,
             best_loss=self.watch.best_loss,
             last_change=self.watch.last_change,
             is_over=is_over,
@@ -85,7 +86,8 @@ def restore_fit(model: keras.Model, watch: ValidationWatch, checkpoint: Checkpoi
     _assign(model.optimizer.variables, _pick(checkpoint.arrays, "optimizer"))
     watch.best_weights = _pick(checkpoint.arrays, "best")
     state = checkpoint.state
-    watch.best_epoch, watch.best_loss, watch.last_change = state.best_epoch, state.best_loss, state.last_change
+    watch.best_epoch, watch.last_change = state.best_epoch, state.last_change
+    watch.best_value, watch.best_loss = state.best_value, state.best_loss
 
 
 def _read(variables: list[Any]) -> list[NDArray[np.generic]]:

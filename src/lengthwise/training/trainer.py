@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -27,10 +28,10 @@ class TrainingResult:
 
     Args:
         epochs: Number of epochs made.
-        best_epoch: Epoch, from 1, whose weights the model has now.
+        best_epoch: The best epoch, from 1, by `training.monitor`; the model has its weights, or those of the last.
         best_loss: Its validation loss.
         seconds: Duration of the fit, validation included.
-        history: For each metric its value after each epoch.
+        history: For each metric its value after each epoch; NaN where it was not measured.
     """
 
     epochs: int
@@ -68,7 +69,7 @@ def train_model(
     checkpoints: Path,
     console: Console,
 ) -> TrainingResult:
-    """Fit the network and leave it with the weights of its best epoch.
+    """Fit the network and leave it with the weights of its best epoch, or of its last.
 
     If there are checkpoints, the fit resumes from the newest whole one, and ends with the same bits as one that was
     never interrupted.
@@ -77,7 +78,8 @@ def train_model(
         models: As built; training changes the weights they share.
         splits: `train` and `val`.
         options: Options of the run.
-        on_epoch: Called after each epoch with its number, from 1, and its metrics.
+        on_epoch: Called after each epoch with its number, from 1, and its metrics, to which it may add others: those of
+            the validation split decoded freely, for `training.monitor`.
         checkpoints: Directory of the run's checkpoints.
         console: Shows the progress, if it is a terminal, and messages about checkpoints.
 
@@ -89,7 +91,7 @@ def train_model(
     fit = _Fit(models, splits, options, directory=checkpoints, checkpoint=checkpoint)
     if checkpoint is None or not checkpoint.state.is_over:
         fit.run(on_epoch, ProgressLine(console, fit.epochs.num_batches, options.training.epochs))
-    fit.watch.restore_best(models.network)
+    fit.watch.restore_kept(models.network)
     return TrainingResult(
         epochs=fit.num_done,
         best_epoch=fit.watch.best_epoch,
@@ -133,12 +135,16 @@ class _Fit:
             while self.num_done < self.most_epochs and not self.watch.is_patience_over:
                 metrics = self.epochs.run(self.num_done, on_progress=partial(line.on_progress, self.num_done))
                 self.num_done += 1
-                for name, value in metrics.items():
-                    self.history.setdefault(name, []).append(value)
                 on_epoch(self.num_done, metrics)
-                self.watch.on_epoch(self.num_done, metrics["val/loss"], self.model)
+                self._record(metrics)
+                self.watch.on_epoch(self.num_done, metrics, self.model)
                 self.writer.on_epoch(self.num_done, self.model)
                 line.on_epoch(metrics)
+
+    def _record(self, metrics: Mapping[str, float]) -> None:
+        for name in {**self.history, **metrics}:
+            values = self.history.setdefault(name, [math.nan] * (self.num_done - 1))
+            values.append(metrics.get(name, math.nan))
 
 
 def _load_checkpoint(directory: Path, console: Console) -> Checkpoint | None:

@@ -93,7 +93,7 @@ def test_the_nearest_name(written: str, meant: str | None) -> None:
 
 
 def test_options_are_found_by_name_before_meaning() -> None:
-    assert [option.name for option in find_options("dropout")] == ["model.dropout"]
+    assert [option.name for option in find_options("dropout")] == ["model.dropout", "model.dropout_places"]
     assert "model.attention" in [option.name for option in find_options("bahdanau")]
     assert find_options("no such thing") == []
     assert len(find_options("")) == len(describe_options())

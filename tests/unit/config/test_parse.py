@@ -183,6 +183,13 @@ def test_a_stored_version_that_is_not_known_is_refused(version: object) -> None:
         upgrade_config({"config_version": version})
 
 
+def test_a_configuration_stored_before_the_present_version_says_the_same() -> None:
+    since = ("dropout_places", "label_smoothing", "draws", "keep", "monitor", "monitor_every", "monitor_examples")
+    lines = BASE.replace(f"config_version: {CONFIG_VERSION}", "config_version: 1").splitlines()
+    before = "\n".join(line for line in lines if line.strip().partition(":")[0] not in since)
+    assert parse_stored(before) == parse_stored(BASE)
+
+
 def test_a_stored_configuration_of_a_newer_version_says_what_to_do() -> None:
     with pytest.raises(ConfigError, match=r"Install the version of lengthwise that wrote it"):
         parse_stored(BASE.replace("config_version: 2", "config_version: 3"))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lengthwise.config.options import ScanOptions
 from lengthwise.data.assembly import autoencoder_split
-from lengthwise.data.batching import measure_padding, plan_batches, plan_evaluation_batches, take_batch
+from lengthwise.data.batching import draw_batches, measure_padding, plan_batches, plan_evaluation_batches, take_batch
 from lengthwise.data.dataset import Split
 from lengthwise.data.datasets.scan import load_scan
 from lengthwise.data.sequences import Sequences
@@ -25,6 +25,28 @@ def _plan(lengths, **changes):
 
 def _lists(batches):
     return [batch.tolist() for batch in batches]
+
+
+def test_draws_with_replacement_are_even_and_independent():
+    batches = draw_batches(50, batch_size=4, seed=3, epoch=0, batches_per_epoch=10_000)
+    assert {len(batch) for batch in batches} == {4}
+    counts = np.bincount(np.concatenate(batches), minlength=50)
+    # 800 of each expected; 5 deviations of a binomial are 140.
+    assert counts.sum() == 40_000
+    assert abs(counts - 800).max() < 140
+    num_repeated = sum(len(set(batch.tolist())) < 4 for batch in batches)
+    # 4 draws of 50 differ with probability 49 * 48 * 47 / 50^3 = 0.884; 5 deviations are 160.
+    assert abs(num_repeated - 1_157) < 160
+
+
+def test_draws_follow_from_seed_and_epoch():
+    def draw(seed, epoch):
+        return _lists(draw_batches(20, batch_size=3, seed=seed, epoch=epoch))
+
+    assert len(draw(0, 0)) == 7, "as many as a pass over the data has"
+    assert draw(0, 1) == draw(0, 1)
+    assert draw(0, 1) != draw(0, 2)
+    assert draw(0, 1) != draw(1, 1)
 
 
 @given(LENGTHS, st.integers(1, 50), st.integers(0, 2**31 - 1), st.integers(0, 10_000))

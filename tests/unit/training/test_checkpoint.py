@@ -33,7 +33,14 @@ STATEFUL = {"conditioning": "initial_state", "feedback": "teacher", "length": "s
 
 def make(epoch: int) -> Checkpoint:
     state = TrainingState(
-        epoch=epoch, best_epoch=0, best_loss=math.inf, last_change=0, is_over=False, seconds=1.5, history={"a/b": [1.0]}
+        epoch=epoch,
+        best_epoch=0,
+        best_value=-math.inf,
+        best_loss=math.inf,
+        last_change=0,
+        is_over=False,
+        seconds=1.5,
+        history={"a/b": [1.0]},
     )
     return Checkpoint(state=state, arrays={"model/0": np.full((2, 3), float(epoch), np.float32)})
 
@@ -137,6 +144,9 @@ CASES: dict[str, dict[str, Any]] = {
     "dropout, Adam, early stopping": {
         "model": {"dropout": 0.3},
         "training": {"learning_rate": 0.05, "early_stopping_patience": 2, "epochs": 12},
+    },
+    "draws with replacement, the last weights": {
+        "training": {"draws": "replacement", "keep": "last", "label_smoothing": 0.1, "early_stopping_patience": None}
     },
     "plateau, rmsprop, part of the data": {
         "training": {
