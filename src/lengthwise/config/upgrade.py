@@ -19,9 +19,9 @@ def upgrade_to_2(values: Values) -> Values:
         own = {name: value for name, value in dataset.items() if name != "unit"}
         values = values | {"dataset": PAIRS_OF_2 | {"source_unit": unit, "target_unit": unit} | own}
     for section, added in ADDED_IN_2.items():
-        own = values.get(section)
-        if isinstance(own, dict):
-            values = values | {section: added | own}
+        stored = values.get(section)
+        if isinstance(stored, dict):
+            values = values | {section: added | stored}
     return values
 
 
