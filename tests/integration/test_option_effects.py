@@ -125,7 +125,7 @@ CHANGES = [
     change("training.keep", "best", "last", *PLATEAU),
     change("training.monitor", "token_accuracy", "error_rate", "training.monitor_every=1"),
     change("training.monitor_every", "1", "2", *MONITOR),
-    change("training.monitor_examples", "null", "1", "training.monitor=token_accuracy", *MONITOR[1:]),
+    change("training.monitor_examples", "null", "1", "decoding.length=max", *MONITOR),
     change("training.precision", "float32", "mixed_bfloat16"),
     change("decoding.name", "greedy", "sample"),
     change("decoding.length", "model", "max"),
