@@ -32,6 +32,7 @@ BLUE, ORANGE, GREEN, PINK, SKY, RED, INK = (
 )
 """The palette of Okabe and Ito (2008), which people of every common colour vision tell apart."""
 
+GREY = "#7A828E"
 FAINT, SHADE = "#C9CED6", "#E8F1F8"
 
 AMOUNT_COLOURS = "cividis"

@@ -183,8 +183,8 @@ def test_seeds_that_are_all_equal_are_no_certainty() -> None:
         for length, right in (("fixed", 452), ("stop", 466))
         for seed in range(5)
     ]
-    effects = write_answer(build_study(["try"], runs)).paragraphs[0]
-    assert effects.startswith("No significant difference for stopping by a learnt end")
+    effects = write_answer(build_study(["try"], runs)).effects
+    assert effects[0].startswith("No significant difference for stopping by a learnt end")
 
 
 def test_missing_runs_are_said_and_what_is_left_is_measured_without_bias() -> None:
@@ -203,5 +203,5 @@ def test_missing_runs_are_said_and_what_is_left_is_measured_without_bias() -> No
     lost = {("teacher", "stop", 3), ("teacher", "stop", 4)}
     kept = [run for run in runs if tuple(run.manifest.record.params[key] for key in (*axes, "seed")) not in lost]
     answer = write_answer(build_study(["try"], kept))
-    assert "2 runs are missing, so differences are averaged over" in " ".join(answer.cautions)
+    assert "2 runs are missing (2 not run), so differences are averaged over" in answer.warnings[0]
     assert "But 2 of its 5 seeds are missing (not run)" in " ".join(answer.paragraphs)

@@ -63,7 +63,7 @@ def build_pair_report(pair: PairDifference, *, num_examples: int = 10) -> Report
     first = pair.splits[0] if pair.splits else None
     answer = Answer(
         standing="one seed",
-        paragraphs=(_write_verdict(pair), _write_options(pair.options), _ONE_SEED),
+        opening=(_write_verdict(pair), _write_options(pair.options), _ONE_SEED),
         cautions=tuple(_write_cautions(pair)),
     )
     sections = (

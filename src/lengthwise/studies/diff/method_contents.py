@@ -58,7 +58,7 @@ def build_method_report(difference: MethodDifference) -> Report:
     return Report(
         title=" and ".join(f"{name} {side.name}" for name, side in zip(SIDES, sides, strict=True)),
         question=QUESTION,
-        answer=Answer(standing="compared", paragraphs=_write_answer(difference), cautions=tuple(cautions)),
+        answer=Answer(standing="compared", opening=_write_answer(difference), cautions=tuple(cautions)),
         summary=_tabulate_metrics(difference),
         legend=f"{DIFFERENCE} over {format_count(finding.effect.seeds_used, 'seed')}; only the first is judged.",
         lead=(),

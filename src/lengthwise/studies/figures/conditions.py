@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from lengthwise.config.values import format_value
 from lengthwise.plotting import (
     BLUE,
+    GREY,
     INK,
     LINES,
     ORANGE,
@@ -33,18 +34,20 @@ _SMALLEST_SPAN = 0.1
 
 
 @styled
-def plot_conditions(study: Study, *, baseline: float) -> Figure:
-    """Draw the score of every condition, the best on top: its seeds as rings, their mean and interval.
+def plot_conditions(study: Study, *, baseline: float, possible: frozenset[str] = frozenset()) -> Figure:
+    """Draw the score of every condition, the first in rank on top: its seeds as rings, their mean and interval.
 
     Args:
         study: The study.
         baseline: Score without learning; NaN: none.
+        possible: Names of the conditions that may be the best, all others drawn grey; empty: none is judged.
     """
     ranked = study.rank()[:MOST_CONDITIONS]
     figure = create_figure(7.4, 1.1 + 0.27 * len(ranked))
     axes = figure.subplots()
     for height, condition in enumerate(ranked):
-        _draw_condition(axes, condition, height, study.metric)
+        color = BLUE if not possible or condition.name in possible else GREY
+        _draw_condition(axes, condition, height, study.metric, color)
     if math.isfinite(baseline):
         axes.axvline(baseline, color=ORANGE, linestyle="--", linewidth=1.2, label="best baseline")
     axes.plot([], [], "o", color=INK, markerfacecolor="none", markersize=4, label="a seed")
@@ -60,17 +63,17 @@ def plot_conditions(study: Study, *, baseline: float) -> Figure:
     return figure
 
 
-def _draw_condition(axes: Axes, condition: Condition, height: int, metric: str) -> None:
+def _draw_condition(axes: Axes, condition: Condition, height: int, metric: str, color: str) -> None:
     values = condition.collect(metric)
     if not len(values):
         axes.text(0.01, height, "no run finished", transform=axes.get_yaxis_transform(), va="center", color=ORANGE)
         return
     estimate = condition.estimate(metric)
     if math.isfinite(estimate.low):
-        axes.plot([estimate.low, estimate.high], [height, height], color=BLUE, linewidth=2, alpha=0.8)
+        axes.plot([estimate.low, estimate.high], [height, height], color=color, linewidth=2, alpha=0.8)
     axes.plot(values, np.full(len(values), height), "o", color=INK, markerfacecolor="none", markersize=4)
     if len(values) > 1:
-        axes.plot(estimate.mean, height, "|", color=BLUE, markersize=13, markeredgewidth=2.4)
+        axes.plot(estimate.mean, height, "|", color=color, markersize=13, markeredgewidth=2.4)
 
 
 def _label_conditions(axes: Axes, study: Study, ranked: Sequence[Condition]) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from lengthwise.studies.axes import Axis
 from lengthwise.studies.intervals import bound_failures
 from lengthwise.studies.judging import MIN_SEEDS
-from lengthwise.studies.report.cautions import write_cautions, write_failed
-from lengthwise.studies.report.choice import write_choice
+from lengthwise.studies.report.cautions import write_cautions, write_failed, write_missing
+from lengthwise.studies.report.choice import Choice, write_choice
 from lengthwise.studies.report.findings import (
     LEVEL_NOTE,
     VERDICTS,
@@ -31,41 +31,53 @@ _MOST_PAIRS = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """The answer of a study.
+    """The answer of a study, in the order in which it is read.
 
     Args:
         standing: Whether its conditions can be compared.
-        paragraphs: Sentences in the order in which they are read.
+        opening: The answer in words, where no condition is to be taken.
+        warnings: What stands before everything else: failed and missing runs, too few seeds.
+        choice: The condition to take; None where the conditions cannot be compared.
+        effects: What makes the difference, a sentence or two each.
         cautions: What a reader must know before relying on them.
     """
 
     standing: Standing
-    paragraphs: tuple[str, ...]
+    opening: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    choice: Choice | None = None
+    effects: tuple[str, ...] = ()
     cautions: tuple[str, ...]
+
+    @property
+    def paragraphs(self) -> tuple[str, ...]:
+        """The answer without its commands and cautions, as a terminal shows it."""
+        choice = () if self.choice is None else (" ".join([self.choice.headline, *self.choice.reasons]),)
+        return (*self.opening, *self.warnings, *choice, *self.effects)
 
 
 def write_answer(study: Study) -> Answer:
-    """Write the answer of a study: its effects, those beyond the trained lengths, and the condition to choose.
+    """Write the answer of a study: the condition to take, the effects, and those beyond the trained lengths.
 
     Where the conditions cannot be compared, the answer says so instead, and what to change.
     """
     standing = find_standing(study)
     findings = list_findings(study, study.metric)
-    first = [*write_standing(study, standing), *write_failed(study)]
-    if standing == "compared" and study.num_seeds < MIN_SEEDS:
-        first.append(_write_few_seeds(study))
-    paragraphs = [" ".join(first)]
+    opening = " ".join(write_standing(study, standing))
+    warnings = [*write_failed(study), *write_missing(study, standing)]
+    effects: list[str] = []
     if standing == "compared":
-        paragraphs += [
-            " ".join(_write_axes(study, findings)),
-            " ".join(_write_beyond(study)),
-            " ".join(write_choice(study)),
-        ]
+        if study.num_seeds < MIN_SEEDS:
+            warnings.append(_write_few_seeds(study))
+        effects = [*_write_axes(study, findings), *_write_fragile(findings), *_write_beyond(study)]
     elif standing == "one seed":
-        paragraphs += [" ".join(_write_differences(study, findings)), " ".join(write_choice(study))]
+        effects = _write_differences(study, findings)
     return Answer(
         standing=standing,
-        paragraphs=tuple(paragraph for paragraph in paragraphs if paragraph),
+        opening=(opening,) if opening else (),
+        warnings=tuple(warnings),
+        choice=write_choice(study) if standing in ("compared", "one seed") else None,
+        effects=tuple(effects),
         cautions=write_cautions(study, standing, findings),
     )
 
@@ -75,6 +87,10 @@ def _write_few_seeds(study: Study) -> str:
         f"{study.num_seeds} seeds are too few for verdicts; the intervals say what is not excluded. At least "
         f"{MIN_SEEDS} are needed: add, for example, seed={propose_seeds(study, MIN_SEEDS - study.num_seeds)}."
     )
+
+
+def _format_share(share: float) -> str:
+    return f"{100 * share:.0f}" if share >= 0.02 else f"{100 * share:.1f}"
 
 
 def _write_beyond(study: Study) -> list[str]:
@@ -108,7 +124,7 @@ def _write_axes(study: Study, findings: Sequence[Finding]) -> list[str]:
         sentences += [_write_change(study, each, unit) for each in told]
         if len(told) < len(known):
             sentences.append(f"The other {len(known) - len(told)} pairs of levels of {axis.label} are in the table.")
-    return [*sentences, *_write_fragile(findings)]
+    return sentences
 
 
 def _write_fragile(findings: Sequence[Finding]) -> list[str]:
@@ -118,10 +134,11 @@ def _write_fragile(findings: Sequence[Finding]) -> list[str]:
         return []
     at = f" ({fragile.context})" if fragile.context else ""
     seeds = fragile.effect.seeds_used
+    unseen, undoing = f"{100 * bound_failures(0, seeds):.0f} %", f"{_format_share(fragile.undone_by)} %"
     return [
         f"These differences are of seeds like those run: {seeds} seeds do not exclude that up to "
-        f"{100 * bound_failures(0, seeds):.0f} % of others fail (Clopper-Pearson), and {100 * fragile.undone_by:.1g} % "
-        f"failing on the better side would undo the one of {fragile.label}{at}."
+        f"{unseen} of others fail (Clopper-Pearson), and {undoing} failing on the better side would undo the one of "
+        f"{fragile.label}{at}."
     ]
 
 
@@ -163,10 +180,12 @@ def _write_dependent(study: Study, finding: Finding, unit: Unit) -> str:
         f"{format_estimate(each.effect.estimate, unit, difference=True)} ({each.context})"
         for each in (known[0], known[-1])
     ]
-    sentence = f"What {finding.change} does to {unit.label} depends on the other axes: from {ends[0]} to {ends[1]}"
+    sentence = f"{_begin(finding.change)} changes {unit.label} by {ends[0]} to {ends[1]}, depending on the other axes"
+    if finding.is_judged and not any(each.verdict for each in finding.simple):
+        sentence = f"No significant difference for {finding.change}, whatever the other axes: {ends[0]} to {ends[1]}"
     gaps = len(finding.simple) - len(known)
     missing = f" {gaps} of {len(finding.simple)} combinations are missing." if gaps else ""
-    if not finding.is_judged:
+    if not any(each.verdict for each in finding.simple):
         return f"{sentence}.{missing}"
     groups: dict[Verdict, list[str]] = {1: [], -1: [], 0: []}
     for each in finding.simple:

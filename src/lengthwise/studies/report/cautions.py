@@ -34,6 +34,20 @@ def write_failed(study: Study) -> list[str]:
     return [f"{begin} and count with the worst score, {worst} ({listed}{rest})."]
 
 
+def write_missing(study: Study, standing: Standing) -> list[str]:
+    """Say how many runs are missing and what the differences are of then; nothing where none is or none is compared."""
+    missing = study.list_missing()
+    if not missing or standing not in ("compared", "one seed"):
+        return []
+    counts = Counter(each.status.lower() for each in missing)
+    listed = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    verb = "run is" if len(missing) == 1 else "runs are"
+    return [
+        f"{len(missing)} {verb} missing ({listed}), so differences are averaged over the conditions and seeds that are "
+        "complete for each, and no longer over the whole grid; the tables count them."
+    ]
+
+
 def write_cautions(study: Study, standing: Standing, findings: Sequence[Finding]) -> tuple[str, ...]:
     """Say what a reader must know before relying on a study, a sentence each.
 
@@ -45,7 +59,7 @@ def write_cautions(study: Study, standing: Standing, findings: Sequence[Finding]
     cautions = [] if standing in ("nothing learnt", "unfinished") else _write_confounded(study)
     if standing in ("compared", "one seed"):
         cautions += _write_shape(study)
-    cautions += [*_write_unfinished(study, standing), *_write_incomplete(study)]
+    cautions += [*_write_unfinished(study), *_write_incomplete(study)]
     cautions += [
         f"Planned but never started: {option}={', '.join(values)}." for option, values in study.unstarted.items()
     ]
@@ -87,7 +101,7 @@ def _write_shape(study: Study) -> list[str]:
     return sentences
 
 
-def _write_unfinished(study: Study, standing: Standing) -> list[str]:
+def _write_unfinished(study: Study) -> list[str]:
     unfinished = study.list_unfinished()
     if not unfinished:
         return []
@@ -96,13 +110,7 @@ def _write_unfinished(study: Study, standing: Standing) -> list[str]:
     total = len(study.conditions) * len(study.seeds)
     missing = len(study.list_missing())
     counted = f"; {len(unfinished) - missing} of them count with the worst score" if missing < len(unfinished) else ""
-    sentences = [f"Of {total} runs in the grid {total - len(unfinished)} have a score: {listed}{counted}."]
-    if missing and standing in ("compared", "one seed"):
-        sentences.append(
-            f"{missing} runs are missing, so differences are averaged over the conditions and seeds that are complete "
-            "for each, and no longer over the whole grid; the tables count them."
-        )
-    return sentences
+    return [f"Of {total} runs in the grid {total - len(unfinished)} have a score: {listed}{counted}."]
 
 
 def _write_incomplete(study: Study) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from lengthwise.studies.baselines import find_baseline
 from lengthwise.studies.condition import Condition
@@ -15,25 +16,42 @@ from lengthwise.studies.report.numbers import (
     format_score,
     format_seconds,
 )
+from lengthwise.studies.report.use import list_use
 from lengthwise.studies.study import Study
 from lengthwise.studies.units import Unit, find_unit
 
 _MOST_NAMED = 4
 
 
-def write_choice(study: Study) -> list[str]:
-    """Name the best condition, how sure that is, the score without learning, and the cheapest that may be as good."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """The condition to take.
+
+    Args:
+        headline: Which, and its score.
+        reasons: How sure that is, a sentence or two each.
+        commands: How it is trained and used, line by line; empty where that is not known.
+    """
+
+    headline: str
+    reasons: tuple[str, ...]
+    commands: tuple[str, ...]
+
+
+def write_choice(study: Study) -> Choice:
+    """Name the condition to take, how sure that is, the score without learning, and the cheapest that may be it."""
     unit, tied = find_unit(study.metric_name), _list_tied(study)
+    best = tied[0] if len(tied) > 1 else study.rank()[0]
+    reliability, baseline = _write_reliability(study, best, unit), _write_baseline(study, best, unit)
+    groups = [reliability, baseline]
     if len(tied) > 1:
-        return [_write_tie(study, tied, unit), *_write_reliability(study, tied[0], unit), *_write_baseline(study, unit)]
-    best = study.rank()[0]
-    return [
-        _write_best(study, best, unit),
-        *_write_seeds(study, best, unit),
-        *_write_reliability(study, best, unit),
-        *_write_baseline(study, unit),
-        *(_write_set(study, best) if len(study.conditions) > 1 else []),
-    ]
+        headline = _write_tie(study, tied, unit)
+    else:
+        headline = _write_best(study, best, unit)
+        several = _write_set(study, best) if len(study.conditions) > 1 else [f"It has {write_cost(best)}."]
+        groups = [several, _write_seeds(study, best, unit), *groups]
+    reasons = tuple(" ".join(group) for group in groups if group)
+    return Choice(headline=headline, reasons=reasons, commands=list_use(study, best))
 
 
 def list_possible_best(study: Study) -> list[Condition]:
@@ -62,13 +80,12 @@ def _write_best(study: Study, best: Condition, unit: Unit) -> str:
         score += f" ({format_count(estimate.num_values, 'seed')}, median {median})"
     if not study.axes:
         return f"There is one condition: {score}."
-    many = format_count(len(study.conditions), "condition")
-    by = "validation score" if study.selection_metric != study.metric else f"score on {study.split}"
-    end = "highest" if study.higher_is_better else "lowest"
+    by = "on validation" if study.selection_metric != study.metric else f"on {study.split}"
     if study.num_seeds < MIN_SEEDS:
-        return f"Of {many}, {best.name} has the {end} {by}: {score}."
-    flattered = "" if study.selection_metric != study.metric else ", which flatters it a little"
-    return f"The best of {many}, chosen by the {by}{flattered}, is {best.name}: {score}."
+        end = "highest" if study.higher_is_better else "lowest"
+        many = format_count(len(study.conditions), "condition")
+        return f"The {end} score {by} of {many} so far has {best.name}: {score}."
+    return f"Take {best.name}: {score}."
 
 
 def _write_seeds(study: Study, best: Condition, unit: Unit) -> list[str]:
@@ -122,44 +139,41 @@ def _write_tie(study: Study, tied: list[Condition], unit: Unit) -> str:
     )
 
 
-def _write_baseline(study: Study, unit: Unit) -> list[str]:
+def _write_baseline(study: Study, best: Condition, unit: Unit) -> list[str]:
     baseline = find_baseline(study, study.metric)
     if baseline is None:
         return []
     sentence = f"Without learning ({baseline.name}) {format_score(baseline.score, unit)} is reached."
-    estimate = study.rank()[0].estimate(study.metric)
+    estimate = best.estimate(study.metric)
     if estimate.low <= baseline.score <= estimate.high:
         return [sentence, "The interval of this condition includes the baseline: even it may have learnt nothing."]
     return [sentence]
 
 
 def _write_set(study: Study, best: Condition) -> list[str]:
-    """Name the conditions that cannot be ruled out as the best, with the cheapest of them."""
+    """Say which conditions cannot be ruled out as the best, with the cheapest of them, and how this one was chosen."""
     cost = f"It has {write_cost(best)}."
     scored = [each for each in study.conditions if len(each.collect(study.metric))]
     if study.num_seeds < MIN_SEEDS:
-        return [cost, f"With so few seeds no other condition is ruled out ({MIN_SEEDS} are needed)."]
+        return [f"With so few seeds no other condition is ruled out ({MIN_SEEDS} are needed).", cost]
+    chosen = f"Of {format_count(len(study.conditions), 'condition')} it has the best mean score on validation."
+    if study.selection_metric == study.metric:
+        end = "highest" if study.higher_is_better else "lowest"
+        chosen = f"It is chosen by the {end} mean score on {study.split} itself, which flatters it a little."
     possible = list_possible_best(study)
     confidence = f"{100 * find_set_confidence(len(study.axes), is_grid=study.is_grid):g} % confidence"
     if len(possible) == 1:
         name = "it" if possible == [best] else possible[0].name
-        return [
-            cost,
-            f"Each condition but {name} is worse than another, with {confidence} for all of them.",
-        ]
+        return [f"Each condition but {name} is worse than another, with {confidence} for all of them.", chosen, cost]
     if len(possible) == len(scored):
-        return [cost, f"None of the {len(scored)} conditions can be ruled out as the best with {confidence}."]
+        return [f"None of the {len(scored)} conditions can be ruled out as the best with {confidence}.", chosen, cost]
     names = "; ".join(condition.name for condition in possible[:_MOST_NAMED])
     rest = f"; and {len(possible) - _MOST_NAMED} more" if len(possible) > _MOST_NAMED else ""
     cheapest = min(possible, key=_find_cost)
-    sentences = [
-        cost,
-        f"These {len(possible)} may be the best: {names}{rest}. Each of the others is worse than another condition, "
-        f"with {confidence} for all of them.",
-    ]
     if cheapest is not best:
-        sentences.append(f"The cheapest that may be the best is {cheapest.name}: {write_cost(cheapest)}.")
-    return sentences
+        cost += f" The cheapest that may be the best is {cheapest.name}: {write_cost(cheapest)}."
+    ruled_out = f"Each of the others is worse than another condition, with {confidence} for all of them."
+    return [f"These {len(possible)} may be the best: {names}{rest}. {ruled_out}", chosen, cost]
 
 
 def _find_cost(condition: Condition) -> float:

@@ -106,6 +106,16 @@ class Finding:
         means = [each.effect.estimate.mean for each in self.simple if each.is_known]
         return len(means) > 1 and max(means) - min(means) > abs(self.effect.estimate.mean) / 2
 
+    @property
+    def describing(self) -> tuple[Finding, ...]:
+        """What describes this change: its simple effects where they differ, else itself."""
+        return self.simple if self.depends_on_others else (self,)
+
+
+def list_describing(findings: Sequence[Finding]) -> list[Finding]:
+    """List the findings that describe a study: simple effects where a main effect depends on the other axes."""
+    return [each for finding in findings for each in finding.describing]
+
 
 def describe_change(axis: Axis, level: int, reference: int) -> str:
     """Describe a change on an axis in words.
@@ -185,8 +195,7 @@ def find_fragile(findings: Sequence[Finding]) -> Finding | None:
     Returns:
         The finding; None where every difference stands with as many failing seeds as its seeds do not exclude.
     """
-    told = [each for one in findings for each in (one.simple if one.depends_on_others else (one,))]
-    fragile = [each for each in told if each.undone_by < bound_failures(0, each.effect.seeds_used)]
+    fragile = [each for each in list_describing(findings) if each.undone_by < bound_failures(0, each.effect.seeds_used)]
     return min(fragile, key=lambda each: each.undone_by, default=None)
 
 

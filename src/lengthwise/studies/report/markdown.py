@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lengthwise.studies.report.answer import Answer
 from lengthwise.studies.report.contents import Picture, Report, Section
 
 _MOST_WIDTH = 80
@@ -12,13 +13,14 @@ def render_markdown(report: Report) -> str:
     lines = [f"# {report.title}", ""]
     if report.question:
         lines += [report.question, ""]
-    lines += ["## Verdict", ""]
-    for paragraph in report.answer.paragraphs:
-        lines += [paragraph, ""]
-    if report.summary.rows:
-        lines += [report.summary.to_markdown(max_width=_MOST_WIDTH), report.legend, ""]
+    lines += ["## Answer", ""]
+    lines += _list_answer(report.answer)
     for picture in report.lead:
         lines += _list_picture(picture)
+    if report.answer.effects:
+        lines += ["## What makes the difference", "", *(f"- {effect}" for effect in report.answer.effects), ""]
+    if report.summary.rows:
+        lines += [report.summary.to_markdown(max_width=_MOST_WIDTH), report.legend, ""]
     lines += [f"*{caution}*\n" for caution in report.answer.cautions]
     lines += [f"## {report.subject}", "", *(f"- {name}: {text}" for name, text in report.details.items()), ""]
     for section in report.sections:
@@ -27,6 +29,15 @@ def render_markdown(report: Report) -> str:
     files = "Every run: [results.csv](results.csv). All on one page: [report.html](report.html). "
     lines += [(report.notes or files) + report.made, ""]
     return "\n".join(lines)
+
+
+def _list_answer(answer: Answer) -> list[str]:
+    lines = [line for text in (*answer.opening, *answer.warnings) for line in (text, "")]
+    choice = answer.choice
+    if choice is not None:
+        lines += [f"**{choice.headline}**", "", *(f"- {reason}" for reason in choice.reasons), ""]
+        lines += [*(f"    {command}" for command in choice.commands), ""] if choice.commands else []
+    return lines
 
 
 def _list_section(section: Section) -> list[str]:

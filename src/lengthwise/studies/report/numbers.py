@@ -50,6 +50,7 @@ def format_estimate(estimate: Estimate, unit: Unit, *, difference: bool = False)
         unit: Unit of the metric.
         difference: Whether it is a difference.
     """
+    estimate = _cut_difference(estimate, unit) if difference else estimate
     like = max(abs(estimate.mean), abs(estimate.low) if math.isfinite(estimate.low) else 0.0)
     mean = format_number(estimate.mean, unit, like=like, sign=difference)
     name = unit.difference if difference else unit.score
@@ -66,6 +67,7 @@ def format_not_excluded(estimate: Estimate, unit: Unit) -> str:
         estimate: A difference with a finite interval.
         unit: Unit of the metric.
     """
+    estimate = _cut_difference(estimate, unit)
     like = max(abs(estimate.mean), abs(estimate.low))
     low, high = (format_number(abs(end), unit, like=like) for end in (estimate.low, estimate.high))
     if estimate.low < 0 < estimate.high:
@@ -73,6 +75,13 @@ def format_not_excluded(estimate: Estimate, unit: Unit) -> str:
         return f"{ends} are not excluded"
     end = f"an increase of only {low}" if estimate.low >= 0 else f"a decrease of only {high}"
     return f"{end} {unit.difference}".strip() + " is not excluded"
+
+
+def _cut_difference(estimate: Estimate, unit: Unit) -> Estimate:
+    """Cut the interval of a difference of shares at 100 points each way: it cannot be larger."""
+    if not unit.is_share or not math.isfinite(estimate.low):
+        return estimate
+    return estimate._replace(low=max(-1.0, estimate.low), high=min(1.0, estimate.high))
 
 
 def format_seconds(seconds: float) -> str:

@@ -20,10 +20,12 @@ from lengthwise.studies.figures.conditions import (
 )
 from lengthwise.studies.figures.effects import MOST_EFFECTS, EffectRow, plot_effects
 from lengthwise.studies.figures.panels import MOST_PANELS, plot_learning_curves, plot_lengths
+from lengthwise.studies.judging import MIN_SEEDS
 from lengthwise.studies.lengths import has_several_lengths
 from lengthwise.studies.published import compare_published
+from lengthwise.studies.report.choice import list_possible_best
 from lengthwise.studies.report.contents import Picture, Section
-from lengthwise.studies.report.findings import Finding, list_findings, list_interactions
+from lengthwise.studies.report.findings import Finding, list_describing, list_findings, list_interactions
 from lengthwise.studies.report.numbers import format_score
 from lengthwise.studies.report.standing import Standing
 from lengthwise.studies.report.tables import (
@@ -46,14 +48,16 @@ _CURVES = ("val/exact_match", "val/token_accuracy", "val/absolute_error", "val/l
 
 
 def build_lead(study: Study, standing: Standing, directory: Path) -> tuple[Picture, ...]:
-    """Draw the figures right below the answer: learning curves, where nothing was learnt or all conditions tie.
+    """Draw the figure beside the answer: the conditions; learning curves, where nothing was learnt or all tie.
 
     Args:
         study: The study.
         standing: Whether its conditions can be compared.
         directory: An existing directory for the figures, as PNG files.
     """
-    return _draw_learning_curves(study, directory) if standing in _ALIKE else ()
+    if standing == "unfinished":
+        return ()
+    return _draw_learning_curves(study, directory) if standing in _ALIKE else _draw_conditions(study, directory)
 
 
 def build_sections(study: Study, standing: Standing, directory: Path) -> tuple[Section, ...]:
@@ -91,7 +95,12 @@ def _build_effects(study: Study, metric: str, directory: Path) -> Section:
     pairs = list_interactions(study, metric) if study.num_seeds > 1 else []
     split = metric.partition("/")[0]
     unit = find_unit(study.metric_name)
-    tables = {"Main effects: averages over the other axes": tabulate_effects(study, main)} if main else {}
+    alike = [finding for finding in main if not finding.depends_on_others]
+    tables = {}
+    if alike:
+        more = " (changes whose effects differ by more than half of the average have none)"
+        caption = f"Main effects: averages over the other axes{more if len(alike) < len(main) else ''}"
+        tables[caption] = tabulate_effects(study, alike)
     simple = [each for finding in main for each in finding.simple]
     if simple:
         caption = "Simple effects: at each combination of the other axes"
@@ -103,12 +112,12 @@ def _build_effects(study: Study, metric: str, directory: Path) -> Section:
         caption = "Interactions: the effect of two changes beyond the sum of each"
         caption += f" (the {len(shown)} clearest of {len(pairs)})" if len(shown) < len(pairs) else ""
         tables[caption] = tabulate_effects(study, shown)
-    known = [finding for finding in main if finding.is_known]
+    known = [finding for finding in list_describing(main) if finding.is_known]
     pictures: tuple[Picture, ...] = ()
     if known:
         rows = [_draw_row(finding, unit.scale) for finding in known]
         better = "right" if study.higher_is_better else "left"
-        caption = f"Main effects on {unit.label}, split {split}: to the {better} of 0 is better."
+        caption = f"Differences in {unit.label}, split {split}: to the {better} of 0 is better."
         caption += f" The first {MOST_EFFECTS} of {len(rows)}." if len(rows) > MOST_EFFECTS else ""
         figure = plot_effects(rows, unit=unit.difference or unit.label)
         pictures = (_save(figure, directory, f"effects_{split}", caption),)
@@ -122,7 +131,8 @@ def _rank_finding(finding: Finding) -> tuple[bool, float, float]:
 
 def _draw_row(finding: Finding, scale: float) -> EffectRow:
     estimate = finding.effect.estimate
-    return EffectRow(finding.label, scale * estimate.mean, scale * estimate.low, scale * estimate.high, finding.verdict)
+    label = f"{finding.label} ({finding.context})" if finding.context else finding.label
+    return EffectRow(label, scale * estimate.mean, scale * estimate.low, scale * estimate.high, finding.verdict)
 
 
 def _build_figures(study: Study, standing: Standing, directory: Path) -> Section:
@@ -135,15 +145,30 @@ def _build_figures(study: Study, standing: Standing, directory: Path) -> Section
             caption = f"Score against {axis.option}: mean over the seeds, with a band for its 95 % interval.{line}"
             figure = plot_numeric_axis(study, axis, baseline=score)
             pictures.append(_save(figure, directory, f"by_{axis.label}", caption))
-    cut = f" The best {MOST_CONDITIONS} conditions." if len(study.conditions) > MOST_CONDITIONS else ""
-    figure = plot_conditions(study, baseline=score)
-    pictures.append(_save(figure, directory, "conditions", f"Score of every condition.{line}{cut}"))
+    if standing in _ALIKE:
+        pictures += _draw_conditions(study, directory)
     if has_several_lengths(study):
         caption = "Score by target length, mean over the seeds; the lengths trained on are shaded."
         pictures.append(_save(plot_lengths(study), directory, "by_length", caption))
     if standing not in _ALIKE:  # they are shown below the answer then
         pictures += _draw_learning_curves(study, directory)
     return Section(title="Figures", tables={}, pictures=tuple(pictures))
+
+
+def _draw_conditions(study: Study, directory: Path) -> tuple[Picture, ...]:
+    baseline = find_baseline(study, study.metric)
+    caption = "Score of every condition: its mean with the 95 % interval, and each seed."
+    possible: frozenset[str] = frozenset()
+    if study.num_seeds >= MIN_SEEDS and len(study.conditions) > 1:
+        possible = frozenset(condition.name for condition in list_possible_best(study))
+        caption += " Blue: may be the best; grey: worse than another condition."
+    if baseline is not None:
+        caption += f" The broken line is the score without learning ({baseline.name})."
+    if len(study.conditions) > MOST_CONDITIONS:
+        caption += f" The {MOST_CONDITIONS} highest." if study.higher_is_better else f" The {MOST_CONDITIONS} lowest."
+    score = math.nan if baseline is None else baseline.score
+    figure = plot_conditions(study, baseline=score, possible=possible)
+    return (_save(figure, directory, "conditions", caption),)
 
 
 def _draw_learning_curves(study: Study, directory: Path) -> tuple[Picture, ...]:

@@ -39,6 +39,9 @@ _SIZES = {
 }
 """Entry of a run's summary -> heading of its column."""
 
+MOST_DIFFERENCES = 48
+"""Rows of the table of differences below the answer; all others are in the tables of effects."""
+
 _SHOWN_WORST, _SHOWN_RANDOM = 4, 4
 _NUM_WORST = 20
 """The first samples of a run, this many, are its worst; the others are drawn at random."""
@@ -151,21 +154,26 @@ def _list_costs(ranked: Sequence[Condition]) -> list[Column]:
 
 
 def tabulate_answer(study: Study) -> Table:
-    """Tabulate the main effects on every held-out split side by side, marked where judged; no rows of one condition."""
+    """Tabulate the differences that describe a study, on every held-out split side by side, marked where judged.
+
+    A change whose effect depends on the other axes has a row for each of their combinations, every other one row.
+    """
     unit = find_unit(study.metric_name)
     metrics = (study.metric, *study.other_metrics)
     by_split = [choose_findings(study, list_findings(study, metric)) for metric in metrics]
     difference = f", {unit.difference}" if unit.difference else ""
-    columns = ("change", *(f"{unit.label}, {metric.partition('/')[0]}{difference}" for metric in metrics))
+    columns = ("change", "at", *(f"{unit.label}, {metric.partition('/')[0]}{difference}" for metric in metrics))
     rows = []
     for findings in zip(*by_split, strict=True):
-        marked = (_mark(each) + _format_difference(each, unit) for each in findings)
-        rows.append((findings[0].label, *marked))
-    return Table(columns=columns, rows=tuple(rows))
+        for number in range(len(findings[0].describing)):
+            own = [each.simple[number] if findings[0].depends_on_others else each for each in findings]
+            marked = (_mark(each) + _format_difference(each, unit) for each in own)
+            rows.append((own[0].label, own[0].context or "the average of all", *marked))
+    return Table(columns=columns, rows=tuple(rows[:MOST_DIFFERENCES]))
 
 
 def _mark(finding: Finding) -> str:
-    return f"{MARKS[finding.verdict]} " if finding.is_judged and not finding.depends_on_others else ""
+    return f"{MARKS[finding.verdict]} " if finding.is_judged else ""
 
 
 def tabulate_effects(study: Study, findings: Sequence[Finding]) -> Table:

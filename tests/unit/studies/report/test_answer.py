@@ -22,22 +22,25 @@ def read_answer(study: Study) -> str:
 
 def test_the_answer_names_significant_effects_first_and_says_where_there_is_none() -> None:
     answer = write_answer(build_study(["try"], make_grid(CUBE, score_cube, seeds=range(5))))
-    effects, _ = answer.paragraphs
+    effects = " ".join(answer.effects)
     assert effects.startswith(
         "Feeding back in training the true previous output instead of nothing changes exact match by +"
     )
     assert "points: better at the page's 5 % level. Stopping by a learnt end instead of padding" in effects
-    assert "no significant difference in 4 of 4 combinations" in effects
+    assert "No significant difference for giving the latent as the initial state instead of as the input" in effects
+    assert "whatever the other axes: " in effects
 
 
 def test_with_few_seeds_the_intervals_are_given_and_nothing_is_judged() -> None:
-    first, effects, choice = write_answer(build_study(["try"], make_grid(CUBE, score_cube))).paragraphs
+    answer = write_answer(build_study(["try"], make_grid(CUBE, score_cube)))
+    (first,), choice, effects = answer.warnings, answer.choice, " ".join(answer.effects)
     assert first == (
         "3 seeds are too few for verdicts; the intervals say what is not excluded. At least 5 are needed: add, for "
         "example, seed=3,4."
     )
     assert "points of exact match; an increase of only" in effects
-    assert choice.startswith("Of 8 conditions, conditioning=")
+    assert choice is not None
+    assert choice.headline.startswith("The highest score on test of 8 conditions so far has conditioning=")
 
 
 def test_an_effect_that_depends_on_the_other_axes_is_told_from_where_to_where() -> None:
@@ -49,12 +52,10 @@ def test_an_effect_that_depends_on_the_other_axes_is_told_from_where_to_where() 
     def score(conditioning: str, length: str, seed: int) -> float:
         return 0.4 + gains[conditioning] * (length == "stop") + float(noise[int(length == "stop"), seed])
 
-    effects = write_answer(build_study(["try"], make_grid(axes, score, seeds=range(5)))).paragraphs[0]
-    begin = (
-        "What stopping by a learnt end instead of padding to a fixed length does to exact match depends on the other"
-    )
-    assert begin in effects
+    effects = " ".join(write_answer(build_study(["try"], make_grid(axes, score, seeds=range(5)))).effects)
+    assert "Stopping by a learnt end instead of padding to a fixed length changes exact match by " in effects
     assert "(conditioning=repeat) to +5" in effects
+    assert "(conditioning=initial_state), depending on the other axes" in effects
     assert "; better at conditioning=initial_state; no significant difference at conditioning=repeat" in effects
     assert "+25" not in effects
 
@@ -67,7 +68,7 @@ def test_every_pair_of_levels_is_told() -> None:
         place = axes["model.conditioning"].index(conditioning)
         return [0.5, 0.3, 0.6][place] + float(noise[place, seed])
 
-    effects = write_answer(build_study(["try"], make_grid(axes, score, seeds=range(5)))).paragraphs[0]
+    effects = " ".join(write_answer(build_study(["try"], make_grid(axes, score, seeds=range(5)))).effects)
     assert "Giving the latent in both ways instead of as the initial state changes exact match by +" in effects
     assert effects.count("changes exact match by") == 3
 
@@ -94,7 +95,7 @@ def test_numbers_in_the_answer_are_those_of_the_runs() -> None:
     half = 0.95 * np.sqrt(2 / 0.0975) * np.std(by_seed, ddof=1) / np.sqrt(3)
     mean = np.mean(by_seed)
     difference = f"+{100 * mean:.1f} [{100 * (mean - half):.1f}, {100 * (mean + half):.1f}] points"
-    assert difference in write_answer(build_study(["try"], make_grid(CUBE, score_cube))).paragraphs[1]
+    assert difference in " ".join(write_answer(build_study(["try"], make_grid(CUBE, score_cube))).effects)
 
 
 def test_an_error_that_falls_is_better() -> None:
@@ -120,8 +121,11 @@ def test_an_error_that_falls_is_better() -> None:
 
 
 def test_the_choice_names_the_best_condition_those_that_may_be_it_and_their_cost() -> None:
-    choice = write_answer(build_study(["try"], make_grid(CUBE, score_cube, seeds=range(5)))).paragraphs[-1]
-    assert choice.startswith("The best of 8 conditions, chosen by the score on test, which flatters it a little, is ")
+    found = write_answer(build_study(["try"], make_grid(CUBE, score_cube, seeds=range(5)))).choice
+    assert found is not None
+    choice = " ".join([found.headline, *found.reasons])
+    assert choice.startswith("Take conditioning=")
+    assert "It is chosen by the highest mean score on test itself, which flatters it a little." in choice
     assert "feedback=teacher, length=stop" in choice
     assert "5 of 5 of its seeds reach 42.8 %, half way from the baseline" in choice
     assert "up to 45 % of seeds miss it is not excluded (95 %, Clopper-Pearson)" in choice
@@ -138,7 +142,9 @@ def test_conditions_that_tie_for_the_best_are_all_named() -> None:
         for feedback, score in scores.items()
         for seed in range(3)
     ]
-    choice = write_answer(build_study(["try"], runs)).paragraphs[-1]
+    found = write_answer(build_study(["try"], runs)).choice
+    assert found is not None
+    choice = found.headline
     assert choice.startswith("2 of 3 conditions share the highest exact match, 100.0 % on test")
     assert "feedback=teacher; feedback=own" in choice
 
@@ -158,7 +164,7 @@ def test_of_a_numeric_axis_each_level_has_its_verdict() -> None:
 
     axes = {"latent_dim": (4, 8, 16), "model.length": ("fixed", "stop")}
     answer = read_answer(build_study(["try"], make_grid(axes, cross, seeds=range(5))))
-    assert "stopping by a learnt end instead of padding to a fixed length does to exact match depends on" in answer
+    assert "Stopping by a learnt end instead of padding to a fixed length changes exact match by" in answer
     assert (
         "better at latent_dim=16; worse at latent_dim=4; no significant difference at latent_dim=8 (at the page's 5 % "
         "level)."
@@ -203,7 +209,7 @@ def test_failures_that_were_not_seen_are_named_beside_a_verdict() -> None:
         return 0.95 + 0.02 * place + float(noise[place, seed])
 
     study = build_study(["try"], make_grid({"model.conditioning": ("repeat", "initial_state")}, score, seeds=range(5)))
-    effects = write_answer(study).paragraphs[0]
+    effects = " ".join(write_answer(study).effects)
     assert "5 seeds do not exclude that up to 45 % of others fail (Clopper-Pearson), and 2 % failing on the" in effects
     assert "up to 45 % of seeds miss it is not excluded" in read_answer(study)
 
@@ -216,3 +222,27 @@ def test_conditions_that_work_with_some_seeds_only_need_more_seeds() -> None:
     table = tabulate_conditions(study)
     column = next(place for place, name in enumerate(table.columns) if name.startswith("seeds that reach"))
     assert [row[column] for row in table.rows][-1] == "0 of 5 (up to 45 % may)"
+
+
+def test_the_choice_says_how_it_is_trained_and_used() -> None:
+    """Overrides of the run with the best validation score, without places, its data's seed as it was."""
+    runs = []
+    for seed, validation in ((0, 0.5), (1, 0.7), (2, 0.6)):
+        overrides = (
+            f"experiment=compare dataset=copy dataset.seed=${{seed}} seed={seed} study=try output_dir=/x tracking.uri=y"
+        )
+        summary = {"val/exact_match": validation, "test/exact_match": validation}
+        params = {"dataset.seed": seed}
+        tags = {"lengthwise.overrides": overrides}
+        runs.append(make_run(params, seed, None, summary=summary, tags=tags, name=f"run-{seed}"))
+    choice = write_answer(build_study(["try"], runs)).choice
+    assert choice is not None
+    assert choice.commands == (
+        "python train.py experiment=compare dataset=copy dataset.seed=1 seed=1 hydra.mode=RUN   # trains it again",
+        "lengthwise decode run-1 'an input'   # uses the trained one",
+    )
+
+
+def test_intervals_of_shares_stay_within_100_points() -> None:
+    runs = make_grid({"model.length": ("fixed", "stop")}, lambda length, seed: (length == "stop") * 0.45 * seed + 0.05)
+    assert "100.0] points" in read_answer(build_study(["try"], runs))

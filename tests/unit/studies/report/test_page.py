@@ -59,7 +59,10 @@ def test_every_text_of_a_report_is_on_its_page(tmp_path: Path) -> None:
     text = read_page(render_page(report)).text
     tables = [report.summary, *(table for section in report.sections for table in section.tables.values())]
     expected = [str(entry) for table in tables for row in (table.columns, *table.rows) for entry in row if entry != ""]
-    expected += [*report.answer.paragraphs, *report.answer.cautions, *(section.title for section in report.sections)]
+    answer = report.answer
+    assert answer.choice is not None
+    expected += [answer.choice.headline, *answer.choice.reasons, *answer.warnings, *answer.effects, *answer.cautions]
+    expected += [*(section.title for section in report.sections)]
     shown = {"True": "yes", "False": "no"}
     assert {shown.get(each, each) for each in expected} <= set(text)
 
