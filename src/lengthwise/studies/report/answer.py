@@ -18,6 +18,7 @@ from lengthwise.studies.report.findings import (
     Verdict,
     choose_findings,
     find_fragile,
+    list_describing,
     list_findings,
 )
 from lengthwise.studies.report.numbers import format_count, format_estimate, format_not_excluded
@@ -97,16 +98,18 @@ def _write_beyond(study: Study) -> list[str]:
     sentences = []
     for metric in study.other_metrics:
         unit = find_unit(study.metric_name)
-        largest = [max(own, key=_rank) for _, own in _group(study, list_findings(study, metric))]
+        by_axis = [list_describing(own) for _, own in _group(study, list_findings(study, metric))]
+        largest = [max(own, key=_rank) for own in by_axis]
         parts = [
-            f"{each.label}, {format_estimate(each.effect.estimate, unit, difference=True)}"
+            f"{each.label}{f' ({each.context})' if each.context else ''}, "
+            + format_estimate(each.effect.estimate, unit, difference=True)
             for each in sorted(largest, key=_rank, reverse=True)
             if each.is_known
         ]
         if parts:
             sentences.append(
-                "On targets longer than those trained on, which are shown and not judged, the largest differences of "
-                f"each axis in {unit.label}, averaged over the others, are: {'; '.join(parts)}."
+                f"On targets longer than those trained on (split {metric.partition('/')[0]}, shown and not judged) the "
+                f"largest difference of each axis in {unit.label} is: {'; '.join(parts)}."
             )
     return sentences
 

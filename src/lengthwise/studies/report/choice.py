@@ -84,7 +84,7 @@ def _write_best(study: Study, best: Condition, unit: Unit) -> str:
     if study.num_seeds < MIN_SEEDS:
         end = "highest" if study.higher_is_better else "lowest"
         many = format_count(len(study.conditions), "condition")
-        return f"The {end} score {by} of {many} so far has {best.name}: {score}."
+        return f"So far {best.name} has the {end} score {by} of {many}: {score}."
     return f"Take {best.name}: {score}."
 
 

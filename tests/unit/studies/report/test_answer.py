@@ -40,7 +40,8 @@ def test_with_few_seeds_the_intervals_are_given_and_nothing_is_judged() -> None:
     )
     assert "points of exact match; an increase of only" in effects
     assert choice is not None
-    assert choice.headline.startswith("The highest score on test of 8 conditions so far has conditioning=")
+    assert choice.headline.startswith("So far conditioning=")
+    assert " has the highest score on test of 8 conditions: exact match " in choice.headline
 
 
 def test_an_effect_that_depends_on_the_other_axes_is_told_from_where_to_where() -> None:

@@ -52,6 +52,7 @@ def test_the_page_is_one_well_formed_file(tmp_path: Path) -> None:
     assert "<b>" not in page  # a decoded text
     assert '<td class="better">\N{BLACK UP-POINTING TRIANGLE} +' in page
     assert "max-width: 74rem" in page.partition("</style>")[0]
+    assert page.index('<p class="lead">Take ') < page.index("<figure>") < page.index("What makes the difference")
 
 
 def test_every_text_of_a_report_is_on_its_page(tmp_path: Path) -> None:
