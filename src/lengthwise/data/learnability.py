@@ -86,13 +86,13 @@ def check_symbols(name: str, splits: Mapping[str, Sequences], side: str) -> list
     """
     warnings = []
     for split, sequences in splits.items():
-        symbols = sequences.flatten()
-        num_unknown = int((symbols == UNKNOWN).sum())
-        share = num_unknown / max(1, len(symbols))
+        num_symbols = int(sequences.length.sum(dtype=np.int64))
+        num_unknown = sum(int((part.flatten() == UNKNOWN).sum()) for part in sequences.split())
+        share = num_unknown / max(1, num_symbols)
         if share <= UNKNOWN_WARNED:
             continue
         problem = (
-            f"{share:.0%} of the {side} symbols of {split} ({num_unknown:,} of {len(symbols):,}) do not occur "
+            f"{share:.0%} of the {side} symbols of {split} ({num_unknown:,} of {num_symbols:,}) do not occur "
             "in training"
         )
         if share > UNKNOWN_REFUSED and num_unknown >= FEWEST_UNKNOWN:

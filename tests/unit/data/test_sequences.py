@@ -70,3 +70,26 @@ def test_windows_that_overlap_share_their_values():
 def test_the_smallest_type_holds_the_highest_id(size, dtype):
     assert smallest_integer(size) == dtype
     assert np.iinfo(dtype).max >= size - 1
+
+
+@given(LISTS.filter(bool), st.data(), st.integers(1, 6))
+def test_parts_are_all_sequences_in_their_order(lists, data, num_steps):
+    chosen, expected = choose(lists, data)
+    parts = [to_lists(part) for part in chosen.split(num_steps)]
+    assert [ids for part in parts for ids in part] == expected
+    assert all(len(part) == 1 or sum(map(len, part)) <= num_steps for part in parts)
+
+
+@given(LISTS.filter(bool), st.data())
+def test_symbols_are_counted_and_the_first_equal_sequence_is_found(lists, data):
+    chosen, expected = choose(lists, data)
+    symbols = [symbol for ids in expected for symbol in ids]
+    assert chosen.count_symbols(10).tolist() == [symbols.count(symbol) for symbol in range(10)]
+    assert chosen.find_first_equal().tolist() == [expected.index(ids) for ids in expected]
+
+
+def test_sequences_with_one_hash_are_told_apart(monkeypatch):
+    sequences = Sequences.from_lists([[1, 2], [2, 1], [1, 2]])
+    hashes = iter([np.array([0, 0, 0]), np.array([0, 1, 0])])  # the first takes all for equal
+    monkeypatch.setattr(Sequences, "_find_first_hash", lambda _self, _rng: next(hashes))
+    assert sequences.find_first_equal().tolist() == [0, 1, 0]
