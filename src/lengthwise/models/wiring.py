@@ -93,6 +93,11 @@ class Wiring:
         return self.latent_dim * len(self.carried) if self.repeats_latent else 0
 
     @property
+    def num_handed_over(self) -> int:
+        """Numbers of the encoder's final states that reach the decoder; those that attention reads are not counted."""
+        return self.latent_dim * len(self.carried) * (self.decoder_layers if self.starts_from_latent else 1)
+
+    @property
     def feedback_dim(self) -> int:
         """Width of the previous output as an input; 0 without feedback."""
         if self.feedback == "none":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,26 @@ class RunResult:
             "best/epoch": self.training.best_epoch,
             "time/fit_seconds": self.training.seconds,
             "time/evaluation_seconds": self.evaluation_seconds,
-            "model/parameters": count_parameters(self.inference.models.wiring),
+            **self.sizes,
+        }
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Sizes of the model, and of what it was trained on: updates, examples presented, updates times timesteps."""
+        wiring, training = self.inference.models.wiring, self.options.training
+        num_examples, batch_size = len(self.dataset.splits["train"]), training.batch_size
+        num_batches, presented = math.ceil(num_examples / batch_size), num_examples
+        wanted = training.batches_per_epoch
+        if wanted is not None and (wanted < num_batches or training.draws == "replacement"):
+            num_batches, presented = wanted, wanted * batch_size
+        updates = self.training.epochs * num_batches
+        return {
+            "model/parameters": count_parameters(wiring),
+            "model/decoder_dim": wiring.decoder_dim,
+            "model/handed_over": wiring.num_handed_over,
+            "training/updates": updates,
+            "training/presentations": self.training.epochs * presented,
+            "training/update_steps": updates * self.dataset.spec.timesteps,
         }
 
 

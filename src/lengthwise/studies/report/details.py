@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,10 @@ _BUDGET = {
     "batch_size": ("batches of {}", None),
     "optimizer": ("{}", None),
     "learning_rate": ("learning rate {}", None),
-    "early_stopping_patience": ("stopped after {} without a better validation loss", ("epoch", "epochs")),
+    "schedule": ("schedule {}", None),
+    "clip_norm": ("gradients clipped at {}", None),
+    "early_stopping_patience": ("stopped after {} without a better score on validation", ("epoch", "epochs")),
+    "keep": ("{} weights kept", None),
 }
 """Option of `training` -> how its value is described, and the noun for what it counts."""
 
@@ -40,7 +44,7 @@ def list_details(study: Study, sweeps: Sequence[Manifest], about: StudyAbout | N
     details = {
         "Data": "; ".join(_describe_data(study)),
         "Preset": format_value(constant["model.name"]) if "model.name" in constant else "",
-        "Budget": _describe_budget(constant),
+        "Budget": _describe_budget(study, constant),
         "Seeds": ", ".join("none" if seed is None else str(seed) for seed in study.seeds),
         "Runs": _describe_runs(study),
         "Time": _describe_time(study, sweeps),
@@ -84,16 +88,37 @@ def _describe_data(study: Study) -> list[str]:
             sizes = ", ".join(f"{size:,} {split}" for split, size in data.split_sizes.items())
             found[data.name, data.sha256] = f"{data.name} ({sizes}; sha256 {data.sha256[:12]})"
     names = Counter(name for name, _ in found)
-    return [*found.values(), *(f"{name} differs between runs" for name, count in names.items() if count > 1)]
+    kept = {name: next(text for (own, _), text in found.items() if own == name) for name in names}
+    return [
+        text
+        if names[name] == 1
+        else f"{text.partition('; sha256')[0]}), {names[name]} drawings: {_say_when(study, name)}"
+        for name, text in kept.items()
+    ]
 
 
-def _describe_budget(constant: Mapping[str, Value]) -> str:
+def _say_when(study: Study, name: str) -> str:
+    """Say whether the data differ only between seeds, as they may, or also between runs of one seed."""
+    seeds: dict[object, set[str]] = {}
+    for run in study.runs:
+        data = run.manifest.record.dataset
+        if data is not None and data.name == name:
+            seeds.setdefault(run.manifest.record.seed, set()).add(data.sha256)
+    return "each seed has its own" if all(len(own) == 1 for own in seeds.values()) else "they differ within a seed"
+
+
+def _describe_budget(study: Study, constant: Mapping[str, Value]) -> str:
     parts = []
     for option, (template, nouns) in _BUDGET.items():
         value = constant.get(f"training.{option}")
         if value is not None:
             text = format_count(value, *nouns) if nouns and isinstance(value, int) else format_value(value)
             parts.append(template.format(text))
+    for metric, noun in (("training/updates", "updates"), ("training/presentations", "examples presented")):
+        counts = [count for run in study.runs if math.isfinite(count := run.score(metric))]
+        if counts:
+            ends = f"{min(counts):,.0f}" if min(counts) == max(counts) else f"{min(counts):,.0f} to {max(counts):,.0f}"
+            parts.append(f"{ends} {noun}")
     return ", ".join(parts)
 
 

@@ -35,7 +35,8 @@ _SIZES = {
     "model/handed_over": "numbers handed over",
     "model/parameters": "parameters",
     "training/updates": "updates",
-    "training/decoded_steps": "updates x steps",
+    "training/presentations": "examples presented",
+    "training/update_steps": "updates x timesteps",
 }
 """Entry of a run's summary -> heading of its column."""
 
@@ -162,13 +163,16 @@ def tabulate_answer(study: Study) -> Table:
     metrics = (study.metric, *study.other_metrics)
     by_split = [choose_findings(study, list_findings(study, metric)) for metric in metrics]
     difference = f", {unit.difference}" if unit.difference else ""
-    columns = ("change", "at", *(f"{unit.label}, {metric.partition('/')[0]}{difference}" for metric in metrics))
+    has_others = len(study.axes) > 1
+    scores = (f"{unit.label}, {metric.partition('/')[0]}{difference}" for metric in metrics)
+    columns = ("change", *(("at",) if has_others else ()), *scores)
     rows = []
     for findings in zip(*by_split, strict=True):
         for number in range(len(findings[0].describing)):
             own = [each.simple[number] if findings[0].depends_on_others else each for each in findings]
             marked = (_mark(each) + _format_difference(each, unit) for each in own)
-            rows.append((own[0].label, own[0].context or "the average of all", *marked))
+            at = (own[0].context or "the average of all",) if has_others else ()
+            rows.append((own[0].label, *at, *marked))
     return Table(columns=columns, rows=tuple(rows[:MOST_DIFFERENCES]))
 
 
