@@ -71,6 +71,9 @@ def test_jobs_by_submitit_cost_themselves_alone_and_go_on(tmp_path: Path) -> Non
         assert f"{finished} of 6 jobs finished" in output
         expected = {1: "FINISHED", RAISES: "FAILED", EXITS: "FAILED", DIES: "KILLED", WAITS: status, 2: "FINISHED"}
         assert read_status(tmp_path) == expected
+    left = list((tmp_path / "jobs").iterdir())
+    assert left
+    assert not [path for path in left if path.name.endswith("_submitted.pkl")], "options may hold credentials"
 
 
 @pytest.mark.parametrize("launcher", ["ray", "slurm"])

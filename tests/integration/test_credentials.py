@@ -66,6 +66,8 @@ def test_no_message_holds_it(tmp_path: Path, capfd: pytest.CaptureFixture[str], 
     for wrong in (["latent_dim=0"], ["dataset=pairs", f"dataset.path='{address}'"], [f"model='{address}'"], ["x=1"]):
         train(*wrong, *places)
     train("-m", f"tracking.uri='{address}','{address}2'", "latent_dim=0", f"output_dir={tmp_path}")
+    for flags in (["--cfg", "job"], ["--cfg", "all"], ["--info", "config"], ["--help"]):
+        train(f"tracking.uri='{address}'", *flags)
     for command in ("runs", "sync", "reap"):
         use(command, *places)
     use("register", "latest", "name", *places)

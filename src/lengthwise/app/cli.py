@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from lengthwise.app.commands import COMMANDS, Command
-from lengthwise.app.exit_status import EXIT_REFUSED, report_error
+from lengthwise.app.exit_status import EXIT_INTERRUPTED, EXIT_REFUSED, report_error
 from lengthwise.app.request import Request
 from lengthwise.config.documentation import describe_options, suggest
 from lengthwise.errors import ConfigError, LengthwiseError
@@ -23,8 +23,10 @@ _WIDTH = 100
 def main() -> None:
     """Run the command line of this process; ends it with a status other than 0 where something went wrong."""
     if sys.argv[1:2] == [_TRAIN]:
-        from lengthwise.app import hydra_app
-
+        try:
+            from lengthwise.app import hydra_app
+        except KeyboardInterrupt:  # importing takes a moment
+            sys.exit(EXIT_INTERRUPTED)
         sys.argv[:] = [f"{sys.argv[0]} {_TRAIN}", *sys.argv[2:]]
         hydra_app.main()
         return

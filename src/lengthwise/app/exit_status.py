@@ -11,7 +11,7 @@ from collections.abc import Callable
 from lengthwise.errors import IncompleteRunError, LengthwiseError, printable
 
 EXIT_FAILED = 1
-"""An error of the program, a full disk, a run whose results are not all written, or a sweep in which jobs failed."""
+"""An error of the program, a full disk, jobs that failed, or results of a run or of jobs that are not all written."""
 
 EXIT_REFUSED = 2
 """A mistake in what was asked for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import shutil
 import sys
@@ -32,6 +33,7 @@ from lengthwise.config.overrides import (
     shorten,
 )
 from lengthwise.config.paths import conf_dir
+from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.pipeline.launch import EXPERIMENT, JobFunction
 from lengthwise.signals import terminate_by_exception
@@ -56,7 +58,7 @@ def _run_command(task: Task) -> int:
             _call_hydra(task, read_arguments(sys.argv[1:]))
     except (Exception, KeyboardInterrupt) as error:
         return report_error(error, describe_rest=lambda: describe_resumption(task))
-    return EXIT_FAILED if any(sweep.num_failed for sweep in task.sweeps) else 0
+    return EXIT_FAILED if any(sweep.num_failed or sweep.num_incomplete for sweep in task.sweeps) else 0
 
 
 def _call_hydra(task: Task, arguments: argparse.Namespace) -> None:
@@ -126,22 +128,41 @@ def _dispatch(hydra: Hydra, task: Task, arguments: argparse.Namespace, *, fixed:
         _complete(hydra, name, arguments.overrides)
         return
     arguments.overrides = overrides = [*arguments.overrides, *fixed]
+    if arguments.help or arguments.hydra_help or arguments.info is not None or arguments.cfg is not None:
+        with _hide_printed_credentials():
+            _explain(hydra, arguments)
+        return
+    composed = hydra.compose_config(name, overrides, RunMode.MULTIRUN, validate_sweep_overrides=False)
+    if _is_sweep(composed.hydra.mode, arguments):
+        check_sweep(arguments.overrides, composed, hydra.config_loader)
+        hydra.multirun(name, task, [*overrides, "hydra.mode=MULTIRUN"])
+    else:
+        hydra.run(name, task, [*overrides, "hydra.mode=RUN"])
+
+
+def _explain(hydra: Hydra, arguments: argparse.Namespace) -> None:
+    """Print help, or what was composed."""
+    name = arguments.config_name or "config"
     if arguments.help:
         hydra.app_help(name, get_args_parser(), arguments)
     elif arguments.hydra_help:
         hydra.hydra_help(name, get_args_parser(), arguments)
     elif arguments.info is not None:
-        hydra.compose_config(name, overrides, RunMode.RUN)  # refuses before anything is printed
-        hydra.show_info(arguments.info, name, overrides)
-    elif arguments.cfg is not None:
-        _show_configuration(hydra, arguments)
+        hydra.compose_config(name, arguments.overrides, RunMode.RUN)  # refuses before anything is printed
+        hydra.show_info(arguments.info, name, arguments.overrides)
     else:
-        composed = hydra.compose_config(name, overrides, RunMode.MULTIRUN, validate_sweep_overrides=False)
-        if _is_sweep(composed.hydra.mode, arguments):
-            check_sweep(arguments.overrides, composed, hydra.config_loader)
-            hydra.multirun(name, task, [*overrides, "hydra.mode=MULTIRUN"])
-        else:
-            hydra.run(name, task, [*overrides, "hydra.mode=RUN"])
+        _show_configuration(hydra, arguments)
+
+
+@contextlib.contextmanager
+def _hide_printed_credentials() -> Iterator[None]:
+    """Print what is printed in the context at its end, without the credentials of the command line in it."""
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            yield
+    finally:
+        sys.stdout.write(hide_credentials(printed.getvalue()))
 
 
 def _complete(hydra: Hydra, name: str, overrides: list[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -20,11 +19,11 @@ from lengthwise.errors import IncompleteRunError, RunError, count_noun, printabl
 from lengthwise.evaluation.assessment import PRIMARY_METRICS
 from lengthwise.evaluation.metrics import describe_metric
 from lengthwise.models.wiring import Wiring, count_parameters, resolve_wiring
-from lengthwise.pipeline.launch import JOB_TAG, Launch
+from lengthwise.pipeline.launch import JOB_TAG, WARNINGS_TAG, Launch
 from lengthwise.silence import silence_import
 from lengthwise.tracking.runs.find import find_run
 from lengthwise.tracking.runs.heartbeat import reap
-from lengthwise.tracking.runs.layout import CONFIG_NAME, LOG_NAME
+from lengthwise.tracking.runs.layout import CONFIG_NAME
 from lengthwise.tracking.runs.manifest import read_manifest
 from lengthwise.tracking.runs.run_files import RunFiles
 from lengthwise.tracking.runs.run_record import DatasetRecord, FileRecord, PrimaryMetric, RunRecord
@@ -75,8 +74,7 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
 
             score = train_and_evaluate(run, options, dataset=dataset, wiring=wiring, launch=launch, console=console)
         finally:
-            with contextlib.suppress(OSError):  # a log that cannot be written must not change how the run ends
-                run.write_text(LOG_NAME, console.export_text())
+            run.write_log(console.export_text())
     if run.missing and launch.job_number is None:
         raise IncompleteRunError(describe_missing(run.name, run.missing))
     return score
@@ -170,7 +168,8 @@ def build_record(options: RunOptions, launch: Launch, dataset: Dataset) -> RunRe
         label=f"{options.model.name}-{dataset.name}"[:100],
         params=flatten_options(options),
         tags={"lengthwise.overrides": " ".join(launch.overrides)}
-        | ({} if launch.job_number is None else {JOB_TAG: str(launch.job_number)}),
+        | ({} if launch.job_number is None else {JOB_TAG: str(launch.job_number)})
+        | ({WARNINGS_TAG: "\n".join(dataset.warnings)} if dataset.warnings else {}),
         command=launch.command,
         dataset=DatasetRecord(
             name=dataset.name,

@@ -10,6 +10,9 @@ from lengthwise.config.options import RunOptions
 JOB_TAG = "lengthwise.job_number"
 """Tag of a run: the number of its job. By it a sweep finds the run of a job, also where its process died."""
 
+WARNINGS_TAG = "lengthwise.warnings"
+"""Tag of a run: what it warned of in its data, one warning a line. A sweep prints those of its jobs once."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Launch:

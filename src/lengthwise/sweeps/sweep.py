@@ -13,7 +13,8 @@ from typing import Protocol
 
 from rich.console import Console
 
-from lengthwise.pipeline.launch import EXPERIMENT, JobFunction, Launch
+from lengthwise.errors import printable
+from lengthwise.pipeline.launch import EXPERIMENT, WARNINGS_TAG, JobFunction, Launch
 from lengthwise.sweeps.executors.contract import SECONDS_TO_CLOSE, Assignment, Executor, PoolSize
 from lengthwise.sweeps.history import History, find_parent_run, lock_study, read_score, read_validation_value
 from lengthwise.sweeps.job_runs import JobRuns, await_closed
@@ -85,6 +86,7 @@ class Sweep:
         self._results: dict[str, JobResult] = {}
         self._started: dict[str, Job] = {}
         self._recalled: list[Manifest] = []
+        self._warnings: set[str] = set()
         self._observer: Observer | None = None
 
     def __enter__(self) -> Sweep:
@@ -135,6 +137,11 @@ class Sweep:
     def num_failed(self) -> int:
         """Jobs of this command that should have finished by now and did not."""
         return sum(identity not in self._results or self._results[identity].has_failed for identity in self._jobs)
+
+    @property
+    def num_incomplete(self) -> int:
+        """Jobs of this command that have finished, but not with all their results."""
+        return sum(bool(result.missing) for result in self._results.values())
 
     def run(self, jobs: Sequence[Job]) -> list[JobResult]:
         """Run jobs side by side, each with its share of the cores, until each has ended.
@@ -239,8 +246,17 @@ class Sweep:
             result = _build_result(job, attempt, num_attempts, manifest)
         self._record(result)
         self._progress.show(result)
+        if directory is not None:
+            self._warn(manifest)
         if self._observer is not None:
             self._observer.on_result(result)
+
+    def _warn(self, manifest: Manifest) -> None:
+        """Print what a job warns of, once for all the jobs that do: their own output is in files."""
+        for warning in manifest.record.tags.get(WARNINGS_TAG, "").splitlines():
+            if warning not in self._warnings:
+                self._warnings.add(warning)
+                self._print(f"warning: {printable(warning)}")
 
     def on_retry(self, assignment: Assignment) -> Assignment:
         """Return the assignment for one more attempt at a job: it resumes the run of the attempt that died."""

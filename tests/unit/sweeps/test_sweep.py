@@ -13,7 +13,7 @@ from rich.console import Console
 
 from helpers.runs import make_manifest
 from lengthwise.config.compose import compose_options
-from lengthwise.pipeline.launch import JOB_TAG
+from lengthwise.pipeline.launch import JOB_TAG, WARNINGS_TAG
 from lengthwise.sweeps.executors.contract import Assignment, Monitor, PoolSize
 from lengthwise.sweeps.jobs import AttemptStatus, Job, build_job
 from lengthwise.sweeps.parent_run import find_study
@@ -57,7 +57,7 @@ class FakeExecutor:
         manifest = make_manifest(
             name=directory.name,
             parent=assignment.launch.parent,
-            tags={JOB_TAG: str(number)},
+            tags={JOB_TAG: str(number)} | fields.pop("tags", {}),
             primary_metric=PrimaryMetric(name="test/error", greater_is_better=False),
             **fields,
         )
@@ -105,6 +105,14 @@ def test_results_that_could_not_be_written_are_told_in_the_table(run_sweep: RunS
     assert [row["missing"] for row in rows] == ["attention, report", "", ""]
     assert "test/error=0.25, missing: attention, report\n" in printed
     assert "3 of 3 jobs finished, 1 without all results (`lengthwise evaluate RUN` writes them)" in printed
+
+
+def test_what_jobs_warn_of_is_printed_once(run_sweep: RunSweep) -> None:
+    both, one = {WARNINGS_TAG: "long lines\nrare\x1b[0m symbols"}, {WARNINGS_TAG: "rare\x1b[0m symbols"}
+    _, printed = run_sweep(FakeExecutor({0: {"tags": both}, 1: {"tags": one}, 2: {}}))
+    assert printed.count("warning: ") == 2
+    assert printed.count("warning: long lines\n") == 1
+    assert printed.count("warning: rare\\x1b[0m symbols\n") == 1
 
 
 def test_an_interrupted_sweep_tells_which_jobs_were_running(run_sweep: RunSweep) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +24,8 @@ class SlurmCluster:
 
     Args:
         options: Of the launcher.
-        folder: Where submitit stores the jobs it sends; every host must see it.
+        folder: Where submitit stores the jobs it sends; every host must see it. What it stores may hold credentials
+            of the options: only this user can read it, and it is removed when the job has ended.
 
     Raises:
         ConfigError: `submitit` is not installed, or this host has no Slurm.
@@ -58,7 +60,11 @@ class SlurmCluster:
 
     def submit(self, assignment: Assignment) -> Any:
         """Queue a job; returns its handle."""
-        return self._executor.submit(perform_job, assignment)
+        before = os.umask(0o077)
+        try:
+            return self._executor.submit(perform_job, assignment)
+        finally:
+            os.umask(before)
 
     def has_begun(self, handle: Any) -> bool:
         """Return whether a job has left the queue."""
@@ -68,6 +74,7 @@ class SlurmCluster:
         """Return how a job ended; None while it has not."""
         if not handle.done():
             return None
+        handle.paths.submitted_pickle.unlink(missing_ok=True)
         if self._is_local and not handle.paths.result_pickle.exists():
             return self._describe_loss(handle)  # submitit would wait 15 s for it, as if the disk were a shared one
         error = handle.exception()  # perform_job raises nothing, so its process has died
@@ -89,3 +96,5 @@ class SlurmCluster:
         deadline = time.monotonic() + patience_seconds
         while not all(handle.done() for handle in handles) and time.monotonic() < deadline:
             time.sleep(0.2)
+        for handle in handles:
+            handle.paths.submitted_pickle.unlink(missing_ok=True)

@@ -21,7 +21,14 @@ from lengthwise.errors import ConfigError, RunError
 from lengthwise.files import refuse_links, write_whole
 from lengthwise.tracking.runs.heartbeat import Heartbeat, free_reserve, place_heartbeat
 from lengthwise.tracking.runs.journal import Entry, Journal, read_journal
-from lengthwise.tracking.runs.layout import CONFIG_NAME, DIFF_NAME, HEARTBEAT_NAME, JOURNAL_NAME, TRACEBACK_NAME
+from lengthwise.tracking.runs.layout import (
+    CONFIG_NAME,
+    DIFF_NAME,
+    HEARTBEAT_NAME,
+    JOURNAL_NAME,
+    LOG_NAME,
+    TRACEBACK_NAME,
+)
 from lengthwise.tracking.runs.manifest import (
     Failure,
     Manifest,
@@ -38,6 +45,7 @@ from lengthwise.tracking.runs.run_record import RunRecord, without_credentials
 
 _METRIC_NAME = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+")
 _MAX_REASON_LENGTH = 2000
+_MAX_RESCUED_LOG = 8_000  # characters, of at most four bytes each: half of the reserve
 _INTERRUPTED, _TERMINATED = 130, 143  # exit statuses after SIGINT and SIGTERM
 _log = logging.getLogger(__name__)
 
@@ -138,6 +146,21 @@ class Run(RunFiles):
             parts: Their names; replaces those given before.
         """
         self._manifest = replace(self._manifest, missing=tuple(parts))
+
+    def write_log(self, text: str) -> None:
+        """Keep what the run printed; on a full disk its end, in half of the space that the run reserves.
+
+        A log that cannot be written does not change how the run ends.
+
+        Args:
+            text: All of it.
+        """
+        with contextlib.suppress(OSError):
+            try:
+                self.write_text(LOG_NAME, text)
+            except OSError:
+                free_reserve(self.directory, half=True)
+                self.write_text(LOG_NAME, text[-_MAX_RESCUED_LOG:])
 
     def close(self, error: BaseException | None) -> Status:
         """Close the run.

@@ -21,7 +21,7 @@ from lengthwise.errors import ConfigError, DataError, Terminated
 from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME, RESERVE_BYTES
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest, write_manifest
-from lengthwise.tracking.runs.run import reopen_run
+from lengthwise.tracking.runs.run import Run, reopen_run
 from lengthwise.tracking.runs.run_record import RunRecord
 
 
@@ -50,6 +50,27 @@ def test_the_directory_describes_the_run(
     assert not (run.directory / HEARTBEAT_NAME).exists()
     found = [(entry.key, entry.step, entry.value) for entry in read_journal(run.directory / "metrics.jsonl")[0]]
     assert found == [("train/loss", 3, 0.5), ("val/loss", 3, 0.75), ("test/exact_match", 3, 0.9)]
+
+
+@pytest.mark.parametrize("room", [RESERVE_BYTES // 2, 0])
+def test_the_end_of_a_log_is_kept_in_the_reserve_of_a_full_disk(
+    start: StartRun, directory_only: DirectoryOptions, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    with start(directory_only) as run:
+        write_text = type(run).write_text
+
+        def write_into_reserve(self: Run, name: str, text: str) -> None:
+            free = RESERVE_BYTES - (run.directory / HEARTBEAT_NAME).stat().st_size
+            if len(text.encode()) > min(free, room):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            write_text(self, name, text)
+
+        monkeypatch.setattr(type(run), "write_text", write_into_reserve)
+        run.write_log("x" * RESERVE_BYTES + "the end")
+        monkeypatch.undo()
+    log = run.directory / "log.txt"
+    assert (log.exists() and log.read_text().endswith("xthe end")) == bool(room)
+    assert read_manifest(run.directory).status == "FINISHED"
 
 
 def test_parts_that_could_not_be_written_are_named_when_the_run_is_closed(
