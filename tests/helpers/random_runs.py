@@ -142,28 +142,47 @@ DATASETS: dict[str, dict[str, tuple[Any, ...]]] = {
         "max_examples": (None, 6),
     }
     | HELD_OUT,
-    "series": {"path": ("one.csv", "three.csv"), "stride": (1, 3), "scaling": ("minmax", "standard")}
+    "sequences": {
+        "path": ("sequences.npz", "sequences.csv"),
+        "target_path": (None, "targets.npz"),
+        "lengths_path": (None,),
+        "id_column": (None, "id"),
+        "time_column": (None,),
+        "split_column": (None,),
+        "columns": (None,),
+        "scaling": ("minmax", "standard"),
+        "validation_fraction": (0.1, 0.2),
+        "test_fraction": (0.1, 0.4),
+        "seed": (0, 1),
+    },
+    "forecast": {
+        "path": ("three.csv",),
+        "history": (2, 3),
+        "columns": (None, ("1", "3")),
+        "target_columns": (None, ("3",)),
+        "known_columns": (None, ("1",)),
+        "period": (None, 2),
+        "stride": (1, 3),
+        "scaling": ("minmax", "standard"),
+    }
+    | {name: values for name, values in HELD_OUT.items() if name != "seed"},
+    "series": {
+        "path": ("one.csv", "three.csv"),
+        "columns": (None, ("1",)),
+        "label_column": (None,),
+        "alarm_share": (0.001, 0.5),
+        "stride": (1, 3),
+        "scaling": ("minmax", "standard"),
+    }
     | {name: values for name, values in HELD_OUT.items() if name != "seed"},
 }
 
 
-NAMES = (
-    "copy",
-    "reverse",
-    "ambiguous",
-    "addition",
-    "g2p",
-    "pairs",
-    "pairs",
-    "series",
-    "series",
-    "series",
-    "digits",
-    "scan",
-)
+NAMES = ("copy", "reverse", "ambiguous", "addition", "g2p", "pairs", "pairs", "digits", "scan")
+NAMES += ("series", "forecast", "sequences", "sequences")
 """Datasets as often as they are to be drawn; those with long sequences are seldom, since steps take time."""
 
-TIMESTEPS: dict[str, tuple[Any, ...]] = {"series": (1, 3), "digits": ("auto",), "scan": (8, "auto")}
+TIMESTEPS: dict[str, tuple[Any, ...]] = {"series": (1, 3), "forecast": (1, 3), "digits": ("auto",), "scan": (8, "auto")}
 
 
 @dataclass(frozen=True)
@@ -193,6 +212,11 @@ def write_files(directory: Path) -> None:
     )
     rows = np.random.default_rng(0).normal(size=(60, 3)).round(3)
     (directory / "one.csv").write_text("\n".join(str(row[0]) for row in rows), encoding="utf-8")
+    lengths = {f"arr_{number}": 1 + number % 4 for number in range(12)}
+    np.savez(directory / "sequences.npz", **{name: rows[:length] for name, length in lengths.items()})
+    np.savez(directory / "targets.npz", **{name: rows[:6:length, :2] for name, length in lengths.items()})
+    lines = (f"{name},{row[0]},{row[1]}" for name, length in lengths.items() for row in rows[:length].tolist())
+    (directory / "sequences.csv").write_text("\n".join(["id,a,b", *lines]), encoding="utf-8")
     (directory / "three.csv").write_text("\n".join(",".join(map(str, row)) for row in rows), encoding="utf-8")
 
 
@@ -217,12 +241,15 @@ def draw_runs(seed: int, directory: Path, precisions: tuple[str, ...]) -> Iterat
 def draw_values(rng: np.random.Generator, directory: Path, precisions: tuple[str, ...]) -> Values:
     """Draw every option; options that would be refused beside each other are made to fit in the obvious cases."""
     name = _pick(rng, NAMES)
-    is_tokens = name not in ("digits", "series")
+    is_tokens = name not in ("digits", "sequences", "forecast", "series")
     dataset, training = {"name": name} | _draw(rng, DATASETS[name]), _draw(rng, TRAINING)
     training["precision"] = _pick(rng, precisions)
     training["label_smoothing"] *= is_tokens
-    if "path" in dataset:
-        dataset["path"] = str(directory / dataset["path"])
+    for option in ("path", "target_path"):
+        if dataset.get(option) is not None:
+            dataset[option] = str(directory / dataset[option])
+    if name == "sequences":
+        dataset["id_column"] = "id" if dataset["path"].endswith(".csv") else None
     if name == "scan":
         dataset["length_cut"] = dataset["length_cut"] if dataset["split"] == "length" else None
         dataset["train_fraction"] = dataset["train_fraction"] if dataset["split"] == "simple" else None

@@ -47,6 +47,10 @@ WITHOUT_EFFECT = {
     "decoding.batch_size": "changes speed and memory only",
     "tracking.name": "says where a run is recorded",
     "tracking.uri": "says where a run is recorded",
+    "dataset.lengths_path": "is tried in tests/unit/data/datasets/test_sequences.py",
+    "dataset.time_column": "is checked, and left out of the features: tried in test_sequences.py",
+    "dataset.period": "changes baselines and MASE only: tried in tests/unit/data/datasets/test_forecast.py",
+    "dataset.alarm_share": "changes the threshold of anomaly scores only: tried in test_anomalies.py",
     "tracking.timeout_seconds": "says how long the end of a run waits",
 }
 """Options that must not change any number, and why."""
@@ -63,6 +67,8 @@ PLATEAU += ["training.learning_rate=10", "training.epochs=5"]
 MONITOR = ["training.monitor=error_rate", "training.monitor_every=1"]
 FEATURES = ["dataset=digits", "training.max_examples=4", "training.epochs=1"]
 SUMS = ["dataset=addition", "dataset.num_train=20", "dataset.num_validation=5", "dataset.num_test=5"]
+FORECAST = ["dataset=forecast", "dataset.path={series}", "timesteps=4", "dataset.history=4"]
+STEPS = ["dataset=sequences", "dataset.path={steps}", "dataset.columns=[4]"]
 SAMPLE = ["decoding=sample", "decoding.seed=1"]
 
 
@@ -172,6 +178,14 @@ DATA_CHANGES = [
     change("dataset.test_path", "null", "{pairs}2", "dataset=pairs", "dataset.path={pairs}"),
     change("dataset.longer_path", "null", "{pairs}2", "dataset=pairs", "dataset.path={pairs}"),
     change("dataset.path", "{pairs}", "{pairs}2", "dataset=pairs"),
+    change("dataset.id_column", "1", "2", *STEPS),
+    change("dataset.split_column", "null", "3", *STEPS, "dataset.id_column=1"),
+    change("dataset.target_path", "null", "{halves}", "dataset=sequences", "dataset.path={wholes}"),
+    change("dataset.history", "4", "5", *FORECAST),
+    change("dataset.columns", "null", "[2]", *FORECAST),
+    change("dataset.target_columns", "null", "[2]", *FORECAST),
+    change("dataset.known_columns", "null", "[2]", *FORECAST),
+    change("dataset.label_column", "null", "3", "dataset=series", "dataset.path={series}", "timesteps=4"),
     change("dataset.stride", "1", "2", "dataset=series", "dataset.path={series}", "timesteps=4"),
     change("dataset.scaling", "minmax", "standard", "dataset=series", "dataset.path={series}", "timesteps=4"),
 ]
@@ -226,9 +240,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, ending in (("pairs", "x"), ("pairs2", "y")):
         lines = (f"a{number} b\tb a{number}{ending}\n" for number in range(40))
         (directory / name).write_text("".join(lines), encoding="utf-8")
-    rows = "".join(f"{number % 7},{number}\n" for number in range(200))
+    rows = "".join(f"{number % 7},{number},{int(number == 50)}\n" for number in range(200))
     (directory / "series.csv").write_text(rows, encoding="utf-8")
-    return {"pairs": directory / "pairs", "series": directory / "series.csv"}
+    splits = ["train"] * 40 + ["val"] * 10 + ["test"] * 10
+    steps = "".join(f"a{number // 2},b{number // 5},{split},{number}\n" for number, split in enumerate(splits))
+    (directory / "steps.csv").write_text(steps, encoding="utf-8")
+    for name, size in (("wholes", 4), ("halves", 2)):
+        np.savez(directory / f"{name}.npz", *(np.arange(float(size)) + start for start in range(20)))
+    found = {"pairs": directory / "pairs", "series": directory / "series.csv", "steps": directory / "steps.csv"}
+    return found | {name: directory / f"{name}.npz" for name in ("wholes", "halves")}
 
 
 def name_change(change: Change) -> str:

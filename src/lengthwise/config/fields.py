@@ -11,9 +11,9 @@ from functools import cache
 from pathlib import Path
 
 from lengthwise.config import options
-from lengthwise.config.options import Between, FilePath, Pattern
+from lengthwise.config.options import Between, FilePath, ListOf, Pattern
 
-KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", tuple: "a list"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,11 +23,13 @@ class Field:
     Args:
         name: Name of the field, without its section's.
         meaning: Its documentation as one line.
-        kind: `int`, `float`, `bool` or `str`; None where only `words` or `sections` are allowed.
+        kind: `int`, `float`, `bool`, `str` or `tuple` (a list of texts); None where only `words` or `sections` are
+            allowed.
         or_text: Whether a text that matches `pattern` is allowed beside a number.
         between: Range of a number.
         pattern: What a text must match.
         path: Words for a text that names a file.
+        listed: Words for what a list names.
         words: Words allowed beside or instead of `kind`.
         nullable: Whether null is allowed.
         sections: The options classes of a nested section, of which the option `name` picks one; empty elsewhere.
@@ -40,6 +42,7 @@ class Field:
     between: Between | None = None
     pattern: Pattern | None = None
     path: FilePath | None = None
+    listed: ListOf | None = None
     words: tuple[str, ...] = ()
     nullable: bool = False
     sections: tuple[type, ...] = ()
@@ -51,6 +54,8 @@ class Field:
             return describe_range(self.between)
         if self.pattern is not None:
             return self.pattern.words
+        if self.listed is not None:
+            return self.listed.words
         return self.path.words if self.path is not None else ""
 
     @property
@@ -124,7 +129,7 @@ def _add_member(field: Field, member: object) -> Field:
     if typing.get_origin(member) is typing.Annotated:
         base, *marks = typing.get_args(member)
         for mark in marks:
-            slot = {Between: "between", Pattern: "pattern", FilePath: "path"}[type(mark)]
+            slot = {Between: "between", Pattern: "pattern", FilePath: "path", ListOf: "listed"}[type(mark)]
             field = dataclasses.replace(field, **{slot: mark})
         return _add_member(field, base)
     if typing.get_origin(member) in (typing.Union, types.UnionType):
@@ -133,8 +138,9 @@ def _add_member(field: Field, member: object) -> Field:
         return field
     if member is str and field.kind is int:
         return dataclasses.replace(field, or_text=True)
-    if isinstance(member, type) and member in KINDS:
-        return dataclasses.replace(field, kind=member)
+    kind = typing.get_origin(member) or member
+    if isinstance(kind, type) and kind in KINDS:
+        return dataclasses.replace(field, kind=kind)
     if isinstance(member, type) and dataclasses.is_dataclass(member):
         return dataclasses.replace(field, sections=(*field.sections, member))
     raise TypeError(f"options.py: {field.name} has a type that the gate does not know: {member!r}")

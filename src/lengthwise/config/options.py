@@ -40,6 +40,13 @@ class FilePath:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """Marks a list of texts and says in words what they name."""
+
+    words: str
+
+
 Name = Annotated[str, Pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", "letters, digits, '_', '.', '-', at most 100")]
 Fraction = Annotated[float, Between(0, 1, "share of the examples", low_open=True, high_open=True)]
 Count = Annotated[int, Between(1, 100_000_000, "examples")]
@@ -47,6 +54,7 @@ Steps = Annotated[int, Between(1, 100_000, "steps")]
 Seed = Annotated[int, Between(0, 2**31 - 1, "seed")]
 Separator = Annotated[str, Pattern(r"[\W_]{1,8}", "marks and spaces without letters or digits, at most 8, such as '|'")]
 Unit = Literal["characters", "words"] | Separator
+Columns = Annotated[tuple[str, ...], ListOf("columns, by name or by number from 1")]
 Column = (
     Annotated[int, Between(1, 100_000, "column")] | Annotated[str, Pattern(r"\S.{0,199}", "its name in the header")]
 )
@@ -309,6 +317,90 @@ class PairsOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SequencesOptions:
+    """The user's own sequences of numbers, of any length (.npz, .npy or .csv)."""
+
+    name: Literal["sequences"]
+    """Name of the dataset."""
+
+    path: Annotated[str, FilePath("a .npz, .npy or .csv file")] | None
+    """The file; must be given. A .npz holds one array `(steps, features)` or `(steps,)` for each sequence, a .npy one
+    array `(sequences, steps, features)`, a .csv one step a row."""
+
+    target_path: Annotated[str, FilePath("a .npz, .npy or .csv file")] | None
+    """A file of the same form with the target of each sequence, under the same ids; null: an autoencoder, whose target
+    is its source."""
+
+    lengths_path: Annotated[str, FilePath("a .npy file of whole numbers")] | None
+    """With a .npy: the real steps of each sequence, what follows is padding; null: all steps are real."""
+
+    id_column: Column | None
+    """With a .csv, where it must be given: the column that says which sequence a row belongs to."""
+
+    time_column: Column | None
+    """With a .csv: the column of times, numbers or dates, which must increase within a sequence; null: the column of
+    dates where there is one."""
+
+    split_column: Column | None
+    """With a .csv: the column that holds `train`, `val` or `test` for each sequence; null: sequences are drawn at
+    random."""
+
+    columns: Columns | None
+    """With a .csv: the features of the source; null: all columns but ids, times and splits."""
+
+    scaling: Literal["minmax", "standard"]
+    """How a feature is scaled, fitted on the training sequences only: to 0..1, or to mean 0 and deviation 1."""
+
+    validation_fraction: Fraction
+    """Share of the sequences held out for validation, where there is no `split_column`."""
+
+    test_fraction: Fraction
+    """Share of the sequences held out for the test, where there is no `split_column`."""
+
+    seed: Seed
+    """Seed of the split, where a share is held out."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForecastOptions:
+    """The user's own numbers (.csv or .npy): `history` rows in, the next `timesteps` rows out."""
+
+    name: Literal["forecast"]
+    """Name of the dataset."""
+
+    path: Annotated[str, FilePath("a .csv or .npy file")] | None
+    """The file, one step a row and one feature a column; must be given."""
+
+    history: Steps
+    """Rows that the model reads."""
+
+    columns: Columns | None
+    """The features that the model reads; null: all columns but that of the dates."""
+
+    target_columns: Columns | None
+    """The features to forecast, which must be among those read; null: all that are read but those known ahead."""
+
+    known_columns: Columns | None
+    """Features read that are known ahead, such as the weekday: their values of the rows to forecast are read too, as
+    further steps after the history, at which all others are 0 and a further feature is 1; null: none."""
+
+    period: Steps | None
+    """Rows of a season, such as 12 for months, used by the seasonal baseline and by MASE; null: no season."""
+
+    stride: Steps
+    """Rows from the start of an example to the start of the next."""
+
+    scaling: Literal["minmax", "standard"]
+    """How a feature is scaled, fitted on the training rows only: to 0..1, or to mean 0 and deviation 1."""
+
+    validation_fraction: Fraction
+    """Share of the examples held out for validation; in time they follow those of training."""
+
+    test_fraction: Fraction
+    """Share of the examples held out for the test; they are the last in time."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SeriesOptions:
     """The user's own numbers (.csv or .npy), cut into windows of `timesteps`: an autoencoder on features."""
 
@@ -317,6 +409,17 @@ class SeriesOptions:
 
     path: Annotated[str, FilePath("a .csv or .npy file")] | None
     """The file, one step a row and one feature a column; must be given."""
+
+    columns: Columns | None
+    """The features; null: all columns but those of the dates and of the labels."""
+
+    label_column: Column | None
+    """The column that is 1 in rows that are anomalies and 0 in others. Windows with anomalies are left out of training,
+    and anomaly scores are compared with the labels; null: no labels."""
+
+    alarm_share: Annotated[float, Between(0, 1, "share of the rows", low_open=True, high_open=True)]
+    """Share of the validation rows whose anomaly score is above the threshold of an alarm. Where validation has
+    labelled anomalies, the threshold with the best F score is taken instead."""
 
     stride: Steps
     """Steps from the start of a window to the start of the next."""
@@ -332,7 +435,15 @@ class SeriesOptions:
 
 
 DatasetOptions = (
-    DigitsOptions | G2pOptions | ScanOptions | SymbolTaskOptions | AdditionOptions | PairsOptions | SeriesOptions
+    DigitsOptions
+    | G2pOptions
+    | ScanOptions
+    | SymbolTaskOptions
+    | AdditionOptions
+    | PairsOptions
+    | SequencesOptions
+    | ForecastOptions
+    | SeriesOptions
 )
 
 
@@ -524,7 +635,8 @@ class RunOptions:
 
     timesteps: Steps | Literal["auto"]
     """Most steps of a decoded sequence, without the stop; `auto`: the longest target of the data. For `series` the
-    length of a window, to be given. Longer examples are left out, counted and reported."""
+    length of a window, for `forecast` the rows to forecast, to be given. Longer examples are left out, counted and
+    reported."""
 
     seed: Seed
     """Seed of the weights, the data's order, dropout and sampling."""

@@ -14,7 +14,7 @@ from lengthwise.config.options import PLUGIN_OPTIONS, RunOptions
 from lengthwise.config.plain_yaml import check_references, check_yaml
 from lengthwise.config.rules import check_given, check_rules
 from lengthwise.config.upgrade import upgrade_config
-from lengthwise.config.values import read_section, show_value
+from lengthwise.config.values import format_value, read_section, show_value
 from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError
 
@@ -177,6 +177,8 @@ def _protect(value: Any) -> Any:
     """Return the values without credentials, and with `${` escaped: once parsed it is text, not a reference."""
     if isinstance(value, dict):
         return {key: _protect(inner) for key, inner in value.items()}
+    if isinstance(value, tuple):
+        return [_protect(inner) for inner in value]
     return hide_credentials(value).replace("${", "\\${") if isinstance(value, str) else value
 
 
@@ -187,12 +189,13 @@ def flatten_options(options: RunOptions) -> dict[str, Scalar]:
         options: The options.
 
     Returns:
-        Value by dotted name, in the order of `options.py`; credentials are hidden.
+        Value by dotted name, in the order of `options.py`; a list as on the command line; credentials are hidden.
     """
-    flat: dict[str, Scalar] = {}
+    flat: dict[str, Any] = {}
     for name, value in dataclasses.asdict(options).items():
         if isinstance(value, dict):
             flat |= {f"{name}.{key}": inner for key, inner in value.items()}
         else:
             flat[name] = value
+    flat = {name: format_value(value) if isinstance(value, tuple) else value for name, value in flat.items()}
     return {name: hide_credentials(value) if isinstance(value, str) else value for name, value in flat.items()}

@@ -10,11 +10,13 @@ from lengthwise.config.options import (
     AdditionOptions,
     BeamOptions,
     DigitsOptions,
+    ForecastOptions,
     ModelOptions,
     PairsOptions,
     RunOptions,
     SampleOptions,
     ScanOptions,
+    SequencesOptions,
     SeriesOptions,
     SymbolTaskOptions,
 )
@@ -24,17 +26,26 @@ from lengthwise.errors import ConfigError
 Refusals = Iterator[ConfigError]
 Rule = Callable[[RunOptions], Refusals]
 
+OwnOptions = PairsOptions | SequencesOptions | ForecastOptions | SeriesOptions
+"""Options of datasets that read a file of the user's."""
+
+TABLE_ENDINGS = (".csv", ".tsv", ".txt")
+"""Ends of the names of files that hold tables as text."""
+
 SAMPLING = ("sampling_rate", "sampling_unit", "sampling_schedule")
 RAMP = ("sampling_ramp", "sampling_ramp_unit")
 PLATEAU = ("plateau_divisor", "plateau_patience")
 MONITOR = ("monitor_every", "monitor_examples")
 
-SHARES_WITHOUT_EFFECT = {
-    "validation_fraction": ("validation_path",),
-    "test_fraction": ("test_path",),
-    "seed": ("validation_path", "test_path"),
+SHARES_WITHOUT_EFFECT: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "pairs": {
+        "validation_fraction": ("validation_path",),
+        "test_fraction": ("test_path",),
+        "seed": ("validation_path", "test_path"),
+    },
+    "sequences": dict.fromkeys(("validation_fraction", "test_fraction", "seed"), ("split_column",)),
 }
-"""Options of pairs, and the files beside which they have no effect."""
+"""Dataset -> its options, and those beside which they have no effect."""
 
 
 def check_rules(options: RunOptions, *, chosen: Collection[str] = ("model", "decoding")) -> None:
@@ -61,8 +72,8 @@ def check_given(options: RunOptions, overrides: Sequence[str]) -> None:
         overrides: Those of the command line, such as `latent_dim=32`.
 
     Raises:
-        ConfigError: `latent_dim` is given while a parameter budget chooses the width, or a share of pairs or its seed
-            while the pairs have files of their own.
+        ConfigError: `latent_dim` is given while a parameter budget chooses the width, or a share to hold out, or its
+            seed, while the user's files say what is held out.
     """
     given = {override.partition("=")[0] for override in overrides}
     budget = options.model.parameter_budget
@@ -71,12 +82,11 @@ def check_given(options: RunOptions, overrides: Sequence[str]) -> None:
         remedy = "Leave it out, or set model.parameter_budget=null"
         raise ConfigError("latent_dim", rule, received=str(options.latent_dim), remedy=remedy)
     data = options.dataset
-    if isinstance(data, PairsOptions):
-        for name, files in SHARES_WITHOUT_EFFECT.items():
-            if f"dataset.{name}" in given and all(getattr(data, file) is not None for file in files):
-                rule = f"has no effect with {' and '.join(f'dataset.{file}' for file in files)}: no share is held out"
-                received = show_value(getattr(data, name))
-                raise ConfigError(f"dataset.{name}", rule, received=received, remedy="Leave it out")
+    for name, others in SHARES_WITHOUT_EFFECT.get(data.name, {}).items():
+        if f"dataset.{name}" in given and all(getattr(data, other) is not None for other in others):
+            rule = f"has no effect with {' and '.join(f'dataset.{other}' for other in others)}: no share is held out"
+            received = show_value(getattr(data, name))
+            raise ConfigError(f"dataset.{name}", rule, received=received, remedy="Leave it out")
 
 
 def reads_features(options: RunOptions) -> bool:
@@ -85,7 +95,7 @@ def reads_features(options: RunOptions) -> bool:
     Args:
         options: The options of one run.
     """
-    return isinstance(options.dataset, DigitsOptions | SeriesOptions)
+    return isinstance(options.dataset, DigitsOptions | SequencesOptions | ForecastOptions | SeriesOptions)
 
 
 def _require(section: str, options: object, names: tuple[str, ...], *, because: str) -> Refusals:
@@ -258,7 +268,7 @@ def _check_addition(options: RunOptions) -> Refusals:
 
 def _check_path(options: RunOptions) -> Refusals:
     data = options.dataset
-    if isinstance(data, PairsOptions | SeriesOptions) and data.path is None:
+    if isinstance(data, OwnOptions) and data.path is None:
         yield refuse_no_path(data)
 
 
@@ -268,7 +278,7 @@ def _check_tags(options: RunOptions) -> Refusals:
         yield from _forbid("dataset", data, ("tags_separator",), without="dataset.tags_column=COLUMN")
 
 
-def refuse_no_path(data: PairsOptions | SeriesOptions) -> ConfigError:
+def refuse_no_path(data: OwnOptions) -> ConfigError:
     """Build the refusal of a dataset of the user's without its file.
 
     Args:
@@ -280,9 +290,11 @@ def refuse_no_path(data: PairsOptions | SeriesOptions) -> ConfigError:
 
 def _check_fractions(options: RunOptions) -> Refusals:
     data = options.dataset
-    if not isinstance(data, DigitsOptions | PairsOptions | SeriesOptions):
+    if not isinstance(data, DigitsOptions | PairsOptions | SequencesOptions | ForecastOptions | SeriesOptions):
         return
     if isinstance(data, PairsOptions) and not (data.validation_path is None and data.test_path is None):
+        return
+    if isinstance(data, SequencesOptions) and data.split_column is not None:
         return
     held_out = data.validation_fraction + data.test_fraction
     if held_out >= 1:
@@ -291,17 +303,50 @@ def _check_fractions(options: RunOptions) -> Refusals:
         yield ConfigError("dataset.validation_fraction", rule, received=f"{data.validation_fraction:g}", remedy=remedy)
 
 
+def _check_sequences(options: RunOptions) -> Refusals:
+    data = options.dataset
+    if not isinstance(data, SequencesOptions) or data.path is None:
+        return
+    table = ("time_column", "split_column", "columns")
+    if data.path.lower().endswith(TABLE_ENDINGS):
+        yield from _require("dataset", data, ("id_column",), because=f"dataset.path={data.path}")
+    else:
+        yield from _forbid("dataset", data, ("id_column", *table), without="a .csv as dataset.path")
+    if not data.path.lower().endswith(".npy"):
+        yield from _forbid("dataset", data, ("lengths_path",), without="a .npy as dataset.path")
+
+
+def _check_forecast(options: RunOptions) -> Refusals:
+    data = options.dataset
+    if not isinstance(data, ForecastOptions):
+        return
+    for name in sorted(set(data.target_columns or ()) & set(data.known_columns or ())):
+        rule = "must not name a column that is known ahead: there is nothing to forecast"
+        remedy = "Take it out of one of dataset.target_columns and dataset.known_columns"
+        yield ConfigError("dataset.target_columns", rule, received=repr(name), remedy=remedy)
+    if data.period is not None and data.period > data.history:
+        rule = f"must be at most dataset.history={data.history}: the season before the forecast is read from there"
+        yield ConfigError(
+            "dataset.period", rule, received=str(data.period), remedy="Raise dataset.history, or lower it"
+        )
+
+
 def _check_timesteps(options: RunOptions) -> Refusals:
-    if options.dataset.name == "series" and options.timesteps == "auto":
-        yield refuse_no_window()
+    if isinstance(options.dataset, SeriesOptions | ForecastOptions) and options.timesteps == "auto":
+        yield refuse_no_window(options.dataset)
     if options.dataset.name == "digits" and options.timesteps not in ("auto", DIGITS_ROWS):
         rule = f"must be auto or {DIGITS_ROWS} with dataset=digits, whose images have {DIGITS_ROWS} rows"
         yield ConfigError("timesteps", rule, received=str(options.timesteps), remedy="Leave timesteps=auto")
 
 
-def refuse_no_window() -> ConfigError:
-    """Build the refusal of `dataset=series` without the length of its windows."""
-    rule = "must be a number with dataset=series: the rows of a window"
+def refuse_no_window(data: SeriesOptions | ForecastOptions) -> ConfigError:
+    """Build the refusal of data that are cut into windows without the length of these.
+
+    Args:
+        data: Their options.
+    """
+    what = "of a window" if data.name == "series" else "to forecast"
+    rule = f"must be a number with dataset={data.name}: the rows {what}"
     return ConfigError("timesteps", rule, received="auto", remedy="Choose one, such as timesteps=24")
 
 
@@ -364,6 +409,8 @@ RULES: tuple[Rule, ...] = (
     _check_path,
     _check_tags,
     _check_fractions,
+    _check_sequences,
+    _check_forecast,
     _check_timesteps,
     _check_decoding,
 )

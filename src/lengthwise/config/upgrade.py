@@ -22,6 +22,8 @@ def upgrade_to_2(values: Values) -> Values:
         stored = values.get(section)
         if isinstance(stored, dict):
             values = values | {section: added | stored}
+    if isinstance(dataset, dict) and dataset.get("name") == "series":
+        values = values | {"dataset": SERIES_OF_2 | dataset}
     return values
 
 
@@ -47,6 +49,8 @@ PAIRS_OF_2: Values = {
     "tags_column": None,
     "tags_separator": None,
 }
+
+SERIES_OF_2: Values = {"columns": None, "label_column": None, "alarm_share": 0.001}
 
 UPGRADES: dict[int, Callable[[Values], Values]] = {1: upgrade_to_2}
 """Version -> the function that upgrades its layout to the next version."""

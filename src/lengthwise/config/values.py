@@ -136,7 +136,7 @@ def check_value(field: Field, value: object, *, name: str) -> object:
         name: Dotted name for the refusal.
 
     Returns:
-        The value; a whole number as a float where the field is a number.
+        The value; a whole number as a float where the field is a number, a list as a tuple of texts.
 
     Raises:
         ConfigError: The value is of another type, out of range, or of the wrong shape.
@@ -152,7 +152,21 @@ def check_value(field: Field, value: object, *, name: str) -> object:
         return value
     elif field.kind in (int, float) and _is_number(value, field.kind):
         return _check_range(field, value, name=name)
+    elif field.kind is tuple and isinstance(value, list | tuple):
+        return _check_list(field, value, name=name)
     raise _refuse(field, value, name=name)
+
+
+def _check_list(field: Field, values: Sequence[object], *, name: str) -> tuple[str, ...]:
+    """Check a list of texts; a whole number in it, such as that of a column, is read as a text."""
+    texts = [str(value) if _is_number(value, int) else value for value in values]
+    checked = [_check_text(field, text, name=name) for text in texts if isinstance(text, str) and text.strip()]
+    if not checked or len(checked) < len(texts):
+        raise _refuse(field, values, name=name)
+    repeated = next((text for text in checked if checked.count(text) > 1), None)
+    if repeated is not None:
+        raise ConfigError(name, "names something twice", received=show_value(repeated), remedy="Leave one of them out")
+    return tuple(checked)
 
 
 def _is_number(value: object, kind: type | None) -> bool:
@@ -198,17 +212,19 @@ def _refuse(field: Field, value: object, *, name: str) -> ConfigError:
     return ConfigError(name, f"must be {field.demand}", received=show_value(value), remedy=leaf)
 
 
-def format_value(value: str | int | float | bool | None) -> str:
+def format_value(value: str | int | float | bool | tuple[str, ...] | None) -> str:
     """Write the value of an option as on the command line.
 
     Args:
         value: Of an option.
 
-    >>> format_value(None), format_value(True), format_value(0.5), format_value("repeat")
-    ('null', 'true', '0.5', 'repeat')
+    >>> format_value(None), format_value(True), format_value(0.5), format_value("repeat"), format_value(("a", "b"))
+    ('null', 'true', '0.5', 'repeat', '[a,b]')
     """
     if value is None:
         return "null"
+    if isinstance(value, tuple):
+        return f"[{','.join(value)}]"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

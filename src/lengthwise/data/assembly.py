@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lengthwise.data.codec import Codec
 from lengthwise.data.dataset import Dataset, DataSpec, References, Skipped, Split
 from lengthwise.data.learnability import check_lengths, check_symbols, check_targets
+from lengthwise.data.scaler import Scaler
 from lengthwise.data.sequences import Sequences
 from lengthwise.data.vocabulary import UNKNOWN, Unit, Vocabulary, build_vocabulary
 from lengthwise.errors import ConfigError, count_noun
@@ -110,9 +111,9 @@ def assemble_tokens(
     limit = longest if timesteps == "auto" else timesteps
     kept = {split: _drop_longer(examples, limit, split, counts) for split, examples in splits.items()}
     for split, examples in kept.items():
-        if not len(examples) and split != "longer":
+        if split != "longer":
             shortest = int(splits[split].target.length.min(initial=longest))
-            _refuse_empty(split, limit, shortest)
+            check_not_empty(split, limit, shortest=shortest, count=len(examples))
         counts.extend(_count_unknown(examples, split))
     found = _check_learnable(name, kept, codecs, is_limited=timesteps != "auto")
     filled = {split: examples for split, examples in kept.items() if len(examples)}
@@ -130,26 +131,29 @@ def assemble_features(
     name: str,
     splits: Mapping[str, Split],
     *,
-    codec: Codec,
+    codecs: tuple[Scaler, Scaler],
     timesteps: int,
     skipped: Sequence[Skipped] = (),
     warnings: Sequence[str] = (),
 ) -> Dataset:
-    """Turn scaled windows of one length into a dataset for autoencoders, whose targets are its sources.
+    """Turn examples of scaled numbers into a dataset.
 
     Args:
         name: The option `dataset.name`.
-        splits: Examples by split, each of sequences of `timesteps` steps.
-        codec: The scaler of sources and targets.
-        timesteps: Steps of every example.
+        splits: Examples by split.
+        codecs: The scalers of the sources and of the targets.
+        timesteps: Most steps of a target.
         skipped: Counts of what the loader left out.
         warnings: Warnings of the loader.
     """
-    size = splits["train"].source.values.shape[1]
     spec = DataSpec(
-        kind="features", source_size=size, target_size=size, source_timesteps=timesteps, timesteps=timesteps
+        kind="features",
+        source_size=codecs[0].size,
+        target_size=codecs[1].size,
+        source_timesteps=max(split.source.longest for split in splits.values()),
+        timesteps=timesteps,
     )
-    return _build_dataset(name, spec, splits, (codec, codec), skipped=skipped, warnings=warnings)
+    return _build_dataset(name, spec, splits, codecs, skipped=skipped, warnings=warnings)
 
 
 def autoencoder_split(source: Sequences, labels: NDArray[np.generic] | None = None) -> Split:
@@ -161,7 +165,8 @@ def hash_content(splits: Mapping[str, Split], codecs: tuple[Codec, Codec]) -> st
     """Return the sha256, hexadecimal, of the codecs and of every array of every split, sequences padded with zeros."""
     digest = hashlib.sha256()
     for codec in codecs:
-        digest.update(codec.to_json().encode())
+        # Without the features' names, which change no number.
+        digest.update((replace(codec, names=()) if isinstance(codec, Scaler) else codec).to_json().encode())
     for name in sorted(splits):
         split = splits[name]
         for sequences in (split.source, split.target):
@@ -251,7 +256,20 @@ def _drop_longer(examples: Split, limit: int, split: str, counts: list[Skipped])
     return examples.take(kept)
 
 
-def _refuse_empty(split: str, limit: int, shortest: int) -> None:
+def check_not_empty(split: str, limit: int, *, shortest: int, count: int) -> None:
+    """Check that the limit of target steps leaves examples in a split.
+
+    Args:
+        split: Name of the split.
+        limit: Most steps of a target.
+        shortest: Steps of the split's shortest target, before any was left out.
+        count: Examples left.
+
+    Raises:
+        ConfigError: None is left.
+    """
+    if count:
+        return
     raise ConfigError(
         "timesteps",
         f"must leave examples in the split {split}, whose shortest target has {count_noun(shortest, 'step')}",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lengthwise.data.numbers.times import Times
 from lengthwise.data.scaler import Scaler
 from lengthwise.data.sequences import Indices, Sequences
 from lengthwise.data.vocabulary import Vocabulary
@@ -114,6 +115,44 @@ class Sources:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """The place of each example in the user's file, for figures and for scores of single rows.
+
+    Args:
+        rows: Split -> `(examples,)` int64, row of each example's first target step in the file, from 0.
+        ids: Split -> `(examples,)` text that names each example in the file; empty where none does.
+        dates: `(rows,)` datetime64[s], date of each row of the file; None where it has none.
+        is_anomalous: `(rows,)` bool, whether the user has labelled a row as an anomaly; None where there are no labels.
+    """
+
+    rows: Mapping[str, NDArray[np.int64]]
+    ids: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    dates: Times | None = None
+    is_anomalous: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forecast:
+    """What baselines and scaled errors of a forecast are computed from, beside the examples.
+
+    Args:
+        history: Steps of a source that are the past; steps after them hold only what is known ahead.
+        columns: Place of each target feature among the features of the source.
+        period: Steps of a season; None where there is none.
+        naive_error: For each target feature the mean absolute error of the naive forecast over the training rows, in
+            the data's unit, by which MASE divides (Hyndman and Koehler 2006): that of the value one period before, or
+            one row before without a period. 0 where the feature never changes.
+        scaler: That of the target.
+    """
+
+    history: int
+    columns: tuple[int, ...]
+    period: int | None
+    naive_error: tuple[float, ...]
+    scaler: Scaler
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Skipped:
     """Number of examples that were left out, or kept with a change, for one reason."""
 
@@ -135,6 +174,8 @@ class Dataset:
         content_hash: SHA-256, hexadecimal, of the codecs and of all splits as padded arrays: equal data, equal hash.
         skipped: Counts of what was left out or changed; empty where nothing was.
         warnings: What makes the data hard to learn from, each with its remedy; empty where nothing does.
+        origin: Where the examples are in the user's file of numbers; None for other data.
+        forecast: What a forecast is measured by; None for other data.
     """
 
     name: str
@@ -145,3 +186,5 @@ class Dataset:
     content_hash: str
     skipped: tuple[Skipped, ...]
     warnings: tuple[str, ...] = ()
+    origin: Origin | None = None
+    forecast: Forecast | None = None

@@ -81,15 +81,20 @@ def assess_split(
         predictions: Free-running, values `(examples, steps)` or `(examples, steps, features)`, one for each example.
         teacher_forced: Predictions of each step from the true previous steps, of the same shapes.
     """
-    split, kind = dataset.splits[split_name], dataset.spec.kind
-    scores = score_predictions(predictions, split, kind)
+    split, kind, forecast = dataset.splits[split_name], dataset.spec.kind, dataset.forecast
+    scores = score_predictions(predictions, split, kind, forecast=forecast)
     baselines = predict_baselines(dataset, split)
     longest = dataset.splits["train"].target.longest
     return Assessment(
         split=split_name,
         scores=scores,
-        exposure=measure_exposure(teacher_forced=teacher_forced, free_running=predictions, split=split, kind=kind),
-        baselines={name: score_predictions(answer, split, kind).summary for name, answer in baselines.items()},
+        exposure=measure_exposure(
+            teacher_forced=teacher_forced, free_running=predictions, split=split, kind=kind, forecast=forecast
+        ),
+        baselines={
+            name: score_predictions(answer, split, kind, forecast=forecast).summary
+            for name, answer in baselines.items()
+        },
         outcomes=classify_outcomes(scores).share(),
         by_length=score_by_length(scores, trained_max_length=longest),
     )

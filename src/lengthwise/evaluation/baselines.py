@@ -63,6 +63,29 @@ def predict_mean(dataset: Dataset, split: Split) -> Predictions:
     return _repeat(mean.astype(np.float32), len(split))
 
 
+def predict_last_value(dataset: Dataset, split: Split) -> Predictions | None:
+    """Predict `(examples, steps, features)`: at every step the last value of the history; None but for forecasts."""
+    forecast = dataset.forecast
+    if forecast is None:
+        return None
+    last = split.source.at_step(forecast.history - 1)[:, list(forecast.columns)]
+    return _forecast(np.repeat(last[:, None], dataset.spec.timesteps, axis=1))
+
+
+def predict_seasonal(dataset: Dataset, split: Split) -> Predictions | None:
+    """Predict `(examples, steps, features)`: the value one period before, of the last season of the history.
+
+    Returns:
+        The predictions; None but for forecasts with a period.
+    """
+    forecast = dataset.forecast
+    if forecast is None or forecast.period is None:
+        return None
+    first = forecast.history - forecast.period
+    steps = [first + step % forecast.period for step in range(dataset.spec.timesteps)]
+    return _forecast(np.stack([split.source.at_step(step)[:, list(forecast.columns)] for step in steps], axis=1))
+
+
 BASELINES: Mapping[Kind, Mapping[str, Callable[[Dataset, Split], Predictions | None]]] = MappingProxyType(
     {
         "tokens": {
@@ -70,7 +93,7 @@ BASELINES: Mapping[Kind, Mapping[str, Callable[[Dataset, Split], Predictions | N
             "majority_symbol": predict_majority_symbol,
             "copy": predict_copy,
         },
-        "features": {"mean": predict_mean},
+        "features": {"mean": predict_mean, "last_value": predict_last_value, "seasonal": predict_seasonal},
     }
 )
 """Kind of data -> name -> baseline. Features have no copy baseline: for an autoencoder the source is the target."""
@@ -109,6 +132,11 @@ def _repeat(sequence: NDArray[np.generic], count: int) -> Predictions:
     """Return one sequence `(steps, ...)` as the prediction `(examples, steps, ...)` of `count` examples."""
     values = np.broadcast_to(sequence, (count, *sequence.shape))
     return _complete(values, np.full(count, len(sequence), dtype=np.int32))
+
+
+def _forecast(values: NDArray[np.generic]) -> Predictions:
+    """Return values `(examples, steps, features)`, all of one length, as predictions."""
+    return _complete(values, np.full(len(values), values.shape[1], np.int32))
 
 
 def _complete(values: NDArray[np.generic], length: NDArray[np.int32]) -> Predictions:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
-from lengthwise.data.dataset import Split
+from lengthwise.data.dataset import Forecast, Split
 from lengthwise.data.vocabulary import UNKNOWN
 from lengthwise.decoding.predictions import Predictions
 
@@ -67,6 +67,7 @@ class FeatureComparison:
         target: `(examples, steps, features)` float64; as wide as `predicted`.
         target_length: `(examples,)` int64, steps, at least 1.
         stopped: `(examples,)` bool, whether the model ended the sequence itself.
+        forecast: What a forecast is measured by; None for other data.
     """
 
     predicted: NDArray[np.float64]
@@ -74,6 +75,7 @@ class FeatureComparison:
     target: NDArray[np.float64]
     target_length: NDArray[np.int64]
     stopped: NDArray[np.bool_]
+    forecast: Forecast | None = None
 
     @property
     def num_features(self) -> int:
@@ -114,12 +116,13 @@ def compare_tokens(predictions: Predictions, split: Split) -> TokenComparison:
     )
 
 
-def compare_features(predictions: Predictions, split: Split) -> FeatureComparison:
+def compare_features(predictions: Predictions, split: Split, forecast: Forecast | None = None) -> FeatureComparison:
     """Pad predicted and true steps to the same width, zero after the end of each sequence.
 
     Args:
         predictions: Decoded steps `(examples, steps, features)`, one row for each example of the split, in its order.
         split: The targets.
+        forecast: What a forecast is measured by; None for other data.
 
     Raises:
         ValueError: The predictions do not belong to the split.
@@ -137,6 +140,7 @@ def compare_features(predictions: Predictions, split: Split) -> FeatureCompariso
         target=split.target.pad(width=width).astype(np.float64),
         target_length=split.target.length.astype(np.int64),
         stopped=predictions.stopped,
+        forecast=forecast,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lengthwise.data.dataset import Kind, Split
+from lengthwise.data.dataset import Forecast, Kind, Split
 from lengthwise.decoding.predictions import Predictions
 from lengthwise.evaluation.metrics import describe_metric, score_predictions
 
@@ -26,7 +26,14 @@ class Exposure:
     gap: Mapping[str, float]
 
 
-def measure_exposure(*, teacher_forced: Predictions, free_running: Predictions, split: Split, kind: Kind) -> Exposure:
+def measure_exposure(
+    *,
+    teacher_forced: Predictions,
+    free_running: Predictions,
+    split: Split,
+    kind: Kind,
+    forecast: Forecast | None = None,
+) -> Exposure:
     """Score teacher-forced and free-running predictions and take the difference, metric by metric.
 
     Args:
@@ -35,12 +42,13 @@ def measure_exposure(*, teacher_forced: Predictions, free_running: Predictions, 
         free_running: Decoded with the same weights, of the same shapes.
         split: The targets of both.
         kind: Kind of the data.
+        forecast: What a forecast is measured by; None for other data.
 
     Raises:
         ValueError: The predictions do not belong to the split.
     """
-    forced = score_predictions(teacher_forced, split, kind).summary
-    free = score_predictions(free_running, split, kind).summary
+    forced = score_predictions(teacher_forced, split, kind, forecast=forecast).summary
+    free = score_predictions(free_running, split, kind, forecast=forecast).summary
     gap = {name: _measure_gap(name, forced[name], free[name]) for name in forced if name in free}
     return Exposure(teacher_forced=forced, free_running=free, gap=gap)
 

@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lengthwise.data.dataset import Kind, Split
+from lengthwise.data.dataset import Forecast, Kind, Split
 from lengthwise.decoding.predictions import Predictions
 from lengthwise.evaluation.comparison import (
     FeatureComparison,
@@ -148,6 +148,34 @@ def measure_warping(comparison: FeatureComparison) -> ExampleScores:
     return ExampleScores(distance, comparison.target_length.astype(np.float64))
 
 
+def measure_scaled_error(comparison: FeatureComparison) -> ExampleScores:
+    """Score `(examples,)`: MASE, the mean absolute error divided by that of the naive forecast over the training rows.
+
+    Hyndman and Koehler 2006, section 3: below 1 where the forecast is better than the naive one is there, one step (or
+    one period) ahead. Features that never change in training have no naive error and are left out.
+    """
+    forecast = _require_forecast(comparison)
+    naive = np.array(forecast.naive_error)
+    chosen = naive > 0
+    if not chosen.any():
+        return ExampleScores(np.zeros(len(comparison.target)), np.ones(len(comparison.target)))
+    error = np.abs(comparison.predicted - comparison.target) * np.array(forecast.scaler.scale)
+    scaled = (error[:, :, chosen] / naive[chosen]).sum(axis=(1, 2))
+    return ExampleScores(scaled, (comparison.target_length * int(chosen.sum())).astype(np.float64))
+
+
+def measure_percentage_error(comparison: FeatureComparison) -> ExampleScores:
+    """Score `(examples,)`: sMAPE as the M4 competition defines it, 200 |y - f| / (|y| + |f|) averaged, from 0 to 200 %.
+
+    In the data's unit (Makridakis et al. 2020, section 2); where both are 0 the error is 0.
+    """
+    forecast = _require_forecast(comparison)
+    predicted, target = (forecast.scaler.decode(side) for side in (comparison.predicted, comparison.target))
+    total = np.abs(predicted) + np.abs(target)
+    share = np.divide(np.abs(predicted - target), total, out=np.zeros_like(total), where=total > 0)
+    return _step_error(comparison, 200 * share)
+
+
 TOKEN_METRICS: Mapping[str, Metric[TokenComparison]] = MappingProxyType(
     {
         "exact_match": Metric(measure_exact_match, "exact match", "share of the sequences", True),
@@ -163,8 +191,13 @@ FEATURE_METRICS: Mapping[str, Metric[FeatureComparison]] = MappingProxyType(
         "mean_squared_error": Metric(measure_squared_error, "mean squared error", "scaled units squared", False),
         "length_error": Metric(measure_feature_length_error, "length error", "steps", False),
         "time_warping": Metric(measure_warping, "time warping distance", "scaled units per step", False),
+        "mase": Metric(measure_scaled_error, "MASE", "times the naive error", False),
+        "smape": Metric(measure_percentage_error, "sMAPE", "percent", False),
     }
 )
+
+FORECAST_METRICS = ("mase", "smape")
+"""Metrics that only forecasts have."""
 
 
 def find_metric(name: str) -> Metric[TokenComparison] | Metric[FeatureComparison] | None:
@@ -185,7 +218,12 @@ def describe_metric(name: str) -> Metric[TokenComparison] | Metric[FeatureCompar
 
 
 def score_predictions(
-    predictions: Predictions, split: Split, kind: Kind, *, names: Iterable[str] | None = None
+    predictions: Predictions,
+    split: Split,
+    kind: Kind,
+    *,
+    names: Iterable[str] | None = None,
+    forecast: Forecast | None = None,
 ) -> Scores:
     """Score decoded sequences against their targets.
 
@@ -196,6 +234,7 @@ def score_predictions(
         kind: Kind of the data.
         names: Metrics to compute; None: all, but time warping only where a predicted length differs from the true one,
             because its cost grows with the square of the steps.
+        forecast: What a forecast is measured by; None for other data, which have no scaled errors.
 
     Raises:
         ValueError: A name is unknown, or the predictions do not belong to the split.
@@ -204,10 +243,12 @@ def score_predictions(
         tokens = compare_tokens(predictions, split)
         examples = _measure_all(TOKEN_METRICS, tokens, TOKEN_METRICS if names is None else names)
         return Scores(kind=kind, examples=examples, comparison=tokens)
-    features = compare_features(predictions, split)
+    features = compare_features(predictions, split, forecast)
     if names is None:
-        lengths_agree = bool((features.predicted_length == features.target_length).all())
-        names = [name for name in FEATURE_METRICS if not (lengths_agree and name == "time_warping")]
+        left_out = set(FORECAST_METRICS) if forecast is None else set()
+        if (features.predicted_length == features.target_length).all():
+            left_out.add("time_warping")
+        names = [name for name in FEATURE_METRICS if name not in left_out]
     examples = _measure_all(FEATURE_METRICS, features, names)
     return Scores(kind=kind, examples=examples, comparison=features)
 
@@ -220,6 +261,12 @@ def _measure_all(
     if unknown:
         raise ValueError(f"metrics of this kind of data are {', '.join(table)}; got {', '.join(unknown)}")
     return {name: table[name].measure(comparison) for name in table if name in wanted}
+
+
+def _require_forecast(comparison: FeatureComparison) -> Forecast:
+    if comparison.forecast is None:
+        raise ValueError("MASE and sMAPE need what a forecast is measured by")
+    return comparison.forecast
 
 
 def _length_error(predicted: NDArray[np.int64], true: NDArray[np.int64]) -> ExampleScores:

@@ -206,7 +206,7 @@ def _score(directory: Path, options: RunOptions, dataset: Dataset, console: Cons
             continue
         with show_progress(console, f"decoding {name}", len(split)) as on_progress:
             predictions = inference.decode(split, on_progress=on_progress)
-        scores = score_predictions(predictions, split, dataset.spec.kind)
+        scores = score_predictions(predictions, split, dataset.spec.kind, forecast=dataset.forecast)
         summaries[name] = {**scores.summary, **classify_outcomes(scores).share().summary}
     return summaries
 

@@ -12,7 +12,12 @@ from lengthwise.config.options import RunOptions
 
 Change = Callable[..., RunOptions]
 
-NEEDED = {"pairs": ("dataset.path=x.txt",), "series": ("dataset.path=x.csv", "timesteps=24")}
+NEEDED = {
+    "pairs": ("dataset.path=x.txt",),
+    "sequences": ("dataset.path=x.csv", "dataset.id_column=id"),
+    "forecast": ("dataset.path=x.csv", "timesteps=24"),
+    "series": ("dataset.path=x.csv", "timesteps=24"),
+}
 
 
 @cache

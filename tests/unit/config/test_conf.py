@@ -15,6 +15,8 @@ from lengthwise.config.paths import conf_dir
 FILES = sorted(path.relative_to(conf_dir()) for path in conf_dir().rglob("*") if path.is_file())
 NEEDED = {
     "dataset/pairs.yaml": ["dataset.path=x"],
+    "dataset/sequences.yaml": ["dataset.path=x.npz"],
+    "dataset/forecast.yaml": ["dataset.path=x.csv", "timesteps=24"],
     "dataset/series.yaml": ["dataset.path=x", "timesteps=24"],
     "experiment/compare.yaml": ["dataset.path=x"],
     "experiment/keras_seq2seq.yaml": ["dataset.path=x"],

@@ -225,6 +225,34 @@ def test_options_of_pairs_that_mean_nothing_are_refused(overrides: list[str], na
         compose_options(["dataset=pairs", "dataset.path=x", *overrides])
 
 
+def test_a_share_without_effect_on_sequences_is_refused() -> None:
+    given = ["dataset=sequences", "dataset.path=x.csv", "dataset.id_column=1", "dataset.split_column=2"]
+    with pytest.raises(ConfigError, match=r"^dataset\.test_fraction has no effect with dataset\.split_column"):
+        compose_options([*given, "dataset.test_fraction=0.2"])
+
+
+def test_a_stored_series_of_version_1_is_read() -> None:
+    now = parse_stored(dump_options(compose_options(["dataset=series", "dataset.path=x.csv", "timesteps=3"])))
+    lines = dump_options(now).replace("config_version: 2", "config_version: 1").splitlines()
+    of_2 = ("  columns", "  label_column", "  alarm_share")
+    assert parse_stored("\n".join(line for line in lines if not line.startswith(of_2))) == now
+
+
+@pytest.mark.parametrize(("text", "expected"), [("[a,b]", ("a", "b")), ("[2,1]", ("2", "1")), ("null", None)])
+def test_a_list_names_columns(text: str, expected: tuple[str, ...] | None) -> None:
+    given = ["dataset=series", "dataset.path=x.csv", "timesteps=3", f"dataset.columns={text}"]
+    options = compose_options(given)
+    assert options.dataset.columns == expected
+    assert flatten_options(options)["dataset.columns"] == (None if expected is None else text)
+    assert parse_stored(dump_options(options)) == options
+
+
+@pytest.mark.parametrize("text", ["a", "[]", "[a,a]", "[1.5]", "[null]", "[[a]]", "['']", "{a: 1}"])
+def test_a_list_of_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"^dataset\.columns"):
+        compose_options(["dataset=series", "dataset.path=x.csv", "timesteps=3", f"dataset.columns={text}"])
+
+
 def test_a_column_is_a_number_or_a_name() -> None:
     options = compose_options(["dataset=pairs", "dataset.path=x", "dataset.source_column=3", "dataset.target_column=t"])
     assert isinstance(options.dataset, PairsOptions)

@@ -158,7 +158,8 @@ def test_features_are_hashed_by_value_whatever_their_memory():
 
     def assemble(source, labels=None):
         split = autoencoder_split(source, labels)
-        return assemble_features("made", {"train": split, "val": split, "test": split}, codec=codec, timesteps=3)
+        splits = {"train": split, "val": split, "test": split}
+        return assemble_features("made", splits, codecs=(codec, codec), timesteps=3)
 
     rows = np.arange(10_003, dtype=np.float32)[:, None]
     length = np.full(10_001, 3, np.int32)

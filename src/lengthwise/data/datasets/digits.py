@@ -44,7 +44,7 @@ def load_digits(options: DigitsOptions, timesteps: Timesteps) -> Dataset:  # noq
         name: autoencoder_split(Sequences.from_arrays(list(scaler.encode(images[indices]))), labels[indices])
         for name, indices in parts._asdict().items()
     }
-    return assemble_features("digits", splits, codec=scaler, timesteps=DIGITS_ROWS)
+    return assemble_features("digits", splits, codecs=(scaler, scaler), timesteps=DIGITS_ROWS)
 
 
 def _draw_stratified(labels: NDArray[np.int64], options: DigitsOptions) -> Parts:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple, TypeVar
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,25 +10,14 @@ from numpy.typing import NDArray
 from lengthwise.config.options import SeriesOptions
 from lengthwise.config.rules import refuse_no_path, refuse_no_window
 from lengthwise.data.assembly import Timesteps, assemble_features, autoencoder_split
-from lengthwise.data.dataset import Dataset, Skipped
+from lengthwise.data.dataset import Dataset, Origin, Skipped
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.learnability import check_columns
-from lengthwise.data.number_file import Table, read_table
+from lengthwise.data.numbers.columns import ValueTable, find_columns, read_values
+from lengthwise.data.numbers.number_file import open_table
 from lengthwise.data.scaler import fit_scaler
-from lengthwise.data.sequences import Sequences
-from lengthwise.data.splitting import count_share
-from lengthwise.errors import DataError, count_noun
-
-Number = TypeVar("Number", bound=np.floating)
-
-
-class WindowPlan(NamedTuple):
-    """The windows of each split, as slices of all windows in time order, and how many straddle two splits."""
-
-    train: slice
-    val: slice
-    test: slice
-    num_straddling: int
+from lengthwise.data.splitting import WindowPlan, count_covered, cut_windows, mark_covered, require_windows
+from lengthwise.errors import DataError
 
 
 @load_dataset.register
@@ -37,105 +25,78 @@ def load_series(options: SeriesOptions, timesteps: Timesteps) -> Dataset:
     """Load a table of numbers, one step per row and one feature per column, cut into windows of `timesteps` rows.
 
     A window starts every `stride` rows. In time, training comes first, then validation, then the test. No row is in
-    windows of two splits: windows across the borders are left out. The scaler is fitted on the rows of the training
-    windows only; later values may lie outside 0..1.
+    windows of two splits: windows across the borders are left out, and windows with a labelled anomaly are left out of
+    training. The scaler is fitted on the rows of the training windows only; later values may lie outside 0..1.
 
     Args:
-        options: File, stride, scaling and shares.
+        options: File, columns, stride, scaling and shares.
         timesteps: Rows of a window; must be a number.
 
     Returns:
-        A dataset for autoencoders. Its sequences are slices of one scaled table: overlapping windows take no memory.
+        A dataset for autoencoders with the place of each window in the file. Its sequences are slices of one scaled
+        table: overlapping windows take no memory.
 
     Raises:
-        ConfigError: No path is given, or `timesteps` is `auto`.
-        DataError: The file cannot be read as finite numbers, has too few rows, or no column that changes.
+        ConfigError: No path is given, `timesteps` is `auto`, or a column does not exist.
+        DataError: The file cannot be read as finite numbers, has too few rows, no column that changes, or labels other
+            than 0 and 1.
     """
-    path = options.path
+    path, stride = options.path, options.stride
     if path is None:
         raise refuse_no_path(options)
     if timesteps == "auto":
-        raise refuse_no_window()
-    table = read_table(path)
-    plan = plan_windows(len(table.rows), timesteps, options)
-    if plan is None:
-        rows = count_noun(len(table.rows), "row")
-        problem = f"has {rows}, too few for windows of timesteps={timesteps} in each of three splits"
-        enough = count_enough_rows(timesteps, options)
-        remedy = f"Add rows ({enough} are enough), or choose a smaller timesteps, stride or share"
-        raise DataError(path, None, problem, remedy=remedy)
-    windows = cut_windows(table.rows, timesteps, options.stride)
-    train_rows = _rows_of(windows[plan.train], table.rows, options.stride)
-    warnings = check_columns(path, train_rows, table.header)
-    scaler = fit_scaler(train_rows, options.scaling)
-    start = np.arange(len(windows), dtype=np.int64) * options.stride
-    scaled = Sequences(scaler.encode(table.rows), start, np.full(len(windows), timesteps, np.int32))
-    splits = {
-        "train": autoencoder_split(scaled.take(plan.train)),
-        "val": autoencoder_split(scaled.take(plan.val)),
-        "test": autoencoder_split(scaled.take(plan.test)),
-    }
-    skipped = _count_skipped(table, len(windows), timesteps, options.stride, plan)
-    return assemble_features("series", splits, codec=scaler, timesteps=timesteps, skipped=skipped, warnings=warnings)
-
-
-def cut_windows(rows: NDArray[Number], timesteps: int, stride: int) -> NDArray[Number]:
-    """Return the windows of `(rows, features)` as `(windows, timesteps, features)`, a read-only view."""
-    return np.lib.stride_tricks.sliding_window_view(rows, timesteps, axis=0)[::stride].transpose(0, 2, 1)
-
-
-def count_overlap(timesteps: int, stride: int) -> int:
-    """Return how many of the windows after a window share rows with it."""
-    return (timesteps - 1) // stride
-
-
-def plan_windows(num_rows: int, timesteps: int, options: SeriesOptions) -> WindowPlan | None:
-    """Split windows in time so that no row is in two splits.
-
-    Args:
-        num_rows: Rows of the table.
-        timesteps: Rows of a window.
-        options: Stride and shares; shares are of all windows, before those across borders are left out.
-
-    Returns:
-        The plan; None where a split would have no window or fewer than its share.
-    """
-    num_windows = max(0, (num_rows - timesteps) // options.stride + 1)
-    overlap = count_overlap(timesteps, options.stride)
-    test_start = num_windows - count_share(num_windows, options.test_fraction)
-    val_end = test_start - overlap
-    val_start = val_end - count_share(num_windows, options.validation_fraction)
-    train_end = val_start - overlap
-    if train_end < 1:
-        return None
-    return WindowPlan(
-        train=slice(0, train_end),
-        val=slice(val_start, val_end),
-        test=slice(test_start, num_windows),
-        num_straddling=2 * overlap,
+        raise refuse_no_window(options)
+    table, is_anomalous = _read(path, options)
+    plan = require_windows(path, len(table.rows), timesteps, options, words=f"windows of timesteps={timesteps}")
+    starts = np.arange(0, len(table.rows) - timesteps + 1, stride)
+    places = {"train": starts[plan.train], "val": starts[plan.val], "test": starts[plan.test]}
+    places["train"] = _leave_out_anomalies(path, places["train"], is_anomalous, timesteps)
+    train_rows = table.rows[mark_covered(len(table.rows), places["train"], timesteps)]
+    warnings = [*table.warnings, *check_columns(path, train_rows, table.names or None)]
+    scaler = fit_scaler(train_rows, options.scaling, table.names)
+    scaled = scaler.encode(table.rows)
+    splits = {name: autoencoder_split(cut_windows(scaled, chosen, timesteps)) for name, chosen in places.items()}
+    skipped = _count_skipped(table, len(starts), timesteps, stride, plan)
+    num_anomalous = plan.train.stop - len(places["train"])
+    skipped.append(Skipped(reason="train: left out, windows with a labelled anomaly", count=num_anomalous))
+    dataset = assemble_features(
+        "series", splits, codecs=(scaler, scaler), timesteps=timesteps, skipped=skipped, warnings=warnings
     )
+    return replace(dataset, origin=Origin(rows=places, dates=table.dates, is_anomalous=is_anomalous))
 
 
-def count_enough_rows(timesteps: int, options: SeriesOptions) -> int:
-    """Return a number of rows that `plan_windows` can split, close to the fewest."""
-    left = max(1 - options.validation_fraction - options.test_fraction, 1e-6)
-    num_windows = math.ceil((3 + 2 * count_overlap(timesteps, options.stride)) / left)
-    return (num_windows - 1) * options.stride + timesteps
+def _read(path: str, options: SeriesOptions) -> tuple[ValueTable, NDArray[np.bool_] | None]:
+    """Return the features, and which rows are anomalies where there are labels."""
+    table = open_table(path)
+    if options.label_column is None:
+        return read_values(table, options.columns), None
+    column = find_columns(table, [options.label_column], option="dataset.label_column")[0]
+    labels = table.read_numbers([column])[:, 0]
+    wrong = np.flatnonzero((labels != 0) & (labels != 1))
+    if len(wrong):
+        problem = f"the label {labels[wrong[0]]:g} is neither 0 nor 1"
+        table.refuse_row(int(wrong[0]), problem, remedy="Write 1 in rows that are anomalies and 0 in others")
+    return read_values(table, options.columns, others=(column,)), labels == 1
 
 
-def _rows_of(windows: NDArray[np.float64], rows: NDArray[np.float64], stride: int) -> NDArray[np.float64]:
-    """Return the rows that the windows cover, each row once: `(rows, features)`."""
-    num_windows, timesteps, num_features = windows.shape
-    if stride >= timesteps:
-        return windows.reshape(-1, num_features)
-    return rows[: (num_windows - 1) * stride + timesteps]
+def _leave_out_anomalies(
+    path: str, starts: NDArray[np.int64], is_anomalous: NDArray[np.bool_] | None, timesteps: int
+) -> NDArray[np.int64]:
+    """Return the first rows of the training windows without an anomaly."""
+    if is_anomalous is None:
+        return starts
+    count = np.concatenate([[0], np.cumsum(is_anomalous)])
+    normal: NDArray[np.int64] = starts[count[starts + timesteps] == count[starts]]
+    if not len(normal):
+        problem = "has an anomaly in every window of the training rows, so there is nothing normal to learn"
+        raise DataError(path, None, problem, remedy="Choose a smaller timesteps, or put normal rows first")
+    return normal
 
 
-def _count_skipped(table: Table, num_windows: int, timesteps: int, stride: int, plan: WindowPlan) -> list[Skipped]:
-    num_covered = (num_windows - 1) * stride + timesteps
-    header = ", ".join(table.header or ())
+def _count_skipped(table: ValueTable, num_windows: int, timesteps: int, stride: int, plan: WindowPlan) -> list[Skipped]:
+    num_left = len(table.rows) - count_covered(num_windows, timesteps, stride)
     return [
-        Skipped(reason=f"line 1, read as the names of the columns: {header}", count=int(table.header is not None)),
+        *table.count_header(),
         Skipped(reason="windows across the borders between splits", count=plan.num_straddling),
-        Skipped(reason="rows at the end, too few for another window", count=len(table.rows) - num_covered),
+        Skipped(reason="rows at the end, too few for another window", count=num_left),
     ]

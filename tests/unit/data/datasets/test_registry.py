@@ -22,6 +22,8 @@ SMALL = {
     "ambiguous": {"num_symbols": 4, "min_length": 3, "max_length": 4, "longer_length": 6, **FEW},
     "reverse": {"num_symbols": 4, "max_length": 4, "longer_length": 6, **FEW},
     "pairs": {"source_unit": "words", "target_unit": "words"},
+    "sequences": {"scaling": "standard"},
+    "forecast": {"history": 4, "period": 2},
     "series": {"scaling": "standard"},
 }
 """Changes that make a dataset small; others are loaded as their file in conf/dataset/ has them."""
@@ -35,11 +37,13 @@ def _compose(name, tmp_path):
         (tmp_path / "g2p").write_text(
             "".join(f"w{index} A {'BCD'[index % 3]}\n" for index in range(40)), encoding="utf-8"
         )
-    elif name == "series":
+    elif name == "sequences":
+        np.savez(tmp_path / "sequences.npz", *(np.arange(1.0 + length % 7) for length in range(20)))
+    elif name in ("forecast", "series"):
         np.save(tmp_path / "series.npy", np.arange(60.0))
     overrides = [f"dataset.{option}={value}" for option, value in SMALL.get(name, {}).items()]
     overrides += [f"dataset.path={file}" for file in tmp_path.iterdir()]
-    timesteps = 5 if name == "series" else "auto"
+    timesteps = 5 if name in ("forecast", "series") else "auto"
     return compose_options([f"dataset={name}", *overrides, f"timesteps={timesteps}"]).dataset, timesteps
 
 

@@ -6,14 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lengthwise.config.options import SeriesOptions
-from lengthwise.data.datasets.series import count_enough_rows, cut_windows, load_series, plan_windows
-from lengthwise.data.number_file import read_table
+from lengthwise.data.datasets.series import load_series
+from lengthwise.data.numbers.columns import read_values
+from lengthwise.data.numbers.number_file import open_table
+from lengthwise.data.splitting import count_enough_rows, cut_windows, plan_windows
 from lengthwise.errors import ConfigError, DataError
 
 
 def _options(path=None, **changes):
-    values = {"stride": 1, "scaling": "minmax", "validation_fraction": 0.1, "test_fraction": 0.2, **changes}
+    values = {"columns": None, "label_column": None, "alarm_share": 0.01, "stride": 1, "scaling": "minmax"}
+    values |= {"validation_fraction": 0.1, "test_fraction": 0.2, **changes}
     return SeriesOptions(name="series", path=path, **values)
+
+
+def read_table(path, columns=None):
+    return read_values(open_table(path), columns)
 
 
 def _write(tmp_path, content, name="numbers.csv"):
@@ -43,7 +50,7 @@ def _save(tmp_path, array):
 def test_text_tables(tmp_path, content, header):
     table = read_table(_write(tmp_path, content))
     assert table.rows.tolist() == [[1, 2], [3, 4.5]]
-    assert table.header == header
+    assert table.names == (header or ())
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16, np.uint8, np.bool_])
@@ -73,7 +80,7 @@ def test_npy_tables(tmp_path, dtype):
         ("1,2\n3,1_000\n", r"numbers\.csv, line 2: column 2: '1_000' is not a number\."),
         ("a;b\n1,5;2,5\n", r"numbers\.csv, line 2: column 1: '1,5' is not a number\. .*decimal point"),
         ("1 2\n3 4\n", r"numbers\.csv, line 2: column 1: '3 4' is not a number\."),
-        ("date,x\n2020-01-01,1\n", r"numbers\.csv, line 2: column 1: '2020-01-01' is not a number\."),
+        ("date,x\n1,1\n2020-01-01,1\n", r"numbers\.csv, line 3: column 1: '2020-01-01' is not a number\. .*first row"),
         ('1,2\n3,"4\n5,6\n', r"numbers\.csv, line 2: column 2: '\"4' is not a number\."),
     ],
 )
@@ -121,7 +128,7 @@ def test_files_that_are_no_tables(tmp_path):
 def test_cutting_windows():
     rows = np.arange(12.0).reshape(6, 2)
     expected = [[[0, 1], [2, 3], [4, 5]], [[4, 5], [6, 7], [8, 9]]]
-    assert cut_windows(rows, 3, 2).tolist() == expected
+    assert cut_windows(rows, np.array([0, 2]), 3).pad().tolist() == expected
 
 
 @given(st.integers(1, 120), st.integers(1, 12), st.integers(1, 15), st.floats(0.01, 0.4), st.floats(0.01, 0.4))
