@@ -1,7 +1,7 @@
 """Every option of Lengthwise: its name, type, unit, range and meaning.
 
 Values live in `conf/`, never here: no field has a default. The string under a field is its documentation, which
-`lengthwise options` prints. Whether options make sense together is decided in `rules.py`.
+`lengthwise options` prints. Whether options make sense together is decided in `rules/`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lengthwise.config.options import ForecastOptions
-from lengthwise.config.rules import refuse_no_path, refuse_no_window
+from lengthwise.config.rules.data import refuse_no_path, refuse_no_window
 from lengthwise.data.assembly import Timesteps, assemble_features
 from lengthwise.data.dataset import Dataset, Forecast, Origin, Skipped, Split
 from lengthwise.data.datasets.registry import load_dataset

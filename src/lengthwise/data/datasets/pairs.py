@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lengthwise.config.options import PairsOptions
-from lengthwise.config.rules import refuse_no_path
+from lengthwise.config.rules.data import refuse_no_path
 from lengthwise.data.assembly import TextExamples, Timesteps, assemble_texts, build_codecs
 from lengthwise.data.dataset import Dataset, Skipped
 from lengthwise.data.datasets.registry import load_dataset

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lengthwise.config.options import SequencesOptions
-from lengthwise.config.rules import refuse_no_path
+from lengthwise.config.rules.data import refuse_no_path
 from lengthwise.data.assembly import Timesteps, assemble_features, autoencoder_split, check_not_empty
 from lengthwise.data.dataset import Dataset, Origin, Skipped, Split
 from lengthwise.data.datasets.registry import load_dataset

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lengthwise.config.options import SeriesOptions
-from lengthwise.config.rules import refuse_no_path, refuse_no_window
+from lengthwise.config.rules.data import refuse_no_path, refuse_no_window
 from lengthwise.data.assembly import Timesteps, assemble_features, autoencoder_split
 from lengthwise.data.dataset import Dataset, Origin, Skipped
 from lengthwise.data.datasets.registry import load_dataset

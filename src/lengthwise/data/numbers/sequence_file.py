@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lengthwise.config.options import SequencesOptions
-from lengthwise.config.rules import TABLE_ENDINGS
+from lengthwise.config.rules.data import TABLE_ENDINGS
 from lengthwise.data.numbers.columns import choose_features, find_columns, name_columns
 from lengthwise.data.numbers.number_file import (
     NumberTable,

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from lengthwise.config.options import (
-    CAPITALS_EVERY,
-    DIGITS_ROWS,
-    AdditionOptions,
-    BeamOptions,
-    DigitsOptions,
-    ForecastOptions,
-    ModelOptions,
-    PairsOptions,
-    RunOptions,
-    SampleOptions,
-    ScanOptions,
-    SequencesOptions,
-    SeriesOptions,
-    SymbolTaskOptions,
-)
+from lengthwise.config.options import BeamOptions, ModelOptions, RunOptions, SampleOptions
+from lengthwise.config.rules.data import DATA_RULES, reads_features
+from lengthwise.config.rules.refusals import Refusals, Rule, forbid, require
 from lengthwise.config.values import show_value
 from lengthwise.errors import ConfigError
-
-Refusals = Iterator[ConfigError]
-Rule = Callable[[RunOptions], Refusals]
-
-OwnOptions = PairsOptions | SequencesOptions | ForecastOptions | SeriesOptions
-"""Options of datasets that read a file of the user's."""
-
-TABLE_ENDINGS = (".csv", ".tsv", ".txt")
-"""Ends of the names of files that hold tables as text."""
 
 SAMPLING = ("sampling_rate", "sampling_unit", "sampling_schedule")
 RAMP = ("sampling_ramp", "sampling_ramp_unit")
@@ -89,56 +67,32 @@ def check_given(options: RunOptions, overrides: Sequence[str]) -> None:
             raise ConfigError(f"dataset.{name}", rule, received=received, remedy="Leave it out")
 
 
-def reads_features(options: RunOptions) -> bool:
-    """Return whether the data are real-valued steps, not symbols.
-
-    Args:
-        options: The options of one run.
-    """
-    return isinstance(options.dataset, DigitsOptions | SequencesOptions | ForecastOptions | SeriesOptions)
-
-
-def _require(section: str, options: object, names: tuple[str, ...], *, because: str) -> Refusals:
-    for name in names:
-        if getattr(options, name) is None:
-            remedy = f"Give {section}.{name} a value: `lengthwise options {name}` says which"
-            yield ConfigError(f"{section}.{name}", f"is needed with {because}", received="null", remedy=remedy)
-
-
-def _forbid(section: str, options: object, names: tuple[str, ...], *, without: str) -> Refusals:
-    for name in names:
-        value = getattr(options, name)
-        if value is not None:
-            rule, remedy = f"has no effect without {without}", f"Set {without}, or {section}.{name}=null"
-            yield ConfigError(f"{section}.{name}", rule, received=show_value(value), remedy=remedy)
-
-
 def _check_sampling(options: RunOptions) -> Refusals:
     model = options.model
     if model.feedback != "scheduled":
-        yield from _forbid("model", model, SAMPLING + RAMP, without="model.feedback=scheduled")
+        yield from forbid("model", model, SAMPLING + RAMP, without="model.feedback=scheduled")
         return
-    yield from _require("model", model, SAMPLING, because="model.feedback=scheduled")
+    yield from require("model", model, SAMPLING, because="model.feedback=scheduled")
     if model.sampling_schedule == "constant":
-        yield from _forbid("model", model, RAMP, without="model.sampling_schedule=linear or inverse_sigmoid")
+        yield from forbid("model", model, RAMP, without="model.sampling_schedule=linear or inverse_sigmoid")
     else:
-        yield from _require("model", model, RAMP, because=f"model.sampling_schedule={model.sampling_schedule}")
+        yield from require("model", model, RAMP, because=f"model.sampling_schedule={model.sampling_schedule}")
 
 
 def _check_schedule(options: RunOptions) -> Refusals:
     training = options.training
     if training.schedule == "plateau":
-        yield from _require("training", training, PLATEAU, because="training.schedule=plateau")
+        yield from require("training", training, PLATEAU, because="training.schedule=plateau")
     else:
-        yield from _forbid("training", training, PLATEAU, without="training.schedule=plateau")
+        yield from forbid("training", training, PLATEAU, without="training.schedule=plateau")
 
 
 def _check_monitor(options: RunOptions) -> Refusals:
     training = options.training
     if training.monitor == "loss":
-        yield from _forbid("training", training, MONITOR, without="a training.monitor other than loss")
+        yield from forbid("training", training, MONITOR, without="a training.monitor other than loss")
         return
-    yield from _require("training", training, ("monitor_every",), because=f"training.monitor={training.monitor}")
+    yield from require("training", training, ("monitor_every",), because=f"training.monitor={training.monitor}")
     is_of_features = training.monitor.startswith("mean_")
     if is_of_features != reads_features(options):
         rule = f"is no score of dataset={options.dataset.name}, whose steps are {_name_steps(options)}"
@@ -231,125 +185,6 @@ def _check_budget(options: RunOptions) -> Refusals:
         yield ConfigError("model.decoder_dim", rule, received=str(model.decoder_dim), remedy=remedy)
 
 
-def _check_scan(options: RunOptions) -> Refusals:
-    scan = options.dataset
-    if not isinstance(scan, ScanOptions):
-        return
-    if scan.split != "length":
-        yield from _forbid("dataset", scan, ("length_cut",), without="dataset.split=length")
-    if scan.split != "simple":
-        yield from _forbid("dataset", scan, ("train_fraction",), without="dataset.split=simple")
-
-
-def _check_symbols(options: RunOptions) -> Refusals:
-    task = options.dataset
-    if not isinstance(task, SymbolTaskOptions):
-        return
-    if task.max_length < task.min_length:
-        rule, remedy = f"must be at least dataset.min_length={task.min_length}", "Raise it, or lower dataset.min_length"
-        yield ConfigError("dataset.max_length", rule, received=str(task.max_length), remedy=remedy)
-    if task.name == "ambiguous" and task.min_length < CAPITALS_EVERY:
-        rule = f"must be at least {CAPITALS_EVERY} with dataset=ambiguous: each right answer has a capital"
-        remedy = f"Set dataset.min_length={CAPITALS_EVERY} or more"
-        yield ConfigError("dataset.min_length", rule, received=str(task.min_length), remedy=remedy)
-    if task.longer_length <= task.max_length:
-        rule = f"must be more than dataset.max_length={task.max_length}: the split `longer` starts there"
-        remedy = f"Set dataset.longer_length={2 * task.max_length}, or lower dataset.max_length"
-        yield ConfigError("dataset.longer_length", rule, received=str(task.longer_length), remedy=remedy)
-
-
-def _check_addition(options: RunOptions) -> Refusals:
-    task = options.dataset
-    if isinstance(task, AdditionOptions) and task.longer_digits <= task.num_digits:
-        rule = f"must be more than dataset.num_digits={task.num_digits}: the split `longer` starts there"
-        remedy = f"Set dataset.longer_digits={task.num_digits + 1}, or lower dataset.num_digits"
-        yield ConfigError("dataset.longer_digits", rule, received=str(task.longer_digits), remedy=remedy)
-
-
-def _check_path(options: RunOptions) -> Refusals:
-    data = options.dataset
-    if isinstance(data, OwnOptions) and data.path is None:
-        yield refuse_no_path(data)
-
-
-def _check_tags(options: RunOptions) -> Refusals:
-    data = options.dataset
-    if isinstance(data, PairsOptions) and data.tags_column is None:
-        yield from _forbid("dataset", data, ("tags_separator",), without="dataset.tags_column=COLUMN")
-
-
-def refuse_no_path(data: OwnOptions) -> ConfigError:
-    """Build the refusal of a dataset of the user's without its file.
-
-    Args:
-        data: Its options.
-    """
-    rule = f"must name a file with dataset={data.name}"
-    return ConfigError("dataset.path", rule, received="null", remedy="Add dataset.path=FILE")
-
-
-def _check_fractions(options: RunOptions) -> Refusals:
-    data = options.dataset
-    if not isinstance(data, DigitsOptions | PairsOptions | SequencesOptions | ForecastOptions | SeriesOptions):
-        return
-    if isinstance(data, PairsOptions) and not (data.validation_path is None and data.test_path is None):
-        return
-    if isinstance(data, SequencesOptions) and data.split_column is not None:
-        return
-    held_out = data.validation_fraction + data.test_fraction
-    if held_out >= 1:
-        rule = f"and dataset.test_fraction={data.test_fraction:g} must leave something to train on"
-        remedy = "Lower one of them until their sum is below 1"
-        yield ConfigError("dataset.validation_fraction", rule, received=f"{data.validation_fraction:g}", remedy=remedy)
-
-
-def _check_sequences(options: RunOptions) -> Refusals:
-    data = options.dataset
-    if not isinstance(data, SequencesOptions) or data.path is None:
-        return
-    table = ("time_column", "split_column", "columns")
-    if data.path.lower().endswith(TABLE_ENDINGS):
-        yield from _require("dataset", data, ("id_column",), because=f"dataset.path={data.path}")
-    else:
-        yield from _forbid("dataset", data, ("id_column", *table), without="a .csv as dataset.path")
-    if not data.path.lower().endswith(".npy"):
-        yield from _forbid("dataset", data, ("lengths_path",), without="a .npy as dataset.path")
-
-
-def _check_forecast(options: RunOptions) -> Refusals:
-    data = options.dataset
-    if not isinstance(data, ForecastOptions):
-        return
-    for name in sorted(set(data.target_columns or ()) & set(data.known_columns or ())):
-        rule = "must not name a column that is known ahead: there is nothing to forecast"
-        remedy = "Take it out of one of dataset.target_columns and dataset.known_columns"
-        yield ConfigError("dataset.target_columns", rule, received=repr(name), remedy=remedy)
-    if data.period is not None and data.period > data.history:
-        rule = f"must be at most dataset.history={data.history}: the season before the forecast is read from there"
-        yield ConfigError(
-            "dataset.period", rule, received=str(data.period), remedy="Raise dataset.history, or lower it"
-        )
-
-
-def _check_timesteps(options: RunOptions) -> Refusals:
-    if isinstance(options.dataset, SeriesOptions | ForecastOptions) and options.timesteps == "auto":
-        yield refuse_no_window(options.dataset)
-    if options.dataset.name == "digits" and options.timesteps not in ("auto", DIGITS_ROWS):
-        rule = f"must be auto or {DIGITS_ROWS} with dataset=digits, whose images have {DIGITS_ROWS} rows"
-        yield ConfigError("timesteps", rule, received=str(options.timesteps), remedy="Leave timesteps=auto")
-
-
-def refuse_no_window(data: SeriesOptions | ForecastOptions) -> ConfigError:
-    """Build the refusal of data that are cut into windows without the length of these.
-
-    Args:
-        data: Their options.
-    """
-    what = "of a window" if data.name == "series" else "to forecast"
-    rule = f"must be a number with dataset={data.name}: the rows {what}"
-    return ConfigError("timesteps", rule, received="auto", remedy="Choose one, such as timesteps=24")
-
-
 def _check_decoding(options: RunOptions) -> Refusals:
     if options.decoding.name != "greedy" and reads_features(options):
         rule = f"must be greedy with dataset={options.dataset.name}: a step of features is a value, not a distribution"
@@ -392,6 +227,7 @@ def _check_length_penalty(options: RunOptions) -> Refusals:
 
 
 RULES: tuple[Rule, ...] = (
+    *DATA_RULES,
     _check_sampling,
     _check_schedule,
     _check_monitor,
@@ -403,15 +239,6 @@ RULES: tuple[Rule, ...] = (
     _check_head,
     _check_attention,
     _check_budget,
-    _check_scan,
-    _check_symbols,
-    _check_addition,
-    _check_path,
-    _check_tags,
-    _check_fractions,
-    _check_sequences,
-    _check_forecast,
-    _check_timesteps,
     _check_decoding,
 )
 """Rules for every run."""
