@@ -120,6 +120,7 @@ def build_report(runs: Sequence[StudyRun], directory: Path) -> Report:
     return Report(
         title=study.title,
         question="Which <axis>?",
+        prediction="Predicted before the runs: <all> alike.",
         answer=answer,
         summary=tabulate_answer(study) if answer.standing == "compared" else Table(columns=(), rows=()),
         legend=LEGEND if study.num_seeds >= MIN_SEEDS else LEGEND_FEW_SEEDS,

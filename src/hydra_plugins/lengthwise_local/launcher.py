@@ -98,6 +98,11 @@ class SweepLauncher(Launcher):
             task.open_sweep(self._sweep)
         return self._sweep
 
+    def close_sweep(self) -> None:
+        """Close the sweep of this command, with its report; the next jobs open another."""
+        self.task.close_sweeps()
+        self._sweep = None
+
     def build_job(self, number: int, overrides: tuple[str, ...]) -> Job:
         """Compose a job and check its options.
 

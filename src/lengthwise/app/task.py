@@ -96,6 +96,10 @@ class Task:
             preload_report()
             self.contexts.push(lambda kind, *_: write_sweep_report(sweep.directory) if kind is None else None)
 
+    def close_sweeps(self) -> None:
+        """Close the sweeps that are open, before the command opens another."""
+        self.contexts.close()
+
 
 def check_resume(options: RunOptions, launch: Launch) -> None:
     """Refuse whatever would have no effect beside `resume`: the run keeps its own configuration.

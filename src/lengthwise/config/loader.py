@@ -43,6 +43,7 @@ PLUGINS: Mapping[str, frozenset[str]] = {
         {
             "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
             "hydra_plugins.lengthwise_optuna.sweeper.OptunaSweeper",
+            "hydra_plugins.lengthwise_tuned.sweeper.TunedSweeper",
         }
     ),
 }

@@ -785,10 +785,30 @@ class OptunaSweeperOptions:
     features (an error), high for tokens (exact matches)."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TunedSweeperOptions:
+    """How each condition of a grid is tuned before it is run with the seeds that are reported."""
+
+    tune: Annotated[str, Pattern(r"\S+=\S+( \S+=\S+)*", "OPTION=VALUE,VALUE,..., several with spaces between")]
+    """Options to tune and their values, such as `training.learning_rate=0.002,0.006,0.02`. Each condition is run with
+    each combination and takes the one with the best score on validation."""
+
+    tuning_seed: Seed
+    """First seed of the tuning runs, which are a study of their own, STUDY_tuning; none of them may be reported."""
+
+    num_tuning_seeds: Annotated[int, Between(1, 1_000, "seeds")]
+    """Seeds of the tuning runs; the mean over them decides."""
+
+    budget_minutes: Annotated[float, Between(0, 1_000_000, "minutes", low_open=True)] | None
+    """Time for everything. As many values as fit into half of it are tuned, at least one, and as many seeds as fit into
+    the rest are run, at least one; null: all."""
+
+
 PLUGIN_OPTIONS: Mapping[type, str] = {
     LocalLauncherOptions: "hydra/launcher=local",
     RayLauncherOptions: "hydra/launcher=ray",
     SlurmLauncherOptions: "hydra/launcher=slurm",
     OptunaSweeperOptions: "hydra/sweeper=optuna",
+    TunedSweeperOptions: "hydra/sweeper=tuned",
 }
 """The options of Lengthwise's Hydra plugins, and the choice that each belongs to."""

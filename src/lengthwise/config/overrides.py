@@ -112,7 +112,7 @@ def check_sweep(overrides: Sequence[str], composed: DictConfig, loader: ConfigLo
     lines = [*(f"{key}={value}" for key, value in params.items()), *overrides]
     for override in OverridesParser.create(config_loader=loader).parse_overrides(lines):
         if override.is_sweep_override():
-            _check_values(override, is_search="max_batch_size" not in sweeper)
+            _check_values(override, is_search="num_trials" in sweeper)
     size = sweeper.get("max_batch_size")
     if size is not None and size < 1:
         remedy = "Choose the number of jobs that are composed at once, or null for all"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 Value = str | int | float | bool | None
@@ -52,15 +52,22 @@ class Axis:
         return all(isinstance(level, int | float) and not isinstance(level, bool) for level in self.levels)
 
 
-def find_axes(params: Sequence[Params], planned: Mapping[str, Sequence[str]]) -> tuple[Axis, ...]:
+def find_axes(
+    params: Sequence[Params], planned: Mapping[str, Sequence[str]], *, tuned: Collection[str] = ()
+) -> tuple[Axis, ...]:
     """Find the options that vary independently; those that only follow others are listed with them.
 
     Args:
         params: The options of each run, oldest run first.
         planned: Option -> every value that sweeps were to give it, as text.
+        tuned: Options that were tuned for each condition, so that they belong to it.
     """
     options = list(dict.fromkeys(option for own in params for option in own))
-    columns = {option: tuple(own.get(option) for own in params) for option in options if _may_vary(option)}
+    columns = {
+        option: tuple(own.get(option) for own in params)
+        for option in options
+        if _may_vary(option) and option not in tuned
+    }
     varied = [option for option, column in columns.items() if len(set(column)) > 1]
     # A preset stands for the options it sets; of others the finer first, which the coarser may follow.
     varied.sort(key=lambda option: (option != SIDE, option not in _PRESETS, -len(set(columns[option]))))

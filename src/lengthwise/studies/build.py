@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from lengthwise.config.values import format_value
 from lengthwise.errors import LengthwiseError
@@ -28,6 +28,7 @@ def build_study(
     runs: Sequence[StudyRun],
     *,
     planned: Mapping[str, Sequence[str]] | None = None,
+    tuned: Collection[str] = (),
     leave_out_failed: bool = False,
 ) -> Study:
     """Sort runs into a grid.
@@ -36,6 +37,7 @@ def build_study(
         names: Names of the studies.
         runs: Their runs, sweeps left out.
         planned: Option -> every value its sweeps were to take, as text, so that what never started is missed too.
+        tuned: Options that were tuned for each condition, and are no axes.
         leave_out_failed: Whether runs that failed by their own doing are left out; else they count with the worst
             score.
 
@@ -47,7 +49,7 @@ def build_study(
     ordered = sorted(runs, key=lambda run: run.manifest.started)
     metric, higher_is_better = _find_metric(ordered)
     params = [run.manifest.record.params for run in ordered]
-    axes = find_axes(params, planned or {})
+    axes = find_axes(params, planned or {}, tuned=tuned)
     found, seeds = _sort_runs(ordered, axes, planned or {})
     size = math.prod(len(axis.levels) for axis in axes)
     is_grid = size <= max(_SMALL_GRID, _MOST_MISSING * len(found))

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -25,14 +26,32 @@ from lengthwise.tracking.runs.layout import JOURNAL_NAME
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest
 from lengthwise.tracking.runs.run_files import RunFiles
 
+TUNING_NAME = "tuning.json"
+"""File in the directory of a sweep: what it tuned for each condition, and what was chosen."""
+
 _KEPT_SPLITS = ("val", "test", "longer")
 
 
+class TunedCondition(NamedTuple):
+    """What the values that were tried reached in one condition.
+
+    Args:
+        name: The options of the condition, as they were given.
+        chosen: The value that was chosen, such as `training.learning_rate=0.006`.
+        scores: Value -> mean of the primary metric on validation; NaN where a run failed.
+    """
+
+    name: str
+    chosen: str
+    scores: dict[str, float]
+
+
 class Collection(NamedTuple):
-    """A study with the sweeps that made it."""
+    """A study with the sweeps that made it, and what the newest that tuned its conditions has tuned."""
 
     study: Study
     sweeps: tuple[Manifest, ...]
+    tuning: tuple[TunedCondition, ...] = ()
 
 
 def collect_studies(output_dir: Path, names: Sequence[str], *, leave_out_failed: bool = False) -> Collection:
@@ -77,8 +96,35 @@ def collect_sweep(directory: Path) -> Collection:
 def _build(names: list[str], found: Sequence[StoredRun], *, leave_out_failed: bool = False) -> Collection:
     runs = [read_run(run) for run in found if run.manifest.record.kind == "run"]
     sweeps = tuple(manifest for _, manifest in found if manifest.record.kind == "sweep")
-    study = build_study(names, runs, planned=_find_planned(sweeps), leave_out_failed=leave_out_failed)
-    return Collection(study, sweeps)
+    tuned = [_read_tuning(directory) for directory, manifest in found if manifest.record.kind == "sweep"]
+    tuning = next((own for own in reversed(tuned) if own), ())
+    options = {word.partition("=")[0] for each in tuning for text in each.scores for word in text.split()}
+    planned = _find_planned(sweeps)
+    study = build_study(names, runs, planned=planned, tuned=options, leave_out_failed=leave_out_failed)
+    return Collection(study, sweeps, tuning)
+
+
+def _read_tuning(directory: Path) -> tuple[TunedCondition, ...]:
+    """Read what a sweep has tuned; nothing where it has tuned nothing."""
+    files = RunFiles(directory)
+    if files.find(TUNING_NAME) is None:
+        return ()
+    try:
+        return tuple(
+            TunedCondition(
+                name=" ".join(row["condition"]),
+                chosen=" ".join(row["chosen"]),
+                scores={" ".join(each["candidate"]): _average(each["values"]) for each in row["trials"]},
+            )
+            for row in json.loads(files.read_text(TUNING_NAME))["conditions"]
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{directory / TUNING_NAME} cannot be read ({error}). Move it away.") from error
+
+
+def _average(values: Sequence[float | None]) -> float:
+    known = [float(value) for value in values if value is not None]
+    return fmean(known) if values and len(known) == len(values) else math.nan
 
 
 def read_run(run: StoredRun) -> StudyRun:

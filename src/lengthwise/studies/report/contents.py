@@ -48,6 +48,7 @@ class Report:
     Args:
         title: Title of the study.
         question: The question of the study; None where its configuration does not state one.
+        prediction: What was predicted before the runs, and what refutes it; None where nothing was.
         answer: The answer in words.
         summary: The main effects side by side, marked; without rows where conditions cannot be compared.
         legend: How the summary is read.
@@ -62,6 +63,7 @@ class Report:
 
     title: str
     question: str | None
+    prediction: str | None = None
     answer: Answer
     summary: Table
     legend: str

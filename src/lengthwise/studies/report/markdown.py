@@ -13,6 +13,8 @@ def render_markdown(report: Report) -> str:
     lines = [f"# {report.title}", ""]
     if report.question:
         lines += [report.question, ""]
+    if report.prediction:
+        lines += [report.prediction, ""]
     lines += ["## Answer", ""]
     lines += _list_answer(report.answer)
     for picture in report.lead:

@@ -43,7 +43,7 @@ MOST_SIMPLE, MOST_INTERACTIONS = 120, 30
 _ALIKE: tuple[Standing, ...] = ("nothing learnt", "all tie")
 """Standings in which no condition is the best."""
 
-_CURVES = ("val/exact_match", "val/token_accuracy", "val/absolute_error", "val/loss")
+_CURVES = ("val/free_running_exact_match", "val/free_running_mean_absolute_error", "val/absolute_error", "val/loss")
 """The metrics of learning curves: drawn is the first of these that every finished run has."""
 
 
@@ -179,7 +179,7 @@ def _draw_learning_curves(study: Study, directory: Path) -> tuple[Picture, ...]:
     if metric == "val/loss":
         meaning = " Losses of models that stop differently are sums over different steps."
     else:
-        meaning = " Measured during training, not decoded freely."
+        meaning = " Decoded freely." if "free_running" in metric else " Measured during training, not decoded freely."
     cut = f" The first {MOST_PANELS} panels." if len(study.conditions) > 7 * MOST_PANELS else ""
     caption = f"Learning curves of {metric}: mean over the seeds, shaded from lowest to highest.{meaning}{cut}"
     return (_save(plot_learning_curves(study, metric), directory, "learning_curves", caption),)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from lengthwise.config.about import read_study_about
+from lengthwise.config.about import StudyAbout, read_study_about
 from lengthwise.errors import LengthwiseError
 from lengthwise.evaluation.tables import Table
 from lengthwise.files import write_whole
@@ -21,6 +21,7 @@ from lengthwise.studies.report.markdown import render_markdown
 from lengthwise.studies.report.page import render_page
 from lengthwise.studies.report.sections import build_lead, build_sections
 from lengthwise.studies.report.tables import tabulate_answer, write_results
+from lengthwise.studies.report.tuning import build_tuning
 
 REPORT_DIRECTORY = "report"
 """Directory of a report, within that of its study or of the sweep it is about."""
@@ -90,7 +91,7 @@ def _write(collection: Collection, destination: Path) -> WrittenReport:
 
 
 def _assemble(collection: Collection, figures: Path) -> Report:
-    study, sweeps = collection
+    study, sweeps, tuning = collection
     answer = write_answer(study)
     about = read_study_about(study.names[0]) if len(study.names) == 1 else None
     newest = max((run.manifest for run in study.runs), key=lambda manifest: manifest.started)
@@ -98,12 +99,21 @@ def _assemble(collection: Collection, figures: Path) -> Report:
     return Report(
         title=study.title,
         question=None if about is None else about.question,
+        prediction=None if about is None else _write_prediction(about),
         answer=answer,
         summary=tabulate_answer(study) if is_compared else Table(columns=(), rows=()),
         legend=LEGEND if study.num_seeds >= MIN_SEEDS else LEGEND_FEW_SEEDS,
         lead=build_lead(study, answer.standing, figures),
         details=list_details(study, sweeps, about),
-        sections=build_sections(study, answer.standing, figures),
+        sections=(*build_sections(study, answer.standing, figures), *build_tuning(study, tuning, figures)),
         commands=list_commands(study, sweeps),
         made=f"Written by lengthwise {newest.versions.get('lengthwise', '')} on {datetime.now(UTC):%Y-%m-%d}.",
     )
+
+
+def _write_prediction(about: StudyAbout) -> str | None:
+    """Write what was predicted before the runs, and what refutes it."""
+    if about.prediction is None:
+        return None
+    refuted = "" if about.refuted_if is None else f" Refuted if: {about.refuted_if}."
+    return f"Predicted before the runs: {about.prediction}.{refuted}"

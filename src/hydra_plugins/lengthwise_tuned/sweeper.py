@@ -1,0 +1,197 @@
+"""The sweeper `hydra/sweeper=tuned` as Hydra sees it; `lengthwise.sweeps.tuning` does the work.
+
+Hydra imports this at every start, so only Hydra's own modules are imported before there is something to run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+
+from hydra_plugins.lengthwise_local.launcher import SweepLauncher
+
+if TYPE_CHECKING:
+    from lengthwise.config.options import TunedSweeperOptions
+    from lengthwise.config.parse import RawConfig
+    from lengthwise.sweeps.jobs import Job, JobResult
+    from lengthwise.sweeps.tuning import Overrides, TunedGrid
+
+SEED = "seed"
+
+
+class TunedSweeper(Sweeper):
+    """Tunes each condition of a grid, then runs it with the seeds that are reported.
+
+    Args:
+        params: What a study's overlay sweeps over.
+        raw: What Hydra read from the sweeper's file and the command line, not yet checked.
+    """
+
+    def __init__(self, params: Mapping[str, object] | None = None, **raw: object) -> None:
+        self._params, self._raw = params or {}, raw
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: RawConfig) -> None:
+        """Take what Hydra gives; wrong options are refused before anything else happens."""
+        from lengthwise.config.options import TunedSweeperOptions
+        from lengthwise.config.parse import parse_plugin
+        from lengthwise.errors import ConfigError
+        from lengthwise.sweeps.tuning import Budget
+
+        self._options = parse_plugin(TunedSweeperOptions, self._raw)
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+        if not isinstance(launcher, SweepLauncher):
+            remedy = "Choose hydra/launcher=local, ray or slurm"
+            raise ConfigError("hydra/sweeper=tuned", "needs a launcher of Lengthwise", received=None, remedy=remedy)
+        self._launcher, self._config = launcher, config
+        self._budget = Budget(self._options.budget_minutes)
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Tune and run, or resume what the same command began.
+
+        Args:
+            arguments: Overrides; those with several values span the grid.
+        """
+        given = [*(f"{key}={value}" for key, value in self._params.items()), *arguments]
+        with self._launcher.task.own_work():
+            grid = _read_grid(given, self._options)
+            self._sweep(grid)
+
+    def _sweep(self, grid: TunedGrid) -> None:
+        from lengthwise.sweeps.tuning import choose_candidates, collect_trials, describe_tuning, list_edges
+
+        study = self._check(grid)
+        found = self._tune(grid, f"{study}_tuning")
+        self._launcher.close_sweep()
+        trials, higher_is_better = collect_trials(grid, found)
+        chosen = choose_candidates(trials, higher_is_better=higher_is_better)
+        for condition in list_edges(grid, chosen):
+            print(f"{' '.join(condition)}: {' '.join(chosen[condition])} is the last value tried; others may be better")
+        text = describe_tuning(grid, trials, chosen, higher_is_better=higher_is_better)
+        results = self._report(grid, chosen, text)
+        self._print_best(grid, results, study=study, higher_is_better=higher_is_better)
+
+    def _check(self, grid: TunedGrid) -> str:
+        """Refuse what any job would be refused for before the first job starts; return the name of the study."""
+        chosen = dict.fromkeys(grid.conditions, grid.candidates[0])
+        jobs = self._build(grid.list_reported(chosen, grid.seeds[0]))
+        study = jobs[0].options.study
+        for candidate in grid.candidates:
+            self._build(grid.list_tuning(candidate, f"{study}_tuning"))
+        return study
+
+    def _build(self, overrides: Sequence[Overrides]) -> list[Job]:
+        return [self._launcher.build_job(number, each) for number, each in enumerate(overrides)]
+
+    def _tune(self, grid: TunedGrid, study: str) -> dict[Overrides, list[JobResult]]:
+        """Run the tuning jobs: all together, or within a budget one candidate after the other."""
+        from lengthwise.sweeps.tuning import TUNING_SHARE
+
+        found: dict[Overrides, list[JobResult]] = {}
+        if not self._budget.is_limited:
+            jobs = [job for candidate in grid.candidates for job in self._build(grid.list_tuning(candidate, study))]
+            results = iter(self._run(jobs))
+            size = len(jobs) // len(grid.candidates)
+            return {candidate: list(itertools.islice(results, size)) for candidate in grid.candidates}
+        for candidate in grid.order_candidates():
+            jobs = self._build(grid.list_tuning(candidate, study))
+            if found and not self._budget.allows(len(jobs), share=TUNING_SHARE):
+                print(f"{len(found)} of {len(grid.candidates)} values fit into half of hydra.sweeper.budget_minutes")
+                break
+            found[candidate] = self._run(jobs)
+        return found
+
+    def _report(
+        self, grid: TunedGrid, chosen: Mapping[Overrides, Overrides], tuning: str
+    ) -> list[tuple[Job, JobResult]]:
+        """Run the reported jobs: all together, or within a budget one seed after the other."""
+        from lengthwise.sweeps.tuning import write_tuning
+
+        rounds = [self._build(grid.list_reported(chosen, seed)) for seed in grid.seeds]
+        if not self._budget.is_limited:
+            rounds = [list(itertools.chain.from_iterable(rounds))]
+        write_tuning(self._launcher.open_sweep(rounds[0]).directory, tuning)
+        done: list[tuple[Job, JobResult]] = []
+        for number, jobs in enumerate(rounds):
+            if number and not self._budget.allows(len(jobs)):
+                print(
+                    f"{number} of {len(rounds)} seeds fit into hydra.sweeper.budget_minutes; the same command with "
+                    "more minutes runs the rest"
+                )
+                break
+            done += zip(jobs, self._run(jobs), strict=True)
+        return done
+
+    def _run(self, jobs: Sequence[Job]) -> list[JobResult]:
+        started = time.monotonic()
+        results = self._launcher.open_sweep(jobs).run(jobs)
+        self._budget.note(sum(result.num_attempts > 0 for result in results), time.monotonic() - started)
+        return results
+
+    def _print_best(
+        self, grid: TunedGrid, results: Sequence[tuple[Job, JobResult]], *, study: str, higher_is_better: bool
+    ) -> None:
+        from lengthwise.sweeps.tuning import find_best
+
+        best = find_best(results, higher_is_better=higher_is_better)
+        if best is None:
+            return
+        words = " ".join(shlex.quote(word) for word in best.overrides if not word.startswith("study="))
+        print(f"Best on validation: {' '.join(best.overrides[len(grid.fixed) :])}")
+        print(f"  to use it         lengthwise decode best:{study} 'an input'")
+        print(f"  to train it again python train.py {words} hydra.mode=RUN")
+
+
+def _read_grid(given: Sequence[str], options: TunedSweeperOptions) -> TunedGrid:
+    """Split the overrides into what is fixed, the axes, the values that are tuned, and the seeds.
+
+    Raises:
+        ConfigError: Nothing is tuned, what is tuned is also an axis, or a seed is both tuned on and reported.
+    """
+    from lengthwise.config.overrides import check_overrides
+    from lengthwise.errors import ConfigError
+    from lengthwise.sweeps.tuning import TunedGrid
+
+    parser = OverridesParser.create()
+    values: dict[str, list[str]] = {}
+    for override in parser.parse_overrides(list(given)):
+        key = override.get_key_element()
+        values.pop(key, None)  # the last one counts: the command line comes after the study's file
+        is_sweep = override.is_sweep_override()
+        texts = list(override.sweep_string_iterator()) if is_sweep else [override.get_value_element_as_str()]
+        values[key] = [f"{key}={text}" for text in texts]
+    tuned = options.tune.split()
+    check_overrides(tuned)
+    candidates: list[list[str]] = []
+    for override in parser.parse_overrides(tuned):
+        key = override.get_key_element()
+        if key in values or key == SEED:
+            remedy = "Leave it out of hydra.sweeper.tune, or of the options of the command"
+            raise ConfigError("hydra.sweeper.tune", f"holds {key}, which is given too", received=None, remedy=remedy)
+        if not override.is_discrete_sweep():
+            remedy = "List them, as in training.learning_rate=0.002,0.006,0.02"
+            raise ConfigError("hydra.sweeper.tune", f"needs several values of {key}", received=None, remedy=remedy)
+        candidates.append([f"{key}={text}" for text in override.sweep_string_iterator()])
+    seeds = values.pop(SEED, [f"{SEED}=0"])
+    tuning = [f"{SEED}={options.tuning_seed + number}" for number in range(options.num_tuning_seeds)]
+    shared = sorted({*seeds} & {*tuning})
+    if shared:
+        rule = f"must differ from the seeds that are reported, of which {shared[0]} is one"
+        remedy = "Choose another, such as 1000"
+        raise ConfigError("hydra.sweeper.tuning_seed", rule, received=str(options.tuning_seed), remedy=remedy)
+    return TunedGrid(
+        fixed=tuple(own[0] for own in values.values() if len(own) == 1),
+        conditions=tuple(itertools.product(*(own for own in values.values() if len(own) > 1))),
+        candidates=tuple(itertools.product(*candidates)),
+        seeds=tuple((seed,) for seed in seeds),
+        tuning_seeds=tuple((seed,) for seed in tuning),
+    )
