@@ -28,15 +28,15 @@ def build_tuning(study: Study, tuning: Sequence[TunedCondition], directory: Path
         return ()
     unit, tried = find_unit(study.metric_name), list(tuning[0].scores)
     text = (
-        "Each condition was first run with every value, on other seeds than the reported ones, and takes the value with "
-        f"the best mean {unit.label} on validation; of equal ones that with the lower validation loss. These runs are "
+        "Each condition was first run with every value, on other seeds than the reported ones, and takes the value "
+        f"with the best mean {unit.label} on validation; of equal ones that with the lower validation loss. These runs are "
         f"the study {study.names[0]}_tuning and count in no other number of this page."
     )
     edges = [each for each in tuning if len(tried) > 2 and each.chosen in (tried[0], tried[-1])]
     if edges:
         text += (
-            f" {len(edges)} of {len(tuning)} conditions take the first or the last value tried: there may be better ones "
-            "beyond it."
+            f" {len(edges)} of {len(tuning)} conditions take the first or the last value tried: there may be better "
+            "ones beyond it."
         )
     table = Table(columns=("condition", *tried, "chosen"), rows=tuple(_make_row(each, tried, unit) for each in tuning))
     return (Section(title="Tuning", text=text, tables={"": table}, pictures=_draw(study, tuning, directory)),)
