@@ -86,7 +86,7 @@ class Vocabulary:
             codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
             lengths = np.fromiter(map(len, texts), np.int32, len(texts))
             return Sequences.join(self._table()[np.minimum(codes, self._highest_code() + 1)], lengths)
-        symbols = _split_all(texts, self.unit)
+        symbols = split_all(texts, self.unit)
         lengths = np.fromiter(map(len, symbols), np.int32, len(symbols))
         ids = map(self._ids.get, chain.from_iterable(symbols), repeat(UNKNOWN))
         return Sequences.join(np.fromiter(ids, self.id_type, int(lengths.sum())), lengths)
@@ -158,7 +158,8 @@ def join_symbols(symbols: Iterable[str], unit: Unit) -> str:
     return {"characters": "", TAGGED: "", "words": " "}.get(unit, unit).join(symbols)
 
 
-def _split_all(texts: Iterable[str], unit: Unit) -> list[Sequence[str]]:
+def split_all(texts: Iterable[str], unit: Unit) -> list[Sequence[str]]:
+    """Cut texts into symbols."""
     if unit == "words":  # the most common unit of the slow ones: without a Python function for each text
         return list(map(str.split, texts))
     return [split_text(text, unit) for text in texts]
@@ -175,5 +176,5 @@ def build_vocabulary(texts: Iterable[str], unit: Unit) -> Vocabulary:
     >>> build_vocabulary(["run twice", "run"], "words").symbols
     ('run', 'twice')
     """
-    symbols = chain.from_iterable(texts if unit == "characters" else _split_all(texts, unit))
+    symbols = chain.from_iterable(texts if unit == "characters" else split_all(texts, unit))
     return Vocabulary(tuple(sorted(set(symbols))), unit)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from lengthwise.config.options import PairsOptions
 from lengthwise.config.rules.data import refuse_no_path
-from lengthwise.data.assembly import TextExamples, Timesteps, assemble_texts, build_codecs
-from lengthwise.data.dataset import Dataset, Skipped
+from lengthwise.data.assembly import Timesteps, assemble_tokens
+from lengthwise.data.dataset import Dataset, Skipped, Split
 from lengthwise.data.datasets.registry import load_dataset
+from lengthwise.data.pair_groups import MOST_REFERENCES, PairGroups, group_pairs
+from lengthwise.data.sequences import Indices, Sequences
 from lengthwise.data.splitting import draw_parts
+from lengthwise.data.symbol_store import SymbolStore, keep_used
 from lengthwise.data.text_table import Row, find_column, read_rows
-from lengthwise.data.vocabulary import TAGGED, Unit, find_special, join_symbols, split_text
+from lengthwise.data.vocabulary import TAGGED, Unit, Vocabulary, find_special, join_symbols, split_text
 from lengthwise.errors import DataError, count_noun, printable
 
 COLUMN_NAMES = (
@@ -25,16 +28,15 @@ COLUMN_NAMES = (
 )
 """A first line whose two columns are both among these looks like a header."""
 
-MOST_REFERENCES = 100
-"""Training examples of a source with more targets than this have only their own target as reference: listing all for
-each example would take memory by the square of their number, as in a file of a few labels with many texts each."""
+ROWS_AT_A_TIME = 1 << 16
+"""Lines turned into arrays at a time, after which their texts are forgotten."""
 
 
 class PairFile(NamedTuple):
     """The content of a file of pairs.
 
     Args:
-        targets: For each source, in the order of the file, its different targets.
+        pairs: The different pairs by source, in the order of the file.
         header_line: Number of the line that names the columns; None where none is read as such.
         num_blank: Number of blank lines, which are skipped.
         num_repeated: Number of lines that repeat an earlier pair.
@@ -43,7 +45,7 @@ class PairFile(NamedTuple):
         header: Source and target of the first line where they look like names of columns and are used as a pair.
     """
 
-    targets: dict[str, list[str]]
+    pairs: PairGroups
     header_line: int | None
     num_blank: int
     num_repeated: int
@@ -86,13 +88,19 @@ def load_pairs(options: PairsOptions, timesteps: Timesteps) -> Dataset:
     own_paths = {"val": options.validation_path, "test": options.test_path, "longer": options.longer_path}
     files = {"train": read_pairs(path, options, max_examples=options.max_examples)}
     files |= {name: read_pairs(own, options) for name, own in own_paths.items() if own is not None}
-    splits = _split_sources(path, files["train"], options)
-    splits |= {name: _take_pairs(file.targets, file.targets, every_target=False) for name, file in _others(files)}
+    chosen = _split_sources(path, files["train"].pairs, options)
+    codecs = _keep_trained(files["train"].pairs, chosen["train"])
+    files = {name: file._replace(pairs=file.pairs.translate(codecs)) for name, file in files.items()}
+    pairs = files["train"].pairs
+    splits = {
+        name: pairs.choose_every(sources) if name == "train" else pairs.choose_first(sources)
+        for name, sources in chosen.items()
+    }
+    splits |= {name: _choose_all(file.pairs) for name, file in files.items() if name != "train"}
     splits = {name: splits[name] for name in ("train", "val", "test", "longer") if name in splits}
-    codecs = build_codecs(splits["train"], find_source_unit(options), options.target_unit)
     warnings = [_describe_header(*file.header) for file in files.values() if file.header is not None]
-    skipped = [*_count_skipped(files, splits), *_count_shared(files, splits)]
-    return assemble_texts("pairs", splits, codecs=codecs, timesteps=timesteps, skipped=skipped, warnings=warnings)
+    skipped = [*_count_skipped(files, splits, chosen["train"]), *_count_shared(files, chosen["train"])]
+    return assemble_tokens("pairs", splits, codecs=codecs, timesteps=timesteps, skipped=skipped, warnings=warnings)
 
 
 def find_source_unit(options: PairsOptions) -> Unit:
@@ -101,10 +109,15 @@ def find_source_unit(options: PairsOptions) -> Unit:
     return TAGGED if is_tagged else options.source_unit
 
 
-def take_file(path: str, options: PairsOptions) -> TextExamples:
-    """Read a file as a split for validation or test is read: one example a source, all its targets as references."""
-    targets = read_pairs(path, options).targets
-    return _take_pairs(targets, targets, every_target=False)
+def take_file(path: str, options: PairsOptions, codecs: tuple[Vocabulary, Vocabulary]) -> Split:
+    """Read a file as a split for validation or test is read: one example a source, all its targets as references.
+
+    Args:
+        path: The file.
+        options: Columns and units.
+        codecs: Vocabularies of the sources and of the targets; symbols that they lack become `UNKNOWN`.
+    """
+    return _choose_all(read_pairs(path, options).pairs.translate(codecs))
 
 
 def read_pairs(path: str, options: PairsOptions, *, max_examples: int | None = None) -> PairFile:
@@ -119,7 +132,8 @@ def read_pairs(path: str, options: PairsOptions, *, max_examples: int | None = N
         DataError: The file cannot be read; a line lacks a column; a source or target is blank, or has a symbol that
             cannot be told from others.
     """
-    targets: dict[str, dict[str, None]] = {}
+    stores = SymbolStore(find_source_unit(options)), SymbolStore(options.target_unit)
+    texts: list[tuple[str, str]] = []
     counts: Counter[str] = Counter()
     header: tuple[str, str] | None = None
     places, names_line = _find_unnamed(options), None
@@ -136,20 +150,31 @@ def read_pairs(path: str, options: PairsOptions, *, max_examples: int | None = N
             if not counts["pairs"] and names_line is None and looks_like_header(source, target):
                 header = (source, target)
             counts["pairs"] += 1
-            known = targets.setdefault(source, {})
-            counts["repeated"] += target in known
-            known[target] = None
-    if not targets:
+            texts.append((source, target))
+            if len(texts) == ROWS_AT_A_TIME:
+                _store(stores, texts)
+    if not counts["pairs"]:
         raise DataError(path, names_line, "holds a header and no pairs", remedy="Add lines of pairs")
+    _store(stores, texts)
+    (source_ids, source_codec), (target_ids, target_codec) = (store.finish() for store in stores)
+    pairs = group_pairs(source_ids, target_ids, (source_codec, target_codec))
     return PairFile(
-        targets={source: list(known) for source, known in targets.items()},
+        pairs=pairs,
         header_line=names_line,
         num_blank=counts["blank"],
-        num_repeated=counts["repeated"],
+        num_repeated=counts["pairs"] - len(pairs.source),
         num_unread=counts["unread"],
         num_wide=counts["wide"],
         header=header,
     )
+
+
+def _store(stores: tuple[SymbolStore, SymbolStore], texts: list[tuple[str, str]]) -> None:
+    """Add pairs of texts to the stores of their sides, and forget them."""
+    if texts:
+        for store, side in zip(stores, zip(*texts, strict=True), strict=True):
+            store.add(side)
+        texts.clear()
 
 
 def looks_like_header(source: str, target: str) -> bool:
@@ -223,51 +248,36 @@ def _add_tags(path: str, number: int, source: str, tags: str, *, options: PairsO
     return text
 
 
-def _split_sources(path: str, file: PairFile, options: PairsOptions) -> dict[str, TextExamples]:
-    """Return the training split, and those that have no file of their own."""
-    sources = list(file.targets)
+def _split_sources(path: str, pairs: PairGroups, options: PairsOptions) -> dict[str, Indices]:
+    """Return the sources of the training split, and of those that have no file of their own."""
     val_share = options.validation_fraction if options.validation_path is None else None
     test_share = options.test_fraction if options.test_path is None else None
     if val_share is None and test_share is None:
-        return {"train": _take_pairs(file.targets, sources, every_target=True)}
+        return {"train": np.arange(len(pairs))}
     rng = np.random.default_rng(options.seed)
-    parts = draw_parts(rng, len(sources), validation_fraction=val_share, test_fraction=test_share)
+    parts = draw_parts(rng, len(pairs), validation_fraction=val_share, test_fraction=test_share)
     if parts is None:
         raise DataError(
             path,
             None,
-            f"has {count_noun(len(sources), 'different source')}, too few to split into training, validation and test",
+            f"has {count_noun(len(pairs), 'different source')}, too few to split into training, validation and test",
             remedy="Add pairs, or choose smaller dataset.validation_fraction and dataset.test_fraction",
         )
-    chosen = {name: [sources[index] for index in indices] for name, indices in parts._asdict().items()}
-    return {
-        name: _take_pairs(file.targets, taken, every_target=name == "train") for name, taken in chosen.items() if taken
-    }
+    return {name: indices for name, indices in parts._asdict().items() if len(indices)}
 
 
-def _take_pairs(targets: Mapping[str, list[str]], chosen: Iterable[str], *, every_target: bool) -> TextExamples:
-    sources = list(chosen)
-    pairs = [(source, target) for source in sources for target in targets[source][: None if every_target else 1]]
-    several = any(len(targets[source]) > 1 for source in sources)
-    references = [
-        [target]
-        if every_target and len(targets[source]) > MOST_REFERENCES
-        else [target, *(other for other in targets[source] if other != target)]
-        for source, target in pairs
-    ]
-    return TextExamples(
-        sources=[source for source, _ in pairs],
-        targets=[target for _, target in pairs],
-        references=references if several else None,
-    )
+def _keep_trained(pairs: PairGroups, sources: Indices) -> tuple[Vocabulary, Vocabulary]:
+    """Return the vocabularies of the pairs of the training sources."""
+    trained = pairs.find_pairs(sources)
+    source_codec, target_codec = pairs.codecs
+    return keep_used(source_codec, pairs.source.take(trained)), keep_used(target_codec, pairs.target.take(trained))
 
 
-def _others(files: Mapping[str, PairFile]) -> Iterable[tuple[str, PairFile]]:
-    """Return the files of validation and tests, by split."""
-    return [(name, file) for name, file in files.items() if name != "train"]
+def _choose_all(pairs: PairGroups) -> Split:
+    return pairs.choose_first(np.arange(len(pairs)))
 
 
-def _count_skipped(files: Mapping[str, PairFile], splits: Mapping[str, TextExamples]) -> list[Skipped]:
+def _count_skipped(files: Mapping[str, PairFile], splits: Mapping[str, Split], trained: Indices) -> list[Skipped]:
     counted = []
     for name, file in files.items():
         where = f"{name}: " if len(files) > 1 else ""
@@ -279,22 +289,29 @@ def _count_skipped(files: Mapping[str, PairFile], splits: Mapping[str, TextExamp
             "lines that repeat an earlier pair, merged with it": file.num_repeated,
         }
         counted += [Skipped(reason=where + reason, count=count) for reason, count in counts.items()]
-    targets = files["train"].targets
-    num_capped = sum(len(targets[source]) > MOST_REFERENCES for source in splits["train"].sources)
+    num_targets = files["train"].pairs.num_targets[trained]
+    num_capped = int(num_targets[num_targets > MOST_REFERENCES].sum())
     reason = f"train: kept, source has more than {MOST_REFERENCES} targets, scored by its own only"
     counted.append(Skipped(reason=reason, count=num_capped))
     for name, examples in splits.items():
         if name != "train":
-            num_further = sum(len(texts) - 1 for texts in examples.references or ())
+            num_further = 0 if examples.references is None else len(examples.references.example)
             reason = f"{name}: further targets of a source, kept as references"
             counted.append(Skipped(reason=reason, count=num_further))
     return counted
 
 
-def _count_shared(files: Mapping[str, PairFile], splits: Mapping[str, TextExamples]) -> list[Skipped]:
+def _count_shared(files: Mapping[str, PairFile], trained: Indices) -> list[Skipped]:
     """Count the sources of a file of its own that training has too."""
-    trained = set(splits["train"].sources)
+    known = files["train"].pairs.sources.take(trained)
     return [
-        Skipped(reason=f"{name}: kept, source is in train too", count=sum(source in trained for source in file.targets))
-        for name, file in _others(files)
+        Skipped(reason=f"{name}: kept, source is in train too", count=_count_known(file.pairs.sources, known))
+        for name, file in files.items()
+        if name != "train"
     ]
+
+
+def _count_known(sequences: Sequences, known: Sequences) -> int:
+    """Count the sequences that equal one of the known ones."""
+    first = known.concatenate(sequences).find_first_equal()
+    return int((first[len(known) :] < len(known)).sum())
