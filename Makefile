@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
+SHARE := --dist loadgroup --no-loadscope-reorder      # by the groups of tests/conftest.py, in their order
+
 .PHONY: help setup train ui check test lock clean
 
 help:
@@ -34,13 +36,13 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not golden and not fault"
+	$(BIN)/pytest -n 2 $(SHARE) -m "not slow and not golden and not fault"
 
 test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 3 --dist worksteal      # some tests wait for processes, so three share two cores well
+	$(BIN)/pytest -n 3 $(SHARE)      # some tests wait for processes, so three share two cores well
 
 lock: $(READY)
 	$(BIN)/python -m pip install --quiet uv

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import signal
 import sys
 
@@ -12,6 +13,30 @@ import pytest
 def pytest_configure() -> None:
     """Let Ctrl-C reach processes that tests start, also where the tests themselves run in a shell's background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+PARTS = {
+    "test_inference": 4,
+    "test_incomplete_runs": 2,
+    "test_option_effects": 3,
+    "test_overlays": 3,
+    "test_presets": 3,
+    "test_random_runs": 4,
+    "test_sweep": 3,
+    "test_sweep_faults": 3,
+    "test_tracking_faults": 2,
+}
+"""Files that take long, and the number of parts that different processes run."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process, which trains its runs and compiles its functions once."""
+    for path, group in itertools.groupby(items, key=lambda item: item.path):
+        tests = list(group)
+        for index, test in enumerate(tests):
+            part = index * PARTS.get(path.stem, 1) // len(tests)
+            test.add_marker(pytest.mark.xdist_group(f"{path.parent.name}-{path.stem}-{part}"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -17,8 +17,8 @@ CHUNK_SIZE = 38
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", random_runs.PRECISIONS)  # the recurrences' loops are traced for each
 @pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("precision", random_runs.PRECISIONS)  # the recurrences' loops are traced for each
 def test_a_configuration_that_passes_the_gate_runs(precision: str, seed: int, tmp_path: Path) -> None:
     with step_by_step():
         results = list(random_runs.find_failures(seed, CHUNK_SIZE, tmp_path, precisions=(precision,)))

@@ -230,24 +230,3 @@ def test_a_directory_for_temporary_files_with_a_long_name_is_no_obstacle(
     done = run_app(tmp_path, "-m", "seed=1,2")
     assert (done.returncode, done.stderr) == (0, "")
     assert [row["status"] for row in read_sweep(tmp_path)[1]] == ["FINISHED", "FINISHED"]
-
-
-def test_jobs_of_forked_workers_come_to_what_they_come_to_alone(tmp_path: Path) -> None:
-    root = Path(__file__).resolve().parents[2]
-    data = ("dataset=copy", "dataset.num_train=64", "dataset.num_validation=16", "dataset.num_test=16")
-    small = (*data, "training=quick", "training.epochs=2", "model.dropout=0.3", "tracking=directory")
-    figures = {}
-    for name, arguments in {
-        "sweep": ("-m", "model=repeat,stateful", "seed=1,2", "hydra.launcher.max_jobs_per_worker=1"),
-        "alone": ("model=stateful", "seed=2"),
-    }.items():
-        command = [sys.executable, str(root / "train.py"), *arguments, *small, f"output_dir={tmp_path / name / 'out'}"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
-        assert (done.returncode, done.stderr) == (0, "")
-        for manifest in read_manifests(tmp_path / name):
-            assert manifest["status"] == "FINISHED"
-            key = (name, manifest["params"].get("model.name"), manifest["seed"])
-            figures[key] = {k: v for k, v in manifest["summary"].items() if not k.startswith("time/")}
-    assert len(figures) == 4 + 1 + 1
-    assert figures["alone", "stateful", 2] == figures["sweep", "stateful", 2] != figures["sweep", "stateful", 1]
-    assert figures["alone", "stateful", 2]
