@@ -133,6 +133,7 @@ CHANGES = [
     change("training.monitor_every", "1", "2", *MONITOR),
     change("training.monitor_examples", "null", "1", "decoding.length=max", *MONITOR),
     change("training.precision", "float32", "mixed_bfloat16"),
+    change("training.compile", "loops", "xla"),
     change("decoding.name", "greedy", "sample"),
     change("decoding.length", "model", "max"),
     change("decoding.temperature", "1", "3", *SAMPLE),

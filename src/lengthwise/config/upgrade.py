@@ -30,6 +30,7 @@ def upgrade_to_2(values: Values) -> Values:
 ADDED_IN_2: dict[str, Values] = {
     "model": {"dropout_places": "all"},
     "training": {
+        "compile": "loops",
         "label_smoothing": 0.0,
         "draws": "permutation",
         "keep": "best",

@@ -244,7 +244,8 @@ class Decoder(keras.layers.Layer):
         first = self.recurrents[0]
         gates = self._project_conditioning(conditioning, tf.shape(previous)[0], training)
         if self.feedback_part is None:
-            top = first.run(gates, initial[0], training=training, num_steps=tf.shape(previous)[1])[0]
+            num_steps = previous.shape[1] or tf.shape(previous)[1]
+            top = first.run(gates, initial[0], training=training, num_steps=num_steps)[0]
         else:
             row = self.wiring.conditioning_dim
             inputs = self.feedback_part.feed(previous, first, first_row=row, constant=gates, training=training)
@@ -292,7 +293,12 @@ class Decoder(keras.layers.Layer):
                 last = self._own_output(top)
             return index + 1, last, state, tops.write(index, top)
 
-        loop = tf.while_loop(lambda index, *_: index < num_steps, body, (tf.constant(0), first_fed, state, tops))
+        loop = tf.while_loop(
+            lambda index, *_: index < num_steps,
+            body,
+            (tf.constant(0), first_fed, state, tops),
+            maximum_iterations=previous.shape[1],  # without which XLA has no gradient of a loop
+        )
         return tf.transpose(loop[3].stack(), (1, 0, 2))
 
     def _choose(self, own: Tensor, true: Tensor, is_own: Tensor | None) -> Tensor:

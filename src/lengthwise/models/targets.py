@@ -43,11 +43,10 @@ def prepare_batch(batch: Batch, wiring: Wiring) -> TrainingBatch:
     if wiring.reverse_target:
         values = reverse_rows(values, length)
     rows = np.arange(len(length))
-    has_stop_symbol = wiring.length == "stop" and wiring.is_tokens
-    num_scored = length + 1 if has_stop_symbol else length
+    num_scored = length + 1 if wiring.has_stop_symbol else length
     num_steps = wiring.spec.timesteps if wiring.length == "fixed" else int(num_scored.max())
     values = _fit_steps(values, num_steps)
-    if has_stop_symbol:
+    if wiring.has_stop_symbol:
         values[rows, length] = STOP
     if wiring.length == "fixed":
         weights = np.ones((len(length), num_steps), np.float32)

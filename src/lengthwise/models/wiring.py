@@ -127,6 +127,11 @@ class Wiring:
         return self.feedback in ("none", "teacher") and self.context_dim == 0
 
     @property
+    def has_stop_symbol(self) -> bool:
+        """Whether a target has one step more than its length, the stop symbol."""
+        return self.length == "stop" and self.is_tokens
+
+    @property
     def learns_stop_probability(self) -> bool:
         """Whether a stop probability is learnt beside the values."""
         return self.length == "stop" and not self.is_tokens

@@ -6,23 +6,19 @@ import math
 import time
 from collections.abc import Callable, Mapping
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from lengthwise.config.options import RunOptions
 from lengthwise.data.batching import draw_batches, plan_batches, plan_evaluation_batches
 from lengthwise.data.dataset import Split
 from lengthwise.models.bundle import Models
-from lengthwise.models.wiring import Wiring
-from lengthwise.training.compiled_pass import CompiledPass
-from lengthwise.training.held_split import HeldSplit
-from lengthwise.training.losses import build_losses
-from lengthwise.training.optimizers import build_optimizer
+from lengthwise.training.batch_shapes import choose_shapes, plan_shapes
+from lengthwise.training.compiled_pass import BatchPlan, plan_pass
+from lengthwise.training.held_split import hold_split
+from lengthwise.training.optimizers import plan_learning_rates
+from lengthwise.training.program import VALIDATION_BATCH_SIZE, find_program, uses_xla
 from lengthwise.training.sampling import plan_sampling_rates
-
-VALIDATION_BATCH_SIZE = 256
 
 
 class DivergedError(RuntimeError):
@@ -30,38 +26,26 @@ class DivergedError(RuntimeError):
 
 
 class Epochs:
-    """Compiles a model for its fit, and runs one epoch after another.
+    """Runs one epoch of a fit after another.
 
     Args:
-        models: As built; their network is compiled and changed by training.
+        models: As built; their network is changed by training.
         splits: `train` and `val`.
         options: Options of the run.
     """
 
     def __init__(self, models: Models, splits: Mapping[str, Split], options: RunOptions) -> None:
         self.options, self.model, self.train_split = options, models.network, splits["train"]
+        training = options.training
         self.num_batches = len(self.plan(0))
-        training, wiring, model = options.training, models.wiring, models.network
-        model.compile(
-            optimizer=build_optimizer(training, self.num_batches * training.epochs),
-            loss=build_losses(wiring, label_smoothing=training.label_smoothing),
-            weighted_metrics=_build_metrics(wiring),
-        )
-        # So that the training step is traced only once: with the variables there, it need not create them.
-        model.optimizer.build(model.trainable_variables)
-        held = {name: HeldSplit(splits[name], wiring) for name in ("train", "val")}
-
-        def train(rows: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
-            if wiring.feedback == "scheduled":
-                model.decoder.sampling_probability.assign(rate)
-            return model.train_step(held["train"].take(rows))["loss"]
-
-        def validate(rows: tf.Tensor, _rate: tf.Tensor) -> tf.Tensor:
-            return model.test_step(held["val"].take(rows))["loss"]
-
-        self._training, self._validation = CompiledPass(train), CompiledPass(validate)
+        is_compiled = uses_xla(training, models.wiring, num_updates=training.epochs * self.num_batches)
+        self._shapes = plan_shapes(self.train_split, models.wiring) if is_compiled else ()
+        self._held = {name: hold_split(splits[name], is_rounded=is_compiled) for name in ("train", "val")}
+        self._program = find_program(models, training, self._held, self._shapes)
+        self._program.reset(training.learning_rate)
         lengths = splits["val"].source.length, splits["val"].target.length
-        self._validation_batches = plan_evaluation_batches(*lengths, VALIDATION_BATCH_SIZE)
+        batches = plan_evaluation_batches(*lengths, VALIDATION_BATCH_SIZE)
+        self._validation_plan = plan_pass(batches, batch_size=VALIDATION_BATCH_SIZE)
 
     def run(self, epoch: int, *, on_progress: Callable[[int], None]) -> dict[str, float]:
         """Train for one epoch and validate.
@@ -77,21 +61,19 @@ class Epochs:
             DivergedError: The training loss is NaN or infinite.
         """
         started = time.perf_counter()
-        batches = self.plan(epoch)
-        rates = plan_sampling_rates(self.options.model, epoch=epoch, num_batches=self.num_batches)
-        self.model.reset_metrics()
-        done, loss = self._training.run(batches, rates=rates, on_progress=on_progress)
+        step = self._program.step
+        step.reset_metrics()
+        done, loss = self._program.train.run(self._plan_epoch(epoch), self._held["train"], on_progress=on_progress)
         if not math.isfinite(loss):
             raise DivergedError(
                 f"the training loss became {loss} at batch {done}: try a lower training.learning_rate, "
                 "or training.clip_norm=1"
             )
-        metrics = self._read_metrics("train")
-        self.model.reset_metrics()
-        num_batches = len(self._validation_batches)
-        self._validation.run(self._validation_batches, rates=[0.0] * num_batches, on_progress=lambda _done: None)
-        metrics |= self._read_metrics("val")
-        metrics["train/learning_rate"] = float(np.asarray(self.model.optimizer.learning_rate))
+        metrics = {f"train/{name}": value for name, value in step.read_metrics().items()}
+        step.reset_metrics()
+        self._program.validate.run(self._validation_plan, self._held["val"], on_progress=lambda _done: None)
+        metrics |= {f"val/{name}": value for name, value in step.read_metrics().items()}
+        metrics["train/learning_rate"] = float(self._plan_rates(epoch + 1)[0])
         metrics["time/epoch_seconds"] = time.perf_counter() - started
         return metrics
 
@@ -115,21 +97,19 @@ class Epochs:
             batches_per_epoch=training.batches_per_epoch,
         )
 
-    def _read_metrics(self, split: str) -> dict[str, float]:
-        found = self.model.get_metrics_result()
-        return {f"{split}/{rename_metric(name)}": float(value) for name, value in found.items()}
+    def _plan_epoch(self, epoch: int) -> BatchPlan:
+        batches, shapes = self.plan(epoch), self._shapes
+        return plan_pass(
+            batches,
+            batch_size=self.options.training.batch_size,
+            shapes=choose_shapes(shapes, batches, self.train_split, self.model.wiring) if shapes else None,
+            sampling_rates=plan_sampling_rates(self.options.model, epoch=epoch, num_batches=self.num_batches),
+            learning_rates=self._plan_rates(epoch).tolist(),
+        )
 
-
-def rename_metric(name: str) -> str:
-    """Turn Keras' name of a metric into the project's.
-
-    >>> rename_metric("values_loss"), rename_metric("values_teacher_forced_accuracy")
-    ('values_loss', 'teacher_forced_accuracy')
-    """
-    return name if name == "values_loss" else name.removeprefix("values_")
-
-
-def _build_metrics(wiring: Wiring) -> dict[str, list[keras.metrics.Metric]]:
-    if wiring.is_tokens:
-        return {"values": [keras.metrics.SparseCategoricalAccuracy(name="teacher_forced_accuracy")]}
-    return {"values": [keras.metrics.MeanAbsoluteError(name="absolute_error")]}
+    def _plan_rates(self, epoch: int) -> NDArray[np.float32]:
+        """Return the learning rate of each batch of an epoch."""
+        current = float(np.asarray(self.model.optimizer.learning_rate))
+        total = self.num_batches * self.options.training.epochs
+        first = epoch * self.num_batches
+        return plan_learning_rates(self.options.training, current, first=first, count=self.num_batches, total=total)

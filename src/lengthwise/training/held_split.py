@@ -5,14 +5,17 @@ Shapes: N examples, B rows of a batch, S source steps, T target steps, V feature
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from lengthwise.data.dataset import Split
 from lengthwise.data.sequences import Sequences
 from lengthwise.data.vocabulary import START, STOP
 from lengthwise.models.wiring import Wiring
+from lengthwise.training.batch_shapes import BatchShape
 
 Tensor: TypeAlias = tf.Tensor
 TensorBatch: TypeAlias = tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]
@@ -52,51 +55,79 @@ class HeldSequences(NamedTuple):
         return tf.where(is_real if taken.shape.rank == 2 else is_real[..., None], taken, zero)
 
 
-class HeldSplit:
-    """The examples of a split as tensors, and the batches that a wiring trains on.
+class HeldSplit(NamedTuple):
+    """The examples of a split as tensors; for an autoencoder source and target share theirs."""
+
+    source: HeldSequences
+    target: HeldSequences
+
+
+def hold_split(split: Split, *, is_rounded: bool = False) -> HeldSplit:
+    """Hold a split.
 
     Args:
         split: The examples.
-        wiring: Decides which steps are scored.
+        is_rounded: Whether to fill the tensors up to sizes that splits of almost the same size share, so that what XLA
+            compiles for one serves the others.
     """
-
-    def __init__(self, split: Split, wiring: Wiring) -> None:
-        self.wiring = wiring
-        self.source = _hold(split.source)
-        self.target = self.source if split.target is split.source else _hold(split.target)
-
-    def take(self, rows: Tensor) -> TensorBatch:
-        """Gather a batch, padded to the longest of its rows: the numbers of `models.targets.prepare_batch`.
-
-        Args:
-            rows: `(B,)` int32, at least one.
-        """
-        wiring = self.wiring
-        length = tf.gather(self.target.length, rows)
-        extra = int(wiring.length == "stop" and wiring.is_tokens)
-        num_steps = wiring.spec.timesteps if wiring.length == "fixed" else tf.reduce_max(length) + extra
-        steps = tf.range(num_steps)
-        values = self.target.take(rows, num_steps, is_reversed=wiring.reverse_target)
-        if extra:
-            values = tf.where(steps == length[:, None], tf.constant(STOP, values.dtype), values)
-        start = tf.constant(START if wiring.is_tokens else 0, values.dtype)
-        first = tf.fill(tf.shape(values[:, :1]), start)
-        targets = {"values": values}
-        if wiring.learns_stop_probability:
-            targets["stop"] = tf.cast(steps == length[:, None] - 1, tf.float32)[..., None]
-        if wiring.length == "fixed":
-            weights = tf.ones((tf.shape(rows)[0], num_steps))
-        else:
-            weights = tf.cast(steps < length[:, None] + extra, tf.float32)
-        source_length = tf.gather(self.source.length, rows)
-        inputs = {
-            "source": self.source.take(rows, tf.reduce_max(source_length)),
-            "source_length": source_length,
-            "previous": tf.concat((first, values[:, :-1]), axis=1),
-        }
-        return inputs, targets, dict.fromkeys(targets, weights)
+    source = _hold(split.source, is_rounded=is_rounded)
+    return HeldSplit(source, source if split.target is split.source else _hold(split.target, is_rounded=is_rounded))
 
 
-def _hold(sequences: Sequences) -> HeldSequences:
+def describe_held(held: HeldSplit) -> HeldSplit:
+    """Describe a held split of any number of examples, as the signature of a function."""
+    return HeldSplit(
+        *(
+            HeldSequences(*(tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in sequences))
+            for sequences in held
+        )
+    )
+
+
+def take_batch(held: HeldSplit, wiring: Wiring, rows: Tensor, shape: BatchShape | None = None) -> TensorBatch:
+    """Gather a batch: the numbers of `models.targets.prepare_batch`.
+
+    Args:
+        held: The examples.
+        wiring: Decides which steps are scored.
+        rows: `(B,)` int32, at least one; a negative row fills the batch up, and no step of it is scored.
+        shape: What the batch is padded to; None: to the longest of its rows.
+    """
+    is_real, rows = rows >= 0, tf.maximum(rows, 0)
+    length = tf.gather(held.target.length, rows)
+    extra = int(wiring.has_stop_symbol)
+    if wiring.length == "fixed":
+        num_steps = wiring.spec.timesteps
+    else:
+        num_steps = shape.target_steps if shape else tf.reduce_max(length) + extra
+    steps = tf.range(num_steps)
+    values = held.target.take(rows, num_steps, is_reversed=wiring.reverse_target)
+    if extra:
+        values = tf.where(steps == length[:, None], tf.constant(STOP, values.dtype), values)
+    start = tf.constant(START if wiring.is_tokens else 0, values.dtype)
+    first = tf.fill(tf.shape(values[:, :1]), start)
+    targets = {"values": values}
+    if wiring.learns_stop_probability:
+        targets["stop"] = tf.cast(steps == length[:, None] - 1, tf.float32)[..., None]
+    num_scored = num_steps if wiring.length == "fixed" else length[:, None] + extra
+    weights = tf.cast(is_real[:, None] & (steps < num_scored), tf.float32)
+    source_length = tf.gather(held.source.length, rows)
+    inputs = {
+        "source": held.source.take(rows, shape.source_steps if shape else tf.reduce_max(source_length)),
+        "source_length": source_length,
+        "previous": tf.concat((first, values[:, :-1]), axis=1),
+    }
+    return inputs, targets, dict.fromkeys(targets, weights)
+
+
+def _hold(sequences: Sequences, *, is_rounded: bool) -> HeldSequences:
     sequences = sequences.compact()
-    return HeldSequences(tf.constant(sequences.values), tf.constant(sequences.start), tf.constant(sequences.length))
+    arrays = (sequences.values, sequences.start, sequences.length)
+    return HeldSequences(*(tf.constant(_fill_up(array) if is_rounded else array) for array in arrays))
+
+
+def _fill_up(array: NDArray[Any]) -> NDArray[Any]:
+    """Append zeros up to a length with three significant bits: an eighth more at most."""
+    grain = 1 << max(len(array).bit_length() - 4, 0)
+    missing = -len(array) % grain
+    return np.concatenate((array, np.zeros((missing, *array.shape[1:]), array.dtype)))

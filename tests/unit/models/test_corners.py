@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -13,6 +15,7 @@ from helpers.corners import AXES, CONTROLS, cover_pairs, list_corners, name_corn
 from helpers.plain_keras import build_plain
 from helpers.small_data import SPECS, build_options, draw_split, take_all
 from lengthwise.models.bundle import build_models
+from lengthwise.models.recurrence.formulation import formulate_for_xla
 from lengthwise.models.targets import prepare_batch
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 
@@ -28,6 +31,13 @@ def _double_precision() -> Any:
     keras.utils.set_random_seed(1)
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(params=["loops", "xla"])
+def _formulation(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Write the loops for TensorFlow and for XLA; compiled or not, the operations are the same."""
+    with formulate_for_xla() if request.param == "xla" else contextlib.nullcontext():
+        yield
 
 
 def check_against_plain(corner: dict[str, Any]) -> None:
@@ -60,12 +70,14 @@ def check_against_plain(corner: dict[str, Any]) -> None:
         )
 
 
+@pytest.mark.usefixtures("_formulation")
 @pytest.mark.parametrize("corner", QUICK, ids=name_corner)
 def test_some_corners_equal_plain_keras(corner: dict[str, Any]) -> None:
     check_against_plain(corner)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("_formulation")
 @pytest.mark.parametrize("corner", [corner for corner in ALL_PAIRS if corner not in QUICK], ids=name_corner)
 def test_every_pair_of_values_equals_plain_keras(corner: dict[str, Any]) -> None:
     check_against_plain(corner)

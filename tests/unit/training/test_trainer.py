@@ -18,7 +18,7 @@ from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.wiring import resolve_wiring
-from lengthwise.training.epochs import DivergedError, Epochs, rename_metric
+from lengthwise.training.epochs import DivergedError, Epochs
 from lengthwise.training.trainer import TrainingResult, train_model
 
 STATEFUL = {"conditioning": "initial_state", "feedback": "teacher", "length": "stop", "carry": "hc", "head": "dense"}
@@ -150,16 +150,3 @@ def test_the_order_is_a_function_of_seed_and_epoch(dataset: Dataset) -> None:
     assert read(3, 0) == read(3, 0)
     assert read(3, 0) != read(4, 0)
     assert read(3, 0) != read(3, 1)
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("loss", "loss"),
-        ("values_loss", "values_loss"),
-        ("stop_loss", "stop_loss"),
-        ("values_absolute_error", "absolute_error"),
-    ],
-)
-def test_metrics_have_the_projects_names(name: str, expected: str) -> None:
-    assert rename_metric(name) == expected

@@ -13,9 +13,11 @@ import tensorflow as tf
 
 from lengthwise.models.recurrence.backward import trace_backward, trace_project_backward
 from lengthwise.models.recurrence.cells import CELLS, CellKind, Tensors
+from lengthwise.models.recurrence.formulation import is_for_xla
 from lengthwise.models.recurrence.forward import infer, run_forward, trace_forward
 from lengthwise.models.recurrence.parts import Parts
 from lengthwise.models.recurrence.plan import Plan
+from lengthwise.models.recurrence.static import run_static
 
 
 class Unprojected(NamedTuple):
@@ -69,7 +71,7 @@ def run_recurrence(
 ) -> Tensors:
     """Run a cell over all steps of a batch of sequences, to be trained.
 
-    All tensors have one floating point dtype. First-order gradients only. XLA cannot compile the operations behind it.
+    All tensors have one floating point dtype. First-order gradients only. XLA compiles it inside `formulate_for_xla`.
 
     Args:
         cell_kind: `lstm`, `gru` (with `reset_after`) or `rnn`.
@@ -130,6 +132,9 @@ def _start(
             f"others: received inputs {by_step[0].shape} and num_steps={num_steps}"
         )
     steps = tf.shape(by_step[0])[1] if num_steps is None else tf.cast(num_steps, tf.int32)
+    if is_for_xla():
+        known_steps = by_step[0].shape[1] if num_steps is None else tf.get_static_value(steps)
+        return run_static(plan, int(known_steps), by_step, states, shared)
     outputs = tf.custom_gradient(lambda *tensors: _run(plan, steps, tensors))(*by_step, *states, *shared)
     batch, units = by_step[0].shape[:1].merge_with(states[0].shape[:1])[0], states[0].shape[1]
     return tuple(tf.ensure_shape(output, (batch, tf.get_static_value(steps), units)) for output in outputs)

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from lengthwise.models.recurrence import parts
+from lengthwise.models.recurrence.formulation import formulate_for_xla
 from lengthwise.models.recurrence.run import Unprojected, infer_recurrence, run_recurrence, step_cell
 
 LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
@@ -103,6 +104,37 @@ def test_states_and_gradients_equal_those_of_the_keras_cell(cell, form, batch, s
 @pytest.mark.slow
 def test_states_and_gradients_equal_those_of_the_keras_cell_in_single_precision(cell, form):
     assert_equals_keras(cell, form, 3, 6, dtype="float32")
+
+
+@every_cell
+@pytest.mark.parametrize("form", ["projected", "repeated", "unprojected"])
+@pytest.mark.parametrize(("batch", "steps"), [(3, 6), (1, 5), (2, 1)])
+def test_the_formulation_for_xla_gives_the_same(cell, form, batch, steps):
+    with formulate_for_xla():
+        assert_equals_keras(cell, form, batch, steps)
+
+
+@pytest.mark.slow
+@every_cell
+@pytest.mark.parametrize("form", ["projected", "repeated", "unprojected"])
+def test_xla_compiles_it(cell, form):
+    compiled = tf.function(run_own, jit_compile=True, autograph=False)
+
+    def run(cell, inputs, *weights, num_steps):
+        with formulate_for_xla():
+            return run_recurrence(cell, inputs, *weights, num_steps=num_steps)
+
+    layer, states = build_layer(cell), draw_states(cell, 3)
+    source = draw(3, FEATURES) if form == "repeated" else draw(3, 6, FEATURES)
+    num_steps = 6 if form == "repeated" else None
+    expected = differentiate(
+        lambda x, s: run_own(cell, layer, x, s, form=form, num_steps=num_steps), layer, source, states
+    )
+    found = differentiate(
+        lambda x, s: compiled(cell, layer, x, s, form=form, num_steps=num_steps, run=run), layer, source, states
+    )
+    for own, reference in zip(found, expected, strict=True):
+        assert_close(own, reference, 1e-8)  # XLA approximates exp and tanh
 
 
 @every_cell
