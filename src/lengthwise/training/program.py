@@ -75,7 +75,7 @@ class FitProgram:
 def find_program(
     models: Models, options: TrainingOptions, held: Mapping[str, HeldSplit], shapes: tuple[BatchShape, ...]
 ) -> FitProgram:
-    """Return the program of a fit with the arguments of `FitProgram`, compiled before for the same models if possible."""
+    """Return the program of a fit, which has the arguments of `FitProgram`, compiled before if that is possible."""
     described = tuple(describe_held(split) for split in held.values())
     compiled_in = (options.optimizer, options.clip_norm, options.batch_size, options.label_smoothing)
     key = (FitProgram, compiled_in, described, shapes)
