@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lengthwise.serving.artifact import CONFIG_NAME, SOURCE_CODEC_NAME, SPEC_NAME, TARGET_CODEC_NAME, WEIGHTS_NAME
+from lengthwise.serving.artifact_files import CONFIG_NAME, SOURCE_CODEC_NAME, SPEC_NAME, TARGET_CODEC_NAME, WEIGHTS_NAME
 from lengthwise.serving.checksums import CHECKSUMS_NAME, write_checksums
 
 Mutation = Callable[[Path, np.random.Generator], None]

@@ -34,7 +34,8 @@ from lengthwise.models.wiring import Wiring, resolve_wiring
 from lengthwise.pipeline.outputs import write_outputs
 from lengthwise.pipeline.results import RunResult
 from lengthwise.pipeline.stages import evaluate_model
-from lengthwise.serving.artifact import find_artifact, load_artifact
+from lengthwise.serving.artifact import load_artifact
+from lengthwise.serving.artifact_files import find_artifact
 from lengthwise.tracking.runs.layout import TRACEBACK_NAME
 from lengthwise.tracking.runs.run_files import RunFiles
 from lengthwise.training.trainer import prepare_backend, train_model
@@ -266,6 +267,8 @@ def draw_values(rng: np.random.Generator, directory: Path, precisions: tuple[str
         "study": "random",
         "output_dir": "outputs",
         "resume": None,
+        "base": None,
+        "weights": None,
         "model": model,
         "dataset": dataset,
         "training": training,

@@ -39,6 +39,8 @@ WITHOUT_EFFECT = {
     "study": "says where a run is kept",
     "output_dir": "says where a run is kept",
     "resume": "names a run, whose own options count",
+    "base": "names a run, whose own options count; test_origins.py compares them",
+    "weights": "names a run; test_origins.py compares the weights",
     "model.name": "is a label",
     "training.name": "is a label",
     "training.num_threads": "changes speed only",

@@ -32,6 +32,7 @@ from lengthwise.config.overrides import (
     list_sweep_overrides,
     shorten,
 )
+from lengthwise.config.parse import Base
 from lengthwise.config.paths import conf_dir
 from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError, LengthwiseError
@@ -68,7 +69,8 @@ def _call_hydra(task: Task, arguments: argparse.Namespace) -> None:
         if not arguments.shell_completion:
             check_overrides(overrides)
             check_given_once(overrides)
-        with _scratch_directory() as scratch, _open_hydra(arguments) as hydra:
+        base = None if arguments.shell_completion else _apply_origin(arguments)
+        with _scratch_directory() as scratch, _open_hydra(arguments, base) as hydra:
             _dispatch(hydra, task, arguments, fixed=_fix_hydra(scratch))
     except PastHydra as passed:
         own_error = passed.error
@@ -83,8 +85,24 @@ def _call_hydra(task: Task, arguments: argparse.Namespace) -> None:
     raise own_error
 
 
+def _apply_origin(arguments: argparse.Namespace) -> Base | None:
+    """Return the stored configuration that the command starts from; of a sweep put its command before this one's."""
+    if not any(line.startswith(("base=", "weights=")) for line in arguments.overrides):
+        return None
+    from lengthwise.pipeline.origin import find_origin, merge_overrides
+
+    origin = find_origin(arguments.overrides)
+    arguments.overrides = origin.overrides
+    if origin.sweep:
+        sweep = read_arguments(origin.sweep)
+        check_overrides(sweep.overrides)
+        arguments.multirun = arguments.multirun or sweep.multirun
+        arguments.overrides = merge_overrides(sweep.overrides, origin.overrides)
+    return origin.base
+
+
 @contextlib.contextmanager
-def _open_hydra(arguments: argparse.Namespace) -> Iterator[Hydra]:
+def _open_hydra(arguments: argparse.Namespace, base: Base | None) -> Iterator[Hydra]:
     """Yield Hydra's application object on the directories of the command line.
 
     `hydra.main` makes the same object, but reads the process' own arguments, prints and exits by itself.
@@ -99,7 +117,7 @@ def _open_hydra(arguments: argparse.Namespace) -> Iterator[Hydra]:
         rule = f"must be the name of a file in {arguments.config_path or 'conf'}/"
         raise ConfigError("--config-name", rule, received=repr(name), remedy="Write the file, or name another")
     extra = None if arguments.config_dir is None else Path(arguments.config_dir)
-    hydra = Hydra(task_name="train", config_loader=CheckedLoader(make_search_path(primary, extra=extra)))
+    hydra = Hydra(task_name="train", config_loader=CheckedLoader(make_search_path(primary, extra=extra), base=base))
     GlobalHydra.instance().initialize(hydra)
     try:
         yield hydra

@@ -95,7 +95,7 @@ def _list_changes(params: Mapping[str, str | int | float | bool | None]) -> dict
         usual = flatten_options(compose_options(chosen))
     except ConfigError:  # a file of the user's, or one that has gone
         usual = flatten_options(compose_options([]))
-    left_out = ("tracking.", "output_dir", "study", "config_version", "seed")
+    left_out = ("tracking.", "output_dir", "study", "config_version", "seed", "base")
     return {
         name: format_value(value)
         for name, value in params.items()

@@ -111,9 +111,10 @@ def check_resume(options: RunOptions, launch: Launch) -> None:
     Raises:
         ConfigError: Another option is given, or the command is a sweep.
     """
-    others = [line for line in launch.overrides if line.partition("=")[0] not in ("resume", "output_dir")]
+    taken = ("resume", "output_dir", "training.epochs")
+    others = [line for line in launch.overrides if line.partition("=")[0] not in taken]
     others = [line for line in others if not names_tracking([line])]
     if options.resume is not None and (others or launch.job_number is not None):
-        rule = "continues with the run's own configuration, so only output_dir and tracking can be set"
+        rule = "continues with the run's own configuration: only output_dir, tracking and training.epochs can be set"
         remedy = "Drop the rest. To resume a sweep, give its own command again"
         raise ConfigError("resume", rule, received=" ".join(others) or "a sweep", remedy=remedy)

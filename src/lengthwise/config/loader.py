@@ -6,6 +6,7 @@ is checked when it is read, what it sets when its place in the configuration is 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from hydra._internal.config_repository import CachingConfigRepository, ConfigRep
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
-from hydra.core.default_element import ResultDefault
+from hydra.core.default_element import GroupDefault, ResultDefault
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigResult
@@ -25,7 +26,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lengthwise.config.about import ABOUT
 from lengthwise.config.overrides import check_overrides
-from lengthwise.config.parse import refuse_resolvers
+from lengthwise.config.parse import Base, refuse_resolvers
 from lengthwise.config.paths import conf_dir
 from lengthwise.config.plain_yaml import check_references, check_yaml_file
 from lengthwise.errors import ConfigError
@@ -104,11 +105,13 @@ class CheckedLoader(ConfigLoaderImpl):
 
     Args:
         search_path: Of `make_search_path`.
+        base: What the primary file's values are replaced by; None: nothing.
     """
 
-    def __init__(self, search_path: ConfigSearchPath) -> None:
+    def __init__(self, search_path: ConfigSearchPath, *, base: Base | None = None) -> None:
         super().__init__(search_path)
         self.repository = _CheckedRepository(search_path)
+        self._base = base
 
     def load_configuration(
         self,
@@ -134,7 +137,7 @@ class CheckedLoader(ConfigLoaderImpl):
         self, config_name: str | None, overrides: list[str]
     ) -> tuple[list[Override], CachingConfigRepository]:
         parsed = OverridesParser.create().parse_overrides(overrides=overrides)
-        repository = _BoundedRepository(self.repository)
+        repository = _BoundedRepository(self.repository, primary=config_name, base=self._base)
         self._process_config_searchpath(config_name, parsed, repository)
         return parsed, repository
 
@@ -167,9 +170,9 @@ class _CheckedRepository(ConfigRepository):
 class _BoundedRepository(CachingConfigRepository):
     """Keeps what was read, and counts how often files are asked for: their defaults may name each other many times."""
 
-    def __init__(self, delegate: IConfigRepository) -> None:
+    def __init__(self, delegate: IConfigRepository, *, primary: str | None, base: Base | None) -> None:
         super().__init__(delegate)
-        self._num_loaded = 0
+        self._num_loaded, self._primary, self._base = 0, primary, base
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         self._num_loaded += 1
@@ -177,7 +180,20 @@ class _BoundedRepository(CachingConfigRepository):
             rule = f"must not be composed of more than {_MOST_FILES} files"
             remedy = "Look for a file whose defaults name itself, or others many times"
             raise ConfigError("the configuration", rule, received=None, remedy=remedy)
-        return super().load_config(config_path)
+        loaded = super().load_config(config_path)
+        if loaded is None or self._base is None or config_path != self._primary:
+            return loaded
+        return _replace_values(loaded, self._base)
+
+
+def _replace_values(loaded: ConfigResult, base: Base) -> ConfigResult:
+    """Return the primary file with the values of a stored configuration, and without the choice of their files."""
+    defaults = [
+        each
+        for each in loaded.defaults_list or []
+        if not (isinstance(each, GroupDefault) and each.group in base.sections)
+    ]
+    return dataclasses.replace(loaded, config=OmegaConf.merge(loaded.config, base.values), defaults_list=defaults)
 
 
 class _CheckedFiles(FileConfigSource):

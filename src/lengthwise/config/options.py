@@ -655,7 +655,16 @@ class RunOptions:
     resume: (
         Annotated[str, FilePath("a run: its id, its name or the beginning of one, its directory, or `latest`")] | None
     )
-    """Run to resume, from its last checkpoint and with its own configuration; null: a new run."""
+    """Run to resume, from its last checkpoint and with its own configuration; null: a new run. With more
+    `training.epochs` a finished run is trained longer, as a new run; not where they decide the learning rate."""
+
+    base: Annotated[str, FilePath("a run, or a sweep: its id, its name or the beginning of one, its directory")] | None
+    """Run whose stored configuration this one starts from, the other options of the command on top; of a sweep, its
+    whole command. Where runs are kept is not taken from it. null: the defaults."""
+
+    weights: Annotated[str, FilePath("a run: its id, its name or the beginning of one, its directory")] | None
+    """Run whose trained weights this one starts from; its wiring and its symbols must be the same. null: drawn anew by
+    the seed."""
 
     model: ModelOptions
     """The model: a preset of conf/model/."""

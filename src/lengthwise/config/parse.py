@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -25,6 +25,18 @@ RawConfig = DictConfig
 Options = TypeVar("Options")
 
 _RESOLVER = re.compile(r"\$\{[^}]*:")
+
+
+class Base(NamedTuple):
+    """A stored configuration that another one starts from.
+
+    Args:
+        values: Its values; they take the place of those of the primary file.
+        sections: Those that `values` holds, whose files are not read.
+    """
+
+    values: DictConfig
+    sections: frozenset[str]
 
 
 def parse_config(raw: DictConfig, *, overrides: Sequence[str] = ()) -> RunOptions:
@@ -159,6 +171,21 @@ def replace_decoding(options: RunOptions, raw: DictConfig) -> RunOptions:
     changed = read_section(RunOptions, dataclasses.asdict(options) | chosen, prefix="")
     check_rules(changed, chosen=("decoding",))
     return changed
+
+
+def build_base(options: RunOptions, chosen: Collection[str]) -> Base:
+    """Return the options of a stored run as what another configuration starts from.
+
+    Where runs are kept is the user's to say, so `output_dir` and `tracking` are left out.
+
+    Args:
+        options: Of the run.
+        chosen: Sections for which the command chooses a file.
+    """
+    left_out = {"config_version", "output_dir", "tracking", "resume", "base", *chosen}
+    values = {key: value for key, value in dataclasses.asdict(options).items() if key not in left_out}
+    sections = frozenset(key for key, value in values.items() if isinstance(value, dict))
+    return Base(OmegaConf.create(_protect(values)), sections)
 
 
 def dump_options(options: RunOptions) -> str:

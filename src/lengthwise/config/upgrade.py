@@ -13,6 +13,7 @@ Values = dict[str, Any]
 
 def upgrade_to_2(values: Values) -> Values:
     """Give the options that came in version 2 the values by which a run of version 1 stays what it was."""
+    values = {"base": None, "weights": None} | values
     dataset = values.get("dataset")
     if isinstance(dataset, dict) and dataset.get("name") == "pairs":
         unit = dataset.get("unit")

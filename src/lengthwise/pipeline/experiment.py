@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from lengthwise.config.fields import read_fields
-from lengthwise.config.options import DatasetOptions, RunOptions
+from lengthwise.config.options import DatasetOptions, RunOptions, TrackingOptions
 from lengthwise.config.parse import dump_options, flatten_options, parse_stored
 from lengthwise.config.paths import find_output_dir
 from lengthwise.data.dataset import Dataset
@@ -20,14 +21,20 @@ from lengthwise.evaluation.assessment import PRIMARY_METRICS
 from lengthwise.evaluation.metrics import describe_metric
 from lengthwise.models.wiring import Wiring, count_parameters, resolve_wiring
 from lengthwise.pipeline.launch import JOB_TAG, WARNINGS_TAG, Launch
+from lengthwise.pipeline.longer import LongerFit, asks_longer, copy_fit, find_longer_fit
+from lengthwise.pipeline.origin import Start, check_unchanged, find_initial_weights
 from lengthwise.silence import silence_import
 from lengthwise.tracking.runs.find import find_run
 from lengthwise.tracking.runs.heartbeat import reap
 from lengthwise.tracking.runs.layout import CONFIG_NAME
 from lengthwise.tracking.runs.manifest import read_manifest
+from lengthwise.tracking.runs.run import Run
 from lengthwise.tracking.runs.run_files import RunFiles
 from lengthwise.tracking.runs.run_record import DatasetRecord, FileRecord, PrimaryMetric, RunRecord
 from lengthwise.tracking.session import choose_tracking, names_tracking, resume_run, start_run
+
+WEIGHTS_TAG = "lengthwise.weights_sha256"
+"""Tag of a run that starts from the weights of another: their hash."""
 
 
 def run_experiment(options: RunOptions, launch: Launch) -> float | None:
@@ -48,36 +55,62 @@ def run_experiment(options: RunOptions, launch: Launch) -> float | None:
             the jobs of a sweep, whose scores count all the same.
     """
     console = Console(record=True, highlight=False)
-    stored = _find_stored(options, launch)
-    if stored is not None:
-        chosen, options = options, parse_stored(RunFiles(stored).read_text(CONFIG_NAME))
+    longer = find_longer_fit(options) if asks_longer(options, launch.overrides) else None
+    stored = None if longer is not None else _find_stored(options, launch)
+    chosen, options = options, _read_options(options, stored, longer)
     dataset = load_data(options)
     wiring = resolve_wiring(options.model, options.latent_dim, dataset.spec)
+    start = Start(wiring, None if longer is not None else find_initial_weights(options, dataset, wiring))
     describe_start(console, options, dataset, wiring)
+    origin = stored if longer is None else longer.origin.directory
+    if origin is not None:
+        check_data(origin, dataset)
     if stored is None:
-        opened = start_run(
-            build_record(options, launch, dataset),
-            options.tracking,
-            output_dir=find_output_dir(options),
-            config_text=dump_options(options),
-        )
+        opened = _open_new(options, launch, dataset, start)
     else:
-        check_data(stored, dataset)
-        is_named = launch.resume is not None or names_tracking(launch.overrides)
-        tracking = choose_tracking(stored, chosen.tracking, stored=options.tracking, is_named=is_named)
-        opened = resume_run(stored, tracking)
+        if start.weights is not None:
+            check_unchanged(start.weights, read_manifest(stored).record.tags.get(WEIGHTS_TAG))
+        opened = _reopen(stored, launch, chosen=chosen.tracking, own=options.tracking)
     with opened as run:
         try:
+            if longer is not None:
+                copy_fit(longer, run)
             # TensorFlow takes seconds to import: only now, when all user errors have been raised.
             with silence_import():
                 from lengthwise.pipeline.stages import train_and_evaluate
 
-            score = train_and_evaluate(run, options, dataset=dataset, wiring=wiring, launch=launch, console=console)
+            score = train_and_evaluate(run, options, dataset=dataset, start=start, launch=launch, console=console)
         finally:
             run.write_log(console.export_text())
     if run.missing and launch.job_number is None:
         raise IncompleteRunError(describe_missing(run.name, run.missing))
     return score
+
+
+def _read_options(options: RunOptions, stored: Path | None, longer: LongerFit | None) -> RunOptions:
+    """Return the options of the run: the command's, or those of the run that it resumes or trains longer."""
+    if longer is not None:
+        return longer.options
+    return options if stored is None else parse_stored(RunFiles(stored).read_text(CONFIG_NAME))
+
+
+def _open_new(options: RunOptions, launch: Launch, dataset: Dataset, start: Start) -> AbstractContextManager[Run]:
+    """Return a new run, to be opened; it records the weights that it starts from by their run's name and their hash."""
+    weights = start.weights
+    if weights is not None:
+        options = replace(options, weights=weights.name)
+    record = build_record(options, launch, dataset)
+    if weights is not None:
+        record = replace(record, tags={**record.tags, WEIGHTS_TAG: weights.sha256})
+    return start_run(record, options.tracking, output_dir=find_output_dir(options), config_text=dump_options(options))
+
+
+def _reopen(
+    directory: Path, launch: Launch, *, chosen: TrackingOptions, own: TrackingOptions
+) -> AbstractContextManager[Run]:
+    """Return a stored run, to be opened again; where it is mirrored is the user's to say."""
+    is_named = launch.resume is not None or names_tracking(launch.overrides)
+    return resume_run(directory, choose_tracking(directory, chosen, stored=own, is_named=is_named))
 
 
 def load_data(options: RunOptions) -> Dataset:

@@ -33,7 +33,8 @@ from lengthwise.evaluation.figures.sequences import plot_latents, plot_reconstru
 from lengthwise.evaluation.samples import select_samples, tabulate_samples
 from lengthwise.pipeline.results import RunResult
 from lengthwise.plotting import save_figure
-from lengthwise.serving.artifact import ARTIFACT_NAME, Artifact, save_artifact
+from lengthwise.serving.artifact import Artifact, save_artifact
+from lengthwise.serving.artifact_files import ARTIFACT_NAME
 from lengthwise.serving.mlflow_model import write_mlflow_model
 from lengthwise.serving.predictor import Predictor
 from lengthwise.tracking.runs.arrays import write_array

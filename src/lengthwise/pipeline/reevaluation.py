@@ -118,7 +118,8 @@ def write_missing(directory: Path, *, console: Console, tracking: TrackingOption
 def _load_models(directory: Path, options: RunOptions, dataset: Dataset, console: Console) -> Models:
     """Load the trained model, or take it from the run's last checkpoint where the model itself is missing."""
     from lengthwise.models.bundle import build_models
-    from lengthwise.serving.artifact import find_artifact, load_artifact
+    from lengthwise.serving.artifact import load_artifact
+    from lengthwise.serving.artifact_files import find_artifact
     from lengthwise.training.checkpoint import load_newest
     from lengthwise.training.trainer import prepare_backend, train_model
 
@@ -194,7 +195,8 @@ def _score(directory: Path, options: RunOptions, dataset: Dataset, console: Cons
         from lengthwise.evaluation.metrics import score_predictions
         from lengthwise.evaluation.outcomes import classify_outcomes
         from lengthwise.pipeline.progress import show_progress
-        from lengthwise.serving.artifact import find_artifact, load_artifact
+        from lengthwise.serving.artifact import load_artifact
+        from lengthwise.serving.artifact_files import find_artifact
         from lengthwise.training.trainer import prepare_backend
 
     prepare_backend(options.training, options.seed)

@@ -11,18 +11,19 @@ from lengthwise.data.dataset import Dataset
 from lengthwise.decoding.inference import Inference
 from lengthwise.evaluation.assessment import assess_split
 from lengthwise.models.bundle import build_models
-from lengthwise.models.wiring import Wiring
 from lengthwise.pipeline.launch import Launch
 from lengthwise.pipeline.monitor import Monitor
+from lengthwise.pipeline.origin import Start
 from lengthwise.pipeline.outputs import write_outputs
 from lengthwise.pipeline.results import RunResult, print_results
+from lengthwise.serving.initial_weights import load_initial_weights
 from lengthwise.tracking.runs.layout import CHECKPOINTS_DIRECTORY
 from lengthwise.tracking.runs.run import Run
 from lengthwise.training.trainer import TrainingResult, prepare_backend, train_model
 
 
 def train_and_evaluate(
-    run: Run, options: RunOptions, *, dataset: Dataset, wiring: Wiring, launch: Launch, console: Console
+    run: Run, options: RunOptions, *, dataset: Dataset, start: Start, launch: Launch, console: Console
 ) -> float:
     """Train a model, decode and score the splits, and write the results into an open run, the scores first.
 
@@ -30,7 +31,7 @@ def train_and_evaluate(
         run: The open run; takes metrics, scores and all other results.
         options: Options of the run.
         dataset: The data.
-        wiring: The model's wiring, resolved for the dataset.
+        start: The model's wiring, resolved for the dataset, and its initial weights.
         launch: Says how many cores the run may use.
         console: Shows progress and results.
 
@@ -38,7 +39,9 @@ def train_and_evaluate(
         The primary metric on the validation split.
     """
     prepare_backend(options.training, options.seed, launch.cores)
-    models = build_models(wiring)
+    models = build_models(start.wiring)
+    if start.weights is not None:
+        load_initial_weights(start.weights.directory, start.weights.stored, models)
     monitor = Monitor(models, options, dataset)
 
     def on_epoch(epoch: int, metrics: dict[str, float]) -> None:

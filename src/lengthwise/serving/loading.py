@@ -39,7 +39,8 @@ def load_run(run: str | Path, overrides: Sequence[str] = ()) -> Predictor:
     places, changes = split_overrides(overrides)
     directory = find_model(str(run), places)
     with silence_import():  # the run has been found: only now is TensorFlow's import worth its seconds
-        from lengthwise.serving.artifact import find_artifact, load_artifact
+        from lengthwise.serving.artifact import load_artifact
+        from lengthwise.serving.artifact_files import find_artifact
         from lengthwise.serving.predictor import Predictor
 
     artifact = load_artifact(find_artifact(directory))

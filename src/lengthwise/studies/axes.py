@@ -16,7 +16,10 @@ DATA_SEED = "dataset.seed"
 SIDE = "side"
 """An option that a comparison of two groups of runs adds to theirs: the group."""
 
-_NO_AXES = ("config_version", "seed", DATA_SEED, "study", "output_dir", "training.num_threads", "decoding.batch_size")
+_NO_AXES = (
+    *("config_version", "seed", DATA_SEED, "study", "output_dir", "resume", "base"),
+    *("training.num_threads", "decoding.batch_size"),
+)
 _PRESETS = ("model.name", "dataset.name", "training.name", "decoding.name")
 _REFINING = ("model.sampling_", "training.plateau_")
 

@@ -14,7 +14,7 @@ from lengthwise.credentials import hide_credentials
 
 JobStatus = Literal["FINISHED", "FAILED", "KILLED", "PRUNED"]
 
-_WITHOUT_EFFECT = ("output_dir", "study", "resume", "training.checkpoint_seconds")
+_WITHOUT_EFFECT = ("output_dir", "study", "resume", "base", "training.checkpoint_seconds")
 """Options that say where a run is kept or how it is saved; its results do not depend on them, nor on `tracking`."""
 
 

@@ -15,7 +15,8 @@ from helpers.small_models import LETTERS, NUMBERS, WORDS, write_model
 from lengthwise.errors import RunError
 from lengthwise.models.bundle import build_models
 from lengthwise.models.wiring import resolve_wiring
-from lengthwise.serving.artifact import SPEC_NAME, WEIGHTS_NAME, Artifact, find_artifact, load_artifact
+from lengthwise.serving.artifact import Artifact, load_artifact
+from lengthwise.serving.artifact_files import SPEC_NAME, WEIGHTS_NAME, find_artifact
 from lengthwise.serving.checksums import CHECKSUMS_NAME
 from lengthwise.serving.weights import load_weights, write_weights
 
