@@ -26,7 +26,7 @@ from lengthwise.models.decoder import Outputs
 from lengthwise.models.wiring import Wiring
 
 Tensor: TypeAlias = tf.Tensor
-DecodeFunction: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor], Sequences]
+DecodeFunction: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Sequences]
 SearchFunction: TypeAlias = Callable[[Tensor, Tensor, Tensor], Hypotheses]
 ScoreFunction: TypeAlias = Callable[[dict[str, NDArray[np.generic]]], Tensor]
 ReplayFunction: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -36,27 +36,31 @@ def compile_decode(models: Models, options: DecodingOptions) -> DecodeFunction:
     """Compile the decoding of a batch.
 
     Returns:
-        A function of `source`, `source_length`, `limit` `(batch,)` int32, the most steps of each row, and `row`
-        `(batch,)` int32, its index in the input, from which its random numbers follow.
+        A function of `source`, `source_length`, `limit` `(batch,)` int32, the most steps of each row, `row` `(batch,)`
+        int32, its index in the input, from which its random numbers follow, and `may_stop` `(batch,)` bool, whether it
+        may end before its limit; of the options' length rule nothing else remains.
     """
     wiring, decoder = models.wiring, models.network.decoder
 
-    def loop(constants: Nest, state: Nest, limit: Tensor, row: Tensor, max_steps: Tensor) -> Sequences:
-        rule = build_stop_rule(wiring, options, limit, max_steps)
+    def loop(
+        constants: Nest, state: Nest, limit: Tensor, row: Tensor, may_stop: Tensor, max_steps: Tensor
+    ) -> Sequences:
+        rule = build_stop_rule(wiring, limit, max_steps, may_stop=may_stop)
         if wiring.is_tokens:
             return decode_batch(options, decoder.step, constants, state, rule, row)
         size = wiring.spec.target_size
         return decode_features(decoder.step, constants, state, rule, num_features=size, dtype=decoder.variable_dtype)
 
-    def decode(source: Tensor, source_length: Tensor, limit: Tensor, row: Tensor) -> Sequences:
+    def decode(source: Tensor, source_length: Tensor, limit: Tensor, row: Tensor, may_stop: Tensor) -> Sequences:
         _, constants, state = models.network.begin(source, source_length)
         size = wiring.decoder_dim * (options.width if isinstance(options, BeamOptions) else 1)
         max_steps = tf.maximum(tf.reduce_max(limit), 1)
-        sequences = run_in_parts(loop, (constants, state, limit, row), max_steps, values_per_row=size)
+        sequences = run_in_parts(loop, (constants, state, limit, row, may_stop), max_steps, values_per_row=size)
         return sequences._replace(values=sequences.values[:, : tf.reduce_max(sequences.length)])
 
-    numbers = [tf.TensorSpec((None,), tf.int32, name=name) for name in ("limit", "row")]
-    compiled: DecodeFunction = tf.function(decode, input_signature=[*_sign_source(wiring), *numbers], autograph=False)
+    rows = [tf.TensorSpec((None,), tf.int32, name=name) for name in ("limit", "row")]
+    rows.append(tf.TensorSpec((None,), tf.bool, name="may_stop"))
+    compiled: DecodeFunction = tf.function(decode, input_signature=[*_sign_source(wiring), *rows], autograph=False)
     return compiled
 
 
@@ -69,7 +73,7 @@ def compile_search(models: Models, options: BeamOptions, num_best: int) -> Searc
     wiring, decoder = models.wiring, models.network.decoder
 
     def loop(constants: Nest, state: Nest, limit: Tensor, max_steps: Tensor) -> Hypotheses:
-        rule = build_stop_rule(wiring, options, limit, max_steps)
+        rule = build_stop_rule(wiring, limit, max_steps, may_stop=options.length == "model")
         return decode_beam(decoder.step, constants, state, rule, options=options, num_best=num_best)
 
     def search(source: Tensor, source_length: Tensor, limit: Tensor) -> Hypotheses:

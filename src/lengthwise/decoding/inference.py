@@ -25,7 +25,7 @@ from lengthwise.decoding.compiled import (
 )
 from lengthwise.decoding.predictions import NBest, Predictions
 from lengthwise.decoding.replay import count_steps, order_steps, restore_emitted
-from lengthwise.decoding.stop_rule import END_SYMBOLS, set_limits, unify_options
+from lengthwise.decoding.stop_rule import END_SYMBOLS, may_end, set_limits, unify_options
 from lengthwise.models.bundle import Models
 from lengthwise.models.targets import prepare_batch, reverse_rows
 from lengthwise.models.wiring import Wiring
@@ -71,11 +71,12 @@ class Inference:
             on_progress: Called after each batch with the number of examples done.
         """
         limit = set_limits(examples, self._wiring, self.decoding)
+        may_stop = np.full(len(examples), may_end(self.decoding, self._wiring))
 
         def decode_batch(indices: Indices) -> tuple[Array, ...]:
             source, length = examples.source.pad(indices), examples.source.length[indices]
             row = (indices if rows is None else rows[indices]).astype(np.int32)
-            sequences = self._decode_function(source, length, limit[indices], row)
+            sequences = self._decode_function(source, length, limit[indices], row, may_stop[indices])
             return tuple(tensor.numpy() for tensor in sequences)
 
         batches = self._plan(examples, limit)
@@ -181,7 +182,7 @@ class Inference:
 
     @property
     def _decode_function(self) -> DecodeFunction:
-        options = unify_options(self.decoding, self._wiring)
+        options = unify_options(self.decoding)
         if options not in self.models.functions:
             self.models.functions[options] = compile_decode(self.models, options)
         function: DecodeFunction = self.models.functions[options]

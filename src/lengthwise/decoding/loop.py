@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from lengthwise.data.vocabulary import START
 from lengthwise.decoding.contract import Nest, Sequences, StepFunction, StepOutputs
-from lengthwise.decoding.stop_rule import StopRule, find_end, forbid_stop
+from lengthwise.decoding.stop_rule import StopRule, allow_end, find_end, forbid_stop
 
 Tensor: TypeAlias = tf.Tensor
 
@@ -111,14 +111,14 @@ def decode_tokens(step: StepFunction, constants: Nest, state: Nest, rule: StopRu
 
     def emit(index: Tensor, outputs: StepOutputs) -> Emission:
         choice = choose(index, forbid_stop(outputs.values, rule))
-        ends = tf.equal(choice, rule.end_symbol) if rule.may_stop and rule.end_symbol is not None else None
+        ends = None if rule.end_symbol is None else allow_end(tf.equal(choice, rule.end_symbol), rule)
         return Emission(choice, ends, (choice, compute_negative_log_likelihood(outputs.values, choice)))
 
     start = tf.fill(tf.shape(rule.limit), START)
     recorded = (tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None,), tf.float32))
     choices, losses = run_steps(step, rule, start=(start, constants, state), emit=emit, recorded=recorded)
-    ends_with = rule.end_symbol if rule.may_stop else None
-    length, stopped = find_end(None if ends_with is None else tf.equal(choices, ends_with), rule)
+    ends = None if rule.end_symbol is None else allow_end(tf.equal(choices, rule.end_symbol), rule)
+    length, stopped = find_end(ends, rule)
     num_steps = tf.shape(choices)[1]
     # The probability of a sequence includes that of its end symbol; its values do not include the symbol.
     made, scored = (tf.sequence_mask(count, num_steps) for count in (length, length + tf.cast(stopped, tf.int32)))

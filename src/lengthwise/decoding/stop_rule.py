@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -27,26 +27,36 @@ class StopRule(NamedTuple):
         limit: `(batch,)` int32, most steps of each row; 0 for a row that only fills up the batch.
         max_steps: Scalar int32, at least 1 and at least every limit: the width of the results in steps.
         end_symbol: Id of the symbol that ends a sequence; None where no symbol does.
-        may_stop: Whether a row may end before its limit; where it may not, the end symbol is never chosen.
+        may_stop: Whether a row may end before its limit; where it may not, the end symbol is never chosen. As a tensor
+            `(batch,)` bool, so that one graph serves all length rules.
     """
 
     limit: Tensor
     max_steps: Tensor
     end_symbol: int | None
-    may_stop: bool
+    may_stop: bool | Tensor
 
 
-def build_stop_rule(wiring: Wiring, options: DecodingOptions, limit: Tensor, max_steps: Tensor) -> StopRule:
-    """Return the stop rule of a model under some options, for the limits `(batch,)` and the width `max_steps`."""
+def build_stop_rule(wiring: Wiring, limit: Tensor, max_steps: Tensor, *, may_stop: bool | Tensor) -> StopRule:
+    """Return the stop rule of a model for the limits `(batch,)` and the width `max_steps`."""
     end_symbol = END_SYMBOLS[wiring.length] if wiring.is_tokens else None
-    return StopRule(limit, max_steps, end_symbol, may_stop=options.length == "model")
+    return StopRule(limit, max_steps, end_symbol, may_stop)
 
 
-def unify_options(options: DecodingOptions, wiring: Wiring) -> DecodingOptions:
-    """Return the same options for all that are decoded by one graph: the limits and the batch size are its inputs."""
+def unify_options(options: DecodingOptions) -> DecodingOptions:
+    """Return the same options for all that one graph decodes: limits, batch, and whether rows may stop are inputs."""
+    return replace(options, length="model", batch_size=1)
+
+
+def may_end(options: DecodingOptions, wiring: Wiring) -> bool:
+    """Tell whether a sequence may end before its limit: the rule leaves that to the model, and it learns an end."""
     learns_end = wiring.length == "stop" or (wiring.is_tokens and END_SYMBOLS[wiring.length] is not None)
-    length: Literal["model", "max"] = "model" if options.length == "model" and learns_end else "max"
-    return replace(options, length=length, batch_size=1)
+    return options.length == "model" and learns_end
+
+
+def gives_length(options: DecodingOptions, wiring: Wiring) -> bool:
+    """Tell whether each sequence is cut at its true length, where that is known."""
+    return options.length == "oracle" or (options.length == "model" and wiring.length == "oracle")
 
 
 def set_limits(examples: Split | Sources, wiring: Wiring, options: DecodingOptions) -> NDArray[np.int32]:
@@ -55,23 +65,31 @@ def set_limits(examples: Split | Sources, wiring: Wiring, options: DecodingOptio
     True lengths are read only where they must be given: by the rule `oracle`, and for a model that learns no end. Where
     they are not known, as for mere sources, and elsewhere, the limit is `timesteps`.
     """
-    is_given = options.length == "oracle" or (options.length == "model" and wiring.length == "oracle")
-    if is_given and not isinstance(examples, Sources):
+    if gives_length(options, wiring) and not isinstance(examples, Sources):
         return examples.target.length
     return np.full(len(examples), wiring.spec.timesteps, np.int32)
 
 
 def forbid_stop(scores: Tensor, rule: StopRule) -> Tensor:
-    """Set the end symbol's logit to minus infinity, if no row may end before its limit.
+    """Set the end symbol's logit to minus infinity in rows that may not end before their limit.
 
     Args:
-        scores: Logits `(..., symbols)`, the number of symbols known while the graph is traced.
+        scores: Logits `(batch, ..., symbols)`, the number of symbols known while the graph is traced.
         rule: The stop rule.
     """
-    if rule.may_stop or rule.end_symbol is None:
+    if rule.may_stop is True or rule.end_symbol is None:
         return scores
     is_end = tf.one_hot(rule.end_symbol, scores.shape[-1], on_value=True, off_value=False)
+    if rule.may_stop is not False:
+        is_end &= ~tf.reshape(rule.may_stop, [-1, *[1] * (len(scores.shape) - 1)])
     return tf.where(is_end, tf.constant(float("-inf"), scores.dtype), scores)
+
+
+def allow_end(ends: Tensor, rule: StopRule) -> Tensor | None:
+    """Return where rows `(batch,)` or `(batch, steps)` end, of those that may; None where none may."""
+    if isinstance(rule.may_stop, bool):
+        return ends if rule.may_stop else None
+    return ends & tf.reshape(rule.may_stop, [-1, *[1] * (len(ends.shape) - 1)])
 
 
 def find_end(ends: Tensor | None, rule: StopRule) -> tuple[Tensor, Tensor]:

@@ -12,6 +12,7 @@ from lengthwise.decoding.inference import Inference
 from lengthwise.evaluation.assessment import assess_split
 from lengthwise.models.bundle import build_models
 from lengthwise.pipeline.launch import Launch
+from lengthwise.pipeline.length_rules import score_length_rules
 from lengthwise.pipeline.monitor import Monitor
 from lengthwise.pipeline.origin import Start
 from lengthwise.pipeline.outputs import write_outputs
@@ -58,6 +59,7 @@ def train_and_evaluate(
     )
     result = evaluate_model(Inference(models, options.decoding), options, dataset, training)
     run.set_summary(result.summary)
+    run.set_summary(score_length_rules(result))
     run.set_missing(write_outputs(run, result, console))
     print_results(console, result, run.directory)
     return result.validation_score

@@ -14,6 +14,7 @@ from lengthwise.config.options import DecodingOptions
 from lengthwise.data.scaler import Scaler
 from lengthwise.data.vocabulary import PADDING, SPECIAL_SYMBOLS, TAGGED, UNKNOWN, Vocabulary, join_symbols
 from lengthwise.decoding.compiled import compile_decode
+from lengthwise.decoding.stop_rule import may_end
 from lengthwise.errors import LengthwiseError
 from lengthwise.models.bundle import Models
 from lengthwise.serving.predictor import Predictor
@@ -67,6 +68,7 @@ class _Endpoint(tf.Module):
         self.timesteps = models.wiring.spec.timesteps
         self.is_reversed = models.wiring.reverse_target
         self.weights = [variable.value for variable in models.network.variables]
+        self.may_stop = may_end(options, models.wiring)
         self._decode = compile_decode(models, options)
 
     def _run(self, source: Tensor, length: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -77,7 +79,8 @@ class _Endpoint(tf.Module):
         source = tf.pad(source, [(0, missing[0]), (0, missing[1]), *([(0, 0)] * (len(source.shape) - 2))])
         read = tf.maximum(tf.pad(length, [(0, missing[0])]), 1)
         limit = tf.pad(tf.where(length > 0, self.timesteps, 0), [(0, missing[0])])
-        made = self._decode(source, read, limit, tf.range(tf.shape(read)[0]))
+        rows = tf.shape(read)[0]
+        made = self._decode(source, read, limit, tf.range(rows), tf.fill((rows,), self.may_stop))
         made = type(made)(*(tensor[:batch] for tensor in made))
         values = made.values
         if self.is_reversed:

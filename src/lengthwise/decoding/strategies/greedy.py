@@ -9,7 +9,7 @@ import tensorflow as tf
 from lengthwise.config.options import GreedyOptions
 from lengthwise.decoding.contract import Nest, Sequences, StepFunction, StepOutputs
 from lengthwise.decoding.loop import Emission, decode_tokens, run_steps
-from lengthwise.decoding.stop_rule import StopRule, find_end
+from lengthwise.decoding.stop_rule import StopRule, allow_end, find_end
 from lengthwise.decoding.strategies.registry import decode_batch
 
 Tensor: TypeAlias = tf.Tensor
@@ -65,7 +65,8 @@ def decode_features(
     batch = tf.shape(rule.limit)[0]
 
     def emit(_index: Tensor, outputs: StepOutputs) -> Emission:
-        ends = tf.fill((batch,), False) if outputs.stop is None or not rule.may_stop else outputs.stop > 0
+        ends = None if outputs.stop is None else allow_end(outputs.stop > 0, rule)
+        ends = tf.fill((batch,), False) if ends is None else ends
         return Emission(outputs.values, ends, (outputs.values, ends))
 
     start = tf.zeros((batch, num_features), dtype)
