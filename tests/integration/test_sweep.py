@@ -69,6 +69,24 @@ def test_a_sweep_is_a_parent_with_a_child_for_each_job(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"], "Hydra itself wrote something"
 
 
+def test_a_dry_run_says_what_is_done_and_starts_nothing(tmp_path: Path) -> None:
+    assert run_app(tmp_path, "-m", "latent_dim=8", "study=s").returncode == 0
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    listed = run_app(tmp_path, "-m", "latent_dim=8,16,32", "study=s", "--dry-run")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert [line.split()[:3] for line in listed.stdout.splitlines()[2:5]] == [
+        ["0", "8", "DONE"],
+        ["1", "16", "TO"],
+        ["2", "32", "TO"],
+    ]
+    assert "3 jobs, 1 done, 2 to run." in listed.stdout
+    assert "by 1 finished run of the study. Nothing was started." in listed.stdout
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    for words in (["latent_dim=8"], ["-m", "latent_dim=8,9", "hydra/launcher=basic"]):
+        refused = run_app(tmp_path, *words, "study=s", "--dry-run")
+        assert (refused.returncode, refused.stderr[:9]) == (2, "--dry-run")
+
+
 def test_a_job_that_goes_wrong_costs_itself_alone(tmp_path: Path) -> None:
     seeds = f"seed=0,{RAISES},{EXITS},{DIES},{HANGS},{REFUSES},1,2"
     done = run_app(tmp_path, "-m", seeds, "hydra.launcher.timeout_minutes=0.05")

@@ -75,6 +75,13 @@ class SweepLauncher(Launcher):
         """
         with self.task.own_work():
             jobs = [self.build_job(initial_job_idx + offset, tuple(each)) for offset, each in enumerate(job_overrides)]
+            if self.task.is_dry:
+                from rich.console import Console
+
+                from lengthwise.sweeps.dry_run import print_dry_run
+
+                print_dry_run(jobs, self._executor, repeat=self._repeat, console=Console())
+                return [JobReturn(status=JobStatus.COMPLETED) for _ in jobs]
             return [_as_return(result) for result in self.open_sweep(jobs).run(jobs)]
 
     def open_sweep(

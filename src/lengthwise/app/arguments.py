@@ -30,6 +30,7 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = get_args_parser()
     parser.exit_on_error = False
     parser.allow_abbrev = False
+    parser.add_argument("--dry-run", action="store_true", help="with -m: list the jobs, and run none")
     try:
         known, unknown = parser.parse_known_intermixed_args(list(arguments), _GivenOnce())
     except argparse.ArgumentError as error:
@@ -62,6 +63,8 @@ def _check_effects(known: argparse.Namespace) -> None:
         if value == "":
             flag = f"--{name.replace('_', '-')}"
             raise ConfigError(flag, "needs a value", received="''", remedy="Give it one, or drop it")
+    if known.dry_run and (known.help or known.hydra_help or known.cfg or known.info or known.run):
+        raise ConfigError("--dry-run", "has an effect only on a sweep", received=None, remedy="Drop it, or add -m")
     tasks = ("help", "hydra_help", "cfg", "info", "shell_completion", "run", "multirun")
     given = [f"--{name.replace('_', '-')}" for name in tasks if getattr(known, name)]
     if len(given) > 1:

@@ -39,6 +39,9 @@ from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.pipeline.launch import EXPERIMENT, JobFunction
 from lengthwise.signals import terminate_by_exception
 
+_GRID = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+"""The sweeper that goes through all combinations, which are known before any job has run."""
+
 
 def main(function: JobFunction = EXPERIMENT) -> None:
     """Run the command line of this process; end it with a status other than 0 where something went wrong.
@@ -153,9 +156,22 @@ def _dispatch(hydra: Hydra, task: Task, arguments: argparse.Namespace, *, fixed:
     composed = hydra.compose_config(name, overrides, RunMode.MULTIRUN, validate_sweep_overrides=False)
     if _is_sweep(composed.hydra.mode, arguments):
         check_sweep(arguments.overrides, composed, hydra.config_loader)
+        task.is_dry = arguments.dry_run
+        if task.is_dry:
+            _check_dry_run(composed.hydra.sweeper._target_, composed.hydra.launcher._target_)
         hydra.multirun(name, task, [*overrides, "hydra.mode=MULTIRUN"])
     else:
         hydra.run(name, task, [*overrides, "hydra.mode=RUN"])
+
+
+def _check_dry_run(sweeper: str, launcher: str) -> None:
+    """Refuse to list the jobs of a search, and those that Hydra's own launcher would run."""
+    if sweeper != _GRID:
+        rule, remedy = "has no effect on a search, whose jobs follow from results", "Drop it"
+        raise ConfigError("--dry-run", rule, received=None, remedy=remedy)
+    if launcher.startswith("hydra."):
+        rule, remedy = "needs a launcher of Lengthwise", "Choose hydra/launcher=local, ray or slurm"
+        raise ConfigError("--dry-run", rule, received="'basic'", remedy=remedy)
 
 
 def _explain(hydra: Hydra, arguments: argparse.Namespace) -> None:
@@ -220,6 +236,9 @@ def _is_sweep(mode: RunMode | None, arguments: argparse.Namespace) -> bool:
         raise ConfigError("--run", rule, received=None, remedy="Drop it, or add hydra.mode=RUN")
     if arguments.multirun or mode == RunMode.MULTIRUN:
         return True
+    if arguments.dry_run:
+        remedy = "Add -m, or drop it; --cfg job shows the configuration of a single run"
+        raise ConfigError("--dry-run", "has no effect on a single run", received=None, remedy=remedy)
     for line in list_sweep_overrides(arguments.overrides):
         name, _, value = line.lstrip("+").partition("=")
         remedy = "Add -m to run a sweep, or drop it"

@@ -49,6 +49,7 @@ class Task:
         self.function = function
         self.options: RunOptions | None = None  # of the run that was begun last
         self.sweeps: list[Sweep] = []
+        self.is_dry = False  # whether jobs are only listed
         self.contexts = contextlib.ExitStack()
 
     def __call__(self, raw: RawConfig) -> float | None:

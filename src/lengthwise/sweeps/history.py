@@ -49,6 +49,13 @@ class History:
             return finished[-1]
         return same[-1] if same and same[-1].manifest.status == "KILLED" else None
 
+    def list_finished(self, study: Path) -> list[Manifest]:
+        """Return the runs of a study that were jobs and have finished."""
+        if study not in self._studies:
+            self._studies[study] = _read_study(study)
+        runs = [run.manifest for own in self._studies[study].values() for run in own]
+        return [manifest for manifest in runs if manifest.status == "FINISHED"]
+
     def _has_same_data(self, manifest: Manifest, options: RunOptions) -> bool:
         """Return whether a data file is unchanged; generated data depend only on the options and the version."""
         if manifest.record.dataset is None or getattr(options.dataset, "path", None) is None:
