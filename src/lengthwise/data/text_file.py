@@ -6,6 +6,8 @@ import codecs
 import gzip
 import re
 import zlib
+from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,6 +15,10 @@ from lengthwise.errors import DataError
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Control characters of Unicode except tab and line ends. They are not shown as text, and a terminal obeys them."""
+
+
+BLOCK_BYTES = 1 << 24
+"""Bytes of a large file that are read at a time."""
 
 
 def read_bytes(path: str) -> bytes:
@@ -67,6 +73,61 @@ def read_lines(path: str) -> list[str]:
     if CONTROL_CHARACTER.search(text):
         _refuse_control_character(path, lines)
     return lines
+
+
+def iterate_lines(path: str) -> Iterator[str]:
+    """Yield the lines of `read_lines`; of a large file only a part is held at a time.
+
+    Raises:
+        DataError: As for `read_lines`; before it, lines may have been yielded.
+    """
+    file = Path(path).expanduser()
+    is_compressed = file.suffix.lower() == ".gz"
+    if is_compressed or not file.is_file() or file.stat().st_size <= BLOCK_BYTES:
+        yield from read_lines(path)
+        return
+    num_empty = 0  # lines that are left out if no other line follows
+    for text in _read_texts(path, file):
+        for line in text.split("\n"):
+            if not line:
+                num_empty += 1
+                continue
+            yield from repeat("", num_empty)
+            num_empty = 0
+            yield line
+
+
+def _read_texts(path: str, file: Path) -> Iterator[str]:
+    """Yield a file's text, some whole lines at a time; a file that `read_lines` refuses is refused by it."""
+    is_blank, has_ends, rest = True, False, b""
+    with file.open("rb") as opened:
+        opened.seek(len(codecs.BOM_UTF8) * (opened.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8))
+        while block := opened.read(BLOCK_BYTES):
+            whole, end, rest = (rest + block).rpartition(b"\n")
+            if end:
+                has_ends = True
+                text = _decode(path, whole + end).removesuffix("\n")
+                is_blank &= not text.strip()
+                yield text
+    if not has_ends:  # or all lines end with CR
+        yield "\n".join(read_lines(path))
+        return
+    if rest:
+        text = _decode(path, rest)
+        is_blank &= not text.strip()
+        yield text
+    if is_blank:
+        read_lines(path)
+
+
+def _decode(path: str, content: bytes) -> str:
+    try:
+        text = content.decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError:
+        text = "\0"
+    if CONTROL_CHARACTER.search(text):
+        read_lines(path)  # which names the line
+    return text
 
 
 def _refuse_control_character(path: str, lines: list[str]) -> NoReturn:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from lengthwise.data.text_file import read_lines
+from lengthwise.data.text_file import iterate_lines
 from lengthwise.errors import DataError, count_noun
 
 SCAN_LINE = re.compile(r"\s*IN: (.*?) OUT: (.*)")
@@ -36,17 +37,21 @@ def read_rows(path: str) -> Iterator[Row]:
         DataError: The file cannot be read; a line of CSV has a wrong quote or another number of cells than the first;
             or a line is not SCAN's in a file that begins so.
     """
-    lines = read_lines(path)
+    lines = iterate_lines(path)
     suffix = Path(path.lower().removesuffix(".gz")).suffix
-    first = next(line for line in lines if line.strip())
+    head = list(islice(lines, _LINES_LOOKED_AT))
+    while not any(map(str.strip, head)):
+        head.append(next(lines))
+    first = next(line for line in head if line.strip())
+    lines = chain(head, lines)
     if suffix == ".csv":
-        return _read_csv(path, lines)
+        return _read_csv(path, lines, _find_delimiter(head))
     if "\t" not in first and SCAN_LINE.fullmatch(first):
         return _read_scan(path, lines)
     return (Row(number, line.split("\t") if line.strip() else []) for number, line in enumerate(lines, start=1))
 
 
-def _read_scan(path: str, lines: Sequence[str]) -> Iterator[Row]:
+def _read_scan(path: str, lines: Iterable[str]) -> Iterator[Row]:
     for number, line in enumerate(lines, start=1):
         found = SCAN_LINE.fullmatch(line)
         if found is None and line.strip():
@@ -55,8 +60,7 @@ def _read_scan(path: str, lines: Sequence[str]) -> Iterator[Row]:
         yield Row(number, list(found.groups()) if found else [])
 
 
-def _read_csv(path: str, lines: Sequence[str]) -> Iterator[Row]:
-    delimiter = _find_delimiter(lines)
+def _read_csv(path: str, lines: Iterable[str], delimiter: str) -> Iterator[Row]:
     width: int | None = None
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -77,7 +81,7 @@ def _read_csv(path: str, lines: Sequence[str]) -> Iterator[Row]:
 
 
 def _find_delimiter(lines: Sequence[str]) -> str:
-    some = [line for line in lines[:_LINES_LOOKED_AT] if line.strip()]
+    some = [line for line in lines if line.strip()]
     for delimiter in _DELIMITERS:
         try:
             widths = {len(_parse(line, delimiter)) for line in some}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -55,11 +54,13 @@ class PairFile(NamedTuple):
 
 
 class Places(NamedTuple):
-    """The positions of the columns that are read, from 0."""
+    """The positions of the columns that are read, from 0; the last of them, and their number."""
 
     source: int
     target: int
     tags: int | None
+    last: int
+    num_read: int
 
 
 @load_dataset.register
@@ -134,26 +135,26 @@ def read_pairs(path: str, options: PairsOptions, *, max_examples: int | None = N
     """
     stores = SymbolStore(find_source_unit(options)), SymbolStore(options.target_unit)
     texts: list[tuple[str, str]] = []
-    counts: Counter[str] = Counter()
+    num_pairs = num_unread = num_blank = num_wide = 0
     header: tuple[str, str] | None = None
     places, names_line = _find_unnamed(options), None
     for row in read_rows(path):
-        if counts["pairs"] == max_examples:
-            counts["unread"] += 1
+        if num_pairs == max_examples:
+            num_unread += 1
         elif not row.cells:
-            counts["blank"] += 1
+            num_blank += 1
         elif places is None:
             places, names_line = _find_places(path, options, row), row.number
         else:
             source, target = _read_row(path, row, places, options)
-            counts["wide"] += len(row.cells) > len({*places} - {None})
-            if not counts["pairs"] and names_line is None and looks_like_header(source, target):
+            num_wide += len(row.cells) > places.num_read
+            if not num_pairs and names_line is None and looks_like_header(source, target):
                 header = (source, target)
-            counts["pairs"] += 1
+            num_pairs += 1
             texts.append((source, target))
             if len(texts) == ROWS_AT_A_TIME:
                 _store(stores, texts)
-    if not counts["pairs"]:
+    if not num_pairs:
         raise DataError(path, names_line, "holds a header and no pairs", remedy="Add lines of pairs")
     _store(stores, texts)
     (source_ids, source_codec), (target_ids, target_codec) = (store.finish() for store in stores)
@@ -161,10 +162,10 @@ def read_pairs(path: str, options: PairsOptions, *, max_examples: int | None = N
     return PairFile(
         pairs=pairs,
         header_line=names_line,
-        num_blank=counts["blank"],
-        num_repeated=counts["pairs"] - len(pairs.source),
-        num_unread=counts["unread"],
-        num_wide=counts["wide"],
+        num_blank=num_blank,
+        num_repeated=num_pairs - len(pairs.source),
+        num_unread=num_unread,
+        num_wide=num_wide,
         header=header,
     )
 
@@ -197,32 +198,37 @@ def _find_unnamed(options: PairsOptions) -> Places | None:
 
 
 def _find_places(path: str, options: PairsOptions, header: Row | None) -> Places:
-    tags = options.tags_column
-    return Places(
-        source=find_column(path, options.source_column, header),
-        target=find_column(path, options.target_column, header),
-        tags=None if tags is None else find_column(path, tags, header),
-    )
+    source = find_column(path, options.source_column, header)
+    target = find_column(path, options.target_column, header)
+    tags = None if options.tags_column is None else find_column(path, options.tags_column, header)
+    places = {source, target} if tags is None else {source, target, tags}
+    return Places(source, target, tags, last=max(places), num_read=len(places))
 
 
 def _read_row(path: str, row: Row, places: Places, options: PairsOptions) -> tuple[str, str]:
     number, cells = row
-    last = max(place for place in places if place is not None)
-    if len(cells) <= last:
-        if len(cells) == 1 and last == 1:
-            raise DataError(path, number, "has no tab", remedy="Write source, a tab, target on each line")
-        problem = f"has {count_noun(len(cells), 'column')}, and column {last + 1} is to be read"
-        remedy = "Complete the line, or choose dataset.source_column and dataset.target_column"
-        raise DataError(path, number, problem, remedy=remedy)
+    if len(cells) <= places.last:
+        raise _refuse_short(path, row, places.last)
     source, target = cells[places.source], cells[places.target]
-    for side, text, unit in (("source", source, options.source_unit), ("target", target, options.target_unit)):
-        if not text.strip():
-            raise DataError(path, number, f"has a blank {side}", remedy="Fill it in or remove the line")
-        if unit != "characters":
-            _check_symbols(path, number, side, split_text(text, unit), unit=unit)
+    if not source.strip() or not target.strip():
+        side = "target" if source.strip() else "source"
+        raise DataError(path, number, f"has a blank {side}", remedy="Fill it in or remove the line")
+    if options.source_unit != "characters":
+        _check_symbols(path, number, "source", split_text(source, options.source_unit), unit=options.source_unit)
+    if options.target_unit != "characters":
+        _check_symbols(path, number, "target", split_text(target, options.target_unit), unit=options.target_unit)
     if places.tags is not None:
         source = _add_tags(path, number, source, cells[places.tags], options=options)
     return source, target
+
+
+def _refuse_short(path: str, row: Row, last: int) -> DataError:
+    num_columns = len(row.cells)
+    if num_columns == 1 and last == 1:
+        return DataError(path, row.number, "has no tab", remedy="Write source, a tab, target on each line")
+    problem = f"has {count_noun(num_columns, 'column')}, and column {last + 1} is to be read"
+    remedy = "Complete the line, or choose dataset.source_column and dataset.target_column"
+    return DataError(path, row.number, problem, remedy=remedy)
 
 
 def _check_symbols(path: str, number: int, side: str, symbols: Sequence[str], *, unit: Unit) -> None:
