@@ -127,10 +127,11 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "evaluate": Command(
         run=use.evaluate_run,
-        meaning="Score a run's weights under another decoding=NAME, into it; without one, write what it lacks.",
+        meaning="Score a run with another decoding=NAME, or on dataset.path=FILE, into it; else write what it lacks.",
         words=(RUN,),
-        options=(*PLACES, "decoding"),
+        options=(*PLACES, "decoding", "dataset"),
         num_required=1,
+        flags={"--split": {"metavar": "NAME", "help": "with dataset.path=FILE: its name in the run; else the file's"}},
     ),
     "report": Command(
         run=use.write_report,

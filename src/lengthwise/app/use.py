@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import sys
 import textwrap
@@ -117,7 +118,7 @@ def _print_best(predictor: Predictor, texts: Sequence[str], num_best: int, *, as
 
 
 def evaluate_run(request: Request) -> int:
-    """Score a run's weights under another decoding, or write what the run lacks, into the same run."""
+    """Score a run's weights under another decoding or on a new file, or write what it lacks, into the same run."""
     from rich.console import Console
 
     from lengthwise.config.compose import compose_options
@@ -126,11 +127,26 @@ def evaluate_run(request: Request) -> int:
     from lengthwise.tracking.runs.find import find_run
     from lengthwise.tracking.session import names_tracking
 
-    places, changes = split_overrides(request.overrides)
+    files = [line for line in request.overrides if re.match(r"\+*dataset[.=]", line)]
+    places, changes = split_overrides([line for line in request.overrides if line not in files])
     options = compose_options(places)
     run = find_run(find_output_dir(options), request.words[0], latest_among=("FINISHED",))
     console, is_named = Console(highlight=False), names_tracking(places)
-    if changes:
+    if request.flags.split is not None and not files:
+        rule = "has no effect without dataset.path=FILE, whose split it names"
+        raise ConfigError("--split", rule, received=request.flags.split, remedy="Add the file, or leave it out")
+    if files:
+        from lengthwise.pipeline.new_data import evaluate_file
+
+        evaluate_file(
+            check_model(run),
+            [*files, *changes],
+            name=request.flags.split,
+            console=console,
+            tracking=options.tracking,
+            is_named=is_named,
+        )
+    elif changes:
         directory = check_model(run)
         reevaluate_run(directory, changes, console=console, tracking=options.tracking, is_named=is_named)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
@@ -23,6 +23,9 @@ RawConfig = DictConfig
 """The type that Hydra composes, named here so that no other module needs OmegaConf."""
 
 Options = TypeVar("Options")
+
+OWN_SPLITS = ("validation_path", "test_path", "longer_path", "max_examples", "split_column")
+"""Options of datasets that say which examples of a run's own files are read, and for which split."""
 
 _RESOLVER = re.compile(r"\$\{[^}]*:")
 
@@ -186,6 +189,35 @@ def build_base(options: RunOptions, chosen: Collection[str]) -> Base:
     values = {key: value for key, value in dataclasses.asdict(options).items() if key not in left_out}
     sections = frozenset(key for key, value in values.items() if isinstance(value, dict))
     return Base(OmegaConf.create(_protect(values)), sections)
+
+
+def replace_dataset(
+    options: RunOptions,
+    raw: DictConfig,
+    *,
+    own: Mapping[str, Any] | None,
+    given: Sequence[str],
+    fixed: Mapping[str, Scalar],
+) -> RunOptions:
+    """Return options whose dataset reads another file, checked as by `parse_config`.
+
+    Args:
+        options: Of a run.
+        raw: A composed configuration, of which only the section `dataset` is read.
+        own: The run's own values of the section, of which only those in `given` change; None: all are composed.
+        given: Names of options of the section.
+        fixed: Values of the section that take the place of all others.
+
+    Raises:
+        ConfigError: As for `parse_config`.
+    """
+    composed = _resolve(OmegaConf.masked_copy(raw, ["dataset"]), prefix="")["dataset"]
+    section = composed if own is None else {**own, **{name: composed[name] for name in given}}
+    section = {**section, **fixed}
+    section |= {name: None for name in OWN_SPLITS if name in section}
+    changed = read_section(RunOptions, dataclasses.asdict(options) | {"dataset": section}, prefix="")
+    check_rules(changed, chosen=())
+    return changed
 
 
 def dump_options(options: RunOptions) -> str:

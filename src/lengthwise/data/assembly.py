@@ -17,7 +17,7 @@ from lengthwise.data.learnability import check_lengths, check_symbols, check_tar
 from lengthwise.data.scaler import Scaler
 from lengthwise.data.sequences import Sequences
 from lengthwise.data.vocabulary import UNKNOWN, Unit, Vocabulary, build_vocabulary
-from lengthwise.errors import ConfigError, count_noun
+from lengthwise.errors import ConfigError, DataError, count_noun
 
 Timesteps = int | Literal["auto"]
 
@@ -38,6 +38,21 @@ class TextExamples:
     sources: Sequence[str]
     targets: Sequence[str]
     references: Sequence[Sequence[str]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewSplit:
+    """A split for a model that is trained already.
+
+    Args:
+        split: Its examples.
+        skipped: Counts of what was left out or changed.
+        warnings: What makes its scores doubtful.
+    """
+
+    split: Split
+    skipped: tuple[Skipped, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def build_codecs(train: TextExamples, source_unit: Unit, target_unit: Unit) -> tuple[Vocabulary, Vocabulary]:
@@ -125,6 +140,46 @@ def assemble_tokens(
         timesteps=limit,
     )
     return _build_dataset(name, spec, filled, codecs, skipped=counts, warnings=[*warnings, *found])
+
+
+def check_split(split: Split, name: str, timesteps: int) -> NewSplit:
+    """Check a split of texts for a trained model, as `assemble_tokens` does for training.
+
+    Args:
+        split: The examples, as ids of the model's vocabularies.
+        name: Of the split.
+        timesteps: Most steps of a target that the model can make; longer ones are left out and counted.
+
+    Raises:
+        DataError: No target is short enough, or most symbols are unknown to the model.
+    """
+    kept, counts = keep_shorter(split, name, timesteps)
+    counts += _count_unknown(kept, name)
+    warnings = [
+        warning
+        for side, sequences in (("source", kept.source), ("target", kept.target))
+        for warning in check_symbols(name, {name: sequences}, side)
+    ]
+    return NewSplit(split=kept, skipped=tuple(counts), warnings=tuple(warnings))
+
+
+def keep_shorter(split: Split, name: str, timesteps: int) -> tuple[Split, list[Skipped]]:
+    """Leave out examples with longer targets than a trained model can make; return the rest and how many they were.
+
+    Args:
+        split: The examples.
+        name: Of the split.
+        timesteps: Most steps of a target.
+
+    Raises:
+        DataError: None is left.
+    """
+    counts = list[Skipped]()
+    kept = _drop_longer(split, timesteps, name, counts)
+    if not len(kept):
+        problem = f"has no target of at most {count_noun(timesteps, 'step')}, the most that the model makes"
+        raise DataError(name, None, problem, remedy="Name other data, or train a run with more timesteps")
+    return kept, counts
 
 
 def assemble_features(

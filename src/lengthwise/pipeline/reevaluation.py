@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ from lengthwise.tracking.runs.run_files import RunFiles
 from lengthwise.tracking.session import choose_tracking
 
 if TYPE_CHECKING:
+    from lengthwise.decoding.predictions import Predictions
+    from lengthwise.evaluation.metrics import Scores
     from lengthwise.models.bundle import Models
     from lengthwise.training.trainer import TrainingResult
 
@@ -59,14 +61,14 @@ def reevaluate_run(
     dataset = load_data(options)
     check_data(directory, dataset)
     label = label_decoding(options)
-    summaries = _score(directory, options, dataset, console)
+    summaries = {name: each.summary for name, each in score_splits(directory, options, dataset, console).items()}
     metrics = {
         f"{split}/{label}/{name}": value for split, summary in summaries.items() for name, value in summary.items()
     }
     content = {"decoding": asdict(options.decoding), "scores": summaries}
     text = dump_json(content, indent=1)
     add_to_run(directory, tracking, metrics=metrics, files={f"evaluations/{label}.json": text})
-    _print_scores(console, describe_decoding(options), summaries)
+    print_scores(console, describe_decoding(options), summaries)
     return metrics
 
 
@@ -189,7 +191,27 @@ def _list_changes(options: RunOptions) -> dict[str, str]:
     }
 
 
-def _score(directory: Path, options: RunOptions, dataset: Dataset, console: Console) -> dict[str, Mapping[str, float]]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoredSplit:
+    """A split as a trained model has decoded it: predictions, scores, and the scores of the whole split by metric."""
+
+    predictions: Predictions
+    scores: Scores
+    summary: Mapping[str, float]
+
+
+def score_splits(directory: Path, options: RunOptions, dataset: Dataset, console: Console) -> dict[str, ScoredSplit]:
+    """Decode and score the splits of a dataset with a run's model.
+
+    Args:
+        directory: Of the run.
+        options: Say how to decode, and whether `train` is scored.
+        dataset: The splits.
+        console: Shows progress.
+
+    Returns:
+        By split.
+    """
     with silence_import():  # TensorFlow takes seconds: all user errors have been raised by this point
         from lengthwise.decoding.inference import Inference
         from lengthwise.evaluation.metrics import score_predictions
@@ -202,18 +224,20 @@ def _score(directory: Path, options: RunOptions, dataset: Dataset, console: Cons
     prepare_backend(options.training, options.seed)
     models = load_artifact(find_artifact(directory)).models
     inference = Inference(models, options.decoding)
-    summaries: dict[str, Mapping[str, float]] = {}
+    scored = {}
     for name, split in dataset.splits.items():
         if name == "train" and not options.training.score_train:
             continue
         with show_progress(console, f"decoding {name}", len(split)) as on_progress:
             predictions = inference.decode(split, on_progress=on_progress)
         scores = score_predictions(predictions, split, dataset.spec.kind, forecast=dataset.forecast)
-        summaries[name] = {**scores.summary, **classify_outcomes(scores).share().summary}
-    return summaries
+        summary = {**scores.summary, **classify_outcomes(scores).share().summary}
+        scored[name] = ScoredSplit(predictions=predictions, scores=scores, summary=summary)
+    return scored
 
 
-def _print_scores(console: Console, title: str, summaries: Mapping[str, Mapping[str, float]]) -> None:
+def print_scores(console: Console, title: str, summaries: Mapping[str, Mapping[str, float]]) -> None:
+    """Print the scores of splits in a table under a title."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column(title)
     for split in summaries:

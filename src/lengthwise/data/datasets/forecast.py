@@ -26,7 +26,7 @@ AHEAD = "ahead"
 """Name of the feature that is 1 at the steps of a source that lie ahead of its history."""
 
 
-class _Places(NamedTuple):
+class Places(NamedTuple):
     """Places of the features read that are forecast, and of those that are known ahead."""
 
     target: list[int]
@@ -59,7 +59,7 @@ def load_forecast(options: ForecastOptions, timesteps: Timesteps) -> Dataset:
         raise refuse_no_window(options)
     opened = open_table(path)
     table = read_values(opened, options.columns)
-    places = _find_places(opened, options, table.columns)
+    places = find_places(opened, options, table.columns)
     size = options.history + timesteps
     words = f"examples of dataset.history={options.history} and timesteps={timesteps}"
     plan = require_windows(path, len(table.rows), size, options, words=words)
@@ -69,7 +69,7 @@ def load_forecast(options: ForecastOptions, timesteps: Timesteps) -> Dataset:
     scaler = fit_scaler(train_rows, options.scaling, table.names)
     chosen = {"train": starts[plan.train], "val": starts[plan.val], "test": starts[plan.test]}
     scaled = scaler.encode(table.rows)
-    splits = {name: _build_split(scaled, part, (options.history, timesteps), places) for name, part in chosen.items()}
+    splits = {name: build_split(scaled, part, (options.history, timesteps), places) for name, part in chosen.items()}
     num_left = len(table.rows) - count_covered(len(starts), size, stride)
     skipped = [
         *table.count_header(),
@@ -86,17 +86,17 @@ def load_forecast(options: ForecastOptions, timesteps: Timesteps) -> Dataset:
     return replace(dataset, forecast=forecast, origin=Origin(rows=rows, dates=table.dates))
 
 
-def _find_places(table: NumberTable, options: ForecastOptions, read: Sequence[int]) -> _Places:
+def find_places(table: NumberTable, options: ForecastOptions, read: Sequence[int]) -> Places:
     """Return which of the columns read are forecast and which are known ahead, as places among them."""
     known = _find_among(table, options.known_columns or (), read, option="dataset.known_columns")
     if options.target_columns is not None:
-        return _Places(_find_among(table, options.target_columns, read, option="dataset.target_columns"), known)
+        return Places(_find_among(table, options.target_columns, read, option="dataset.target_columns"), known)
     target = [place for place in range(len(read)) if place not in known]
     if not target:
         rule = "must leave a column to forecast"
         received = str(list(options.known_columns or ()))
         raise ConfigError("dataset.known_columns", rule, received=received, remedy="Leave one of them out")
-    return _Places(target, known)
+    return Places(target, known)
 
 
 def _find_among(table: NumberTable, names: Sequence[str], read: Sequence[int], *, option: str) -> list[int]:
@@ -109,9 +109,7 @@ def _find_among(table: NumberTable, names: Sequence[str], read: Sequence[int], *
     return [read.index(column) for column in found]
 
 
-def _build_split(
-    rows: NDArray[np.float32], starts: NDArray[np.int64], sizes: tuple[int, int], places: _Places
-) -> Split:
+def build_split(rows: NDArray[np.float32], starts: NDArray[np.int64], sizes: tuple[int, int], places: Places) -> Split:
     """Return sources and targets.
 
     Args:

@@ -110,15 +110,27 @@ def find_source_unit(options: PairsOptions) -> Unit:
     return TAGGED if is_tagged else options.source_unit
 
 
-def take_file(path: str, options: PairsOptions, codecs: tuple[Vocabulary, Vocabulary]) -> Split:
+def read_examples(
+    path: str, options: PairsOptions, name: str, codecs: tuple[Vocabulary, Vocabulary]
+) -> tuple[Split, list[Skipped], list[str]]:
     """Read a file as a split for validation or test is read: one example a source, all its targets as references.
 
     Args:
         path: The file.
         options: Columns and units.
+        name: Of the split.
         codecs: Vocabularies of the sources and of the targets; symbols that they lack become `UNKNOWN`.
+
+    Returns:
+        The examples, counts of what was skipped or merged, and warnings.
+
+    Raises:
+        DataError: As for `read_pairs`.
     """
-    return _choose_all(read_pairs(path, options).pairs.translate(codecs))
+    file = read_pairs(path, options)
+    examples = _choose_all(file.pairs.translate(codecs))
+    warnings = [] if file.header is None else [_describe_header(*file.header)]
+    return examples, [*_count_lines(file, f"{name}: "), _count_references(name, examples)], warnings
 
 
 def read_pairs(path: str, options: PairsOptions, *, max_examples: int | None = None) -> PairFile:
@@ -286,25 +298,28 @@ def _choose_all(pairs: PairGroups) -> Split:
 def _count_skipped(files: Mapping[str, PairFile], splits: Mapping[str, Split], trained: Indices) -> list[Skipped]:
     counted = []
     for name, file in files.items():
-        where = f"{name}: " if len(files) > 1 else ""
-        counts = {
-            f"line {file.header_line}, read as the names of the columns": int(file.header_line is not None),
-            "blank lines": file.num_blank,
-            "lines with further columns, which are not read": file.num_wide,
-            "lines after the first dataset.max_examples pairs": file.num_unread,
-            "lines that repeat an earlier pair, merged with it": file.num_repeated,
-        }
-        counted += [Skipped(reason=where + reason, count=count) for reason, count in counts.items()]
+        counted += _count_lines(file, f"{name}: " if len(files) > 1 else "")
     num_targets = files["train"].pairs.num_targets[trained]
     num_capped = int(num_targets[num_targets > MOST_REFERENCES].sum())
     reason = f"train: kept, source has more than {MOST_REFERENCES} targets, scored by its own only"
     counted.append(Skipped(reason=reason, count=num_capped))
-    for name, examples in splits.items():
-        if name != "train":
-            num_further = 0 if examples.references is None else len(examples.references.example)
-            reason = f"{name}: further targets of a source, kept as references"
-            counted.append(Skipped(reason=reason, count=num_further))
-    return counted
+    return counted + [_count_references(name, examples) for name, examples in splits.items() if name != "train"]
+
+
+def _count_lines(file: PairFile, where: str) -> list[Skipped]:
+    counts = {
+        f"line {file.header_line}, read as the names of the columns": int(file.header_line is not None),
+        "blank lines": file.num_blank,
+        "lines with further columns, which are not read": file.num_wide,
+        "lines after the first dataset.max_examples pairs": file.num_unread,
+        "lines that repeat an earlier pair, merged with it": file.num_repeated,
+    }
+    return [Skipped(reason=where + reason, count=count) for reason, count in counts.items() if count]
+
+
+def _count_references(name: str, examples: Split) -> Skipped:
+    num_further = 0 if examples.references is None else len(examples.references.example)
+    return Skipped(reason=f"{name}: further targets of a source, kept as references", count=num_further)
 
 
 def _count_shared(files: Mapping[str, PairFile], trained: Indices) -> list[Skipped]:

@@ -55,7 +55,7 @@ def load_sequences(options: SequencesOptions, timesteps: Timesteps) -> Dataset:
     scalers, warnings = zip(
         *(_fit(side, places["train"], options) for side in (sources, targets) if side is not None), strict=True
     )
-    splits = {name: _build_split(sources, targets, scalers, chosen) for name, chosen in places.items()}
+    splits = {name: build_split(sources, targets, scalers, chosen) for name, chosen in places.items()}
     dataset = assemble_features(
         "sequences",
         splits,
@@ -92,12 +92,20 @@ def _fit(
     return fit_scaler(rows, options.scaling, sequences.names), warnings
 
 
-def _build_split(
+def build_split(
     sources: NumberSequences,
     targets: NumberSequences | None,
     scalers: Sequence[Scaler],
     places: NDArray[np.int64],
 ) -> Split:
+    """Scale some sequences of a file into a split.
+
+    Args:
+        sources: Of the file.
+        targets: In the order of the sources; None: an autoencoder.
+        scalers: Of the sources and of the targets; the same or one for an autoencoder.
+        places: `(examples,)` indices of the sequences.
+    """
     source = Sequences.from_arrays([scalers[0].encode(sources.steps[place]) for place in places])
     if targets is None:
         return autoencoder_split(source)

@@ -46,7 +46,7 @@ def load_series(options: SeriesOptions, timesteps: Timesteps) -> Dataset:
         raise refuse_no_path(options)
     if timesteps == "auto":
         raise refuse_no_window(options)
-    table, is_anomalous = _read(path, options)
+    table, is_anomalous = read_series(path, options)
     plan = require_windows(path, len(table.rows), timesteps, options, words=f"windows of timesteps={timesteps}")
     starts = np.arange(0, len(table.rows) - timesteps + 1, stride)
     places = {"train": starts[plan.train], "val": starts[plan.val], "test": starts[plan.test]}
@@ -65,8 +65,17 @@ def load_series(options: SeriesOptions, timesteps: Timesteps) -> Dataset:
     return replace(dataset, origin=Origin(rows=places, dates=table.dates, is_anomalous=is_anomalous))
 
 
-def _read(path: str, options: SeriesOptions) -> tuple[ValueTable, NDArray[np.bool_] | None]:
-    """Return the features, and which rows are anomalies where there are labels."""
+def read_series(path: str, options: SeriesOptions) -> tuple[ValueTable, NDArray[np.bool_] | None]:
+    """Read a file: the features, and which rows are anomalies where there are labels.
+
+    Args:
+        path: The file.
+        options: The columns.
+
+    Raises:
+        ConfigError: A column does not exist.
+        DataError: The file cannot be read as finite numbers, or has labels other than 0 and 1.
+    """
     table = open_table(path)
     if options.label_column is None:
         return read_values(table, options.columns), None

@@ -1,0 +1,118 @@
+"""A trained run on files that it has not seen: scored as a split of its own, decoded, encoded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helpers.commands import train, use
+from lengthwise.files import dump_json
+from lengthwise.tracking.runs.manifest import Manifest, read_manifest
+
+pytestmark = pytest.mark.slow
+
+TRAIN = "".join(f"{a}{b}\t{b}{a}{b}\n" for a in "abcd" for b in "abcd")
+TEST = "ab\tbab\nab\tab\ncaz\tac\n\nbb\tbbb\nab\tbab\n" + "d" * 9 + "\t" + "d" * 9 + "\n"
+SMALL = ["training.epochs=2", "training.batch_size=4", "training.learning_rate=0.05", "latent_dim=4"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on pairs of texts whose test split is a file of its own."""
+    directory = tmp_path_factory.mktemp("texts")
+    (directory / "train.tsv").write_text(TRAIN, encoding="utf-8")
+    (directory / "new-pairs.tsv").write_text(TEST, encoding="utf-8")
+    files = [f"dataset.path={directory}/train.tsv", f"dataset.test_path={directory}/new-pairs.tsv", "timesteps=4"]
+    places = [f"output_dir={directory}/out", "tracking=directory"]
+    assert train("model=stateful", "dataset=pairs", *files, *places, *SMALL) == 0
+    return directory
+
+
+@pytest.fixture
+def ask(trained: Path) -> Callable[..., int]:
+    """Run a command on the run."""
+    places = [f"output_dir={trained}/out", "tracking=directory"]
+    return lambda command, *words: use(command, "latest", *words, *places)
+
+
+def find_run(trained: Path) -> Path:
+    (run,) = (trained / "out" / "scratch").iterdir()
+    return run
+
+
+def read(trained: Path) -> Manifest:
+    return read_manifest(find_run(trained))
+
+
+def test_a_file_has_the_scores_of_the_same_examples_in_a_test_split(
+    trained: Path, ask: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask("evaluate", f"dataset.path={trained}/new-pairs.tsv") == 0
+    summary = read(trained).summary
+    found = {name.partition("/")[2]: value for name, value in summary.items() if name.startswith("new-pairs/")}
+    assert {"exact_match", "error_rate", "length_error", "stopped_early"} <= found.keys()
+    assert found == {name: summary[f"test/{name}"] for name in found}
+    out = capsys.readouterr().out
+    assert "new-pairs: left out, target longer than timesteps=4: 1" in out
+    assert "new-pairs: kept, source has symbols that are not in train, read as <unknown>: 1" in out
+    written = json.loads((find_run(trained) / "evaluations" / "new-pairs.json").read_text(encoding="utf-8"))
+    assert written["scores"]["new-pairs"] == json.loads(dump_json(found))
+    assert written["files"][0]["path"] == f"{trained}/new-pairs.tsv"
+    assert written["examples"] == 3
+    assert (find_run(trained) / "samples" / "new-pairs_samples.md").is_file()
+
+
+def test_a_name_and_another_decoding(trained: Path, ask: Callable[..., int]) -> None:
+    file = f"dataset.path={trained}/new-pairs.tsv"
+    assert ask("evaluate", file, "--split", "again", "decoding=beam", "decoding.width=2") == 0
+    assert "again/beam_model_width-2/exact_match" in read(trained).summary
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["dataset.path=nowhere.tsv"], "nowhere.tsv: no such file."),
+        (["dataset.path={file}", "--split", "test"], "--split must be letters"),
+        (["dataset.path={file}", "--split", "a/b"], "--split must be letters"),
+        (["--split", "x"], "--split has no effect without dataset.path=FILE"),
+        (["dataset.path={file}", "dataset.seed=1"], "dataset.seed cannot be changed here"),
+        (["dataset.path={file}", "dataset.target_unit=words"], "dataset.target_unit cannot be changed here"),
+        (["dataset=scan"], "dataset cannot be changed here"),
+        (["dataset.path={file}", "dataset.columns=a"], "dataset.columns"),
+        (["dataset.path={file}", "dataset.target_column=3"], "line 1: has 2 columns, and column 3 is to be read"),
+        (["dataset.path={file}", "training.epochs=3"], "training.epochs has no effect on a trained model"),
+        (["dataset.path={words}"], "of the source symbols of words"),
+    ],
+)
+def test_what_does_not_fit_the_run_is_refused(
+    words: list[str],
+    message: str,
+    trained: Path,
+    ask: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words.tsv").write_text("".join(f"xyz {n}\tab\n" for n in range(20)), encoding="utf-8")
+    before = read(trained)
+    named = {"file": str(trained / "train.tsv"), "words": str(tmp_path / "words.tsv")}
+    assert ask("evaluate", *(word.format(**named) for word in words)) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert read(trained) == before
+
+
+def test_another_file_of_the_same_name_is_refused(
+    trained: Path, ask: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "twice.tsv").write_text("ab\tbab\n", encoding="utf-8")
+    assert ask("evaluate", f"dataset.path={tmp_path}/twice.tsv") == 0
+    assert ask("evaluate", f"dataset.path={tmp_path}/twice.tsv") == 0
+    (tmp_path / "twice.tsv").write_text("ab\tab\n", encoding="utf-8")
+    assert ask("evaluate", f"dataset.path={tmp_path}/twice.tsv") == 2
+    assert "Choose another with --split NAME" in capsys.readouterr().err
