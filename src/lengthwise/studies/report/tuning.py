@@ -29,8 +29,8 @@ def build_tuning(study: Study, tuning: Sequence[TunedCondition], directory: Path
     unit, tried = find_unit(study.metric_name), list(tuning[0].scores)
     text = (
         "Each condition was first run with every value, on other seeds than the reported ones, and takes the value "
-        f"with the best mean {unit.label} on validation; of equal ones that with the lower validation loss. These runs are "
-        f"the study {study.names[0]}_tuning and count in no other number of this page."
+        f"with the best mean {unit.label} on validation, of equal ones that with the lower validation loss. These runs "
+        f"are the study {study.names[0]}_tuning and count in no other number of this page."
     )
     edges = [each for each in tuning if len(tried) > 2 and each.chosen in (tried[0], tried[-1])]
     if edges:
