@@ -11,6 +11,7 @@ import yaml
 
 from lengthwise.config.about import read_study_about
 from lengthwise.config.compose import compose_options
+from lengthwise.config.options import RunOptions
 from lengthwise.config.paths import conf_dir
 from lengthwise.pipeline.experiment import run_experiment
 from lengthwise.pipeline.launch import Launch
@@ -21,9 +22,11 @@ OWN_FILE = ("compare", "keras_seq2seq", "g2p")
 """Studies that read a file of the user's, or can."""
 
 DATASET = "override /dataset"
+SEQUENCES = ["dataset.num_train=64", "dataset.num_validation=8", "dataset.num_test=8"]
 SMALL = {
-    "copy": ["dataset.num_train=64", "dataset.num_validation=8", "dataset.num_test=8"],
-    "addition": ["dataset.num_train=64", "dataset.num_validation=8", "dataset.num_test=8"],
+    "ambiguous": SEQUENCES,
+    "copy": SEQUENCES,
+    "addition": SEQUENCES,
 }
 
 
@@ -72,13 +75,87 @@ def test_every_job_of_an_overlay_passes_the_gate(study: str, tmp_path: Path) -> 
     assert len({part for job in jobs for part in job if part.startswith("seed=")}) >= 3
 
 
+PINNED = [
+    "optimizer",
+    "learning_rate",
+    "schedule",
+    "clip_norm",
+    "draws",
+    "batch_size",
+    "epochs",
+    "batches_per_epoch",
+    "early_stopping_patience",
+    "keep",
+    "monitor",
+]
+
+
+def describe_recipe(options: RunOptions, tuned: str | None) -> str:
+    """Say how the models of a study are trained, in the words of their headers."""
+    training = options.training
+    rate = f"at {training.learning_rate:g}" if tuned is None else f"its rate tuned over {tuned.replace(',', ', ')}"
+    schedule: str = training.schedule
+    if training.plateau_divisor is not None:
+        schedule = f"divided by {training.plateau_divisor:g} after {training.plateau_patience} epoch without a better "
+        schedule += training.monitor
+    batches = f"batches of {training.batch_size}" + ", drawn with replacement" * (training.draws == "replacement")
+    epochs = f"{training.epochs} epochs"
+    if training.batches_per_epoch is not None:
+        most = "" if training.draws == "replacement" else "at most "
+        epochs += f" of {most}{training.batches_per_epoch:,} batches"
+    patience = training.early_stopping_patience
+    return "; ".join(
+        [
+            f"{training.optimizer}{' ' if tuned is None else ', '}{rate}, {schedule}",
+            "not clipped" if training.clip_norm is None else f"clipped at {training.clip_norm:g}",
+            batches,
+            epochs,
+            "no early stopping"
+            if patience is None
+            else f"ends after {patience} epochs without a better {training.monitor}",
+            f"the best weights by {training.monitor}" if training.keep == "best" else "the last weights",
+        ]
+    )
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_an_overlay_trains_as_its_header_says(study: str, tmp_path: Path) -> None:
+    about, overlay = read_study_about(study), read_overlay(study)
+    options = compose_options([f"experiment={study}", *give_file(study, tmp_path)])
+    tune = overlay["hydra"]["sweeper"].get("tune")
+    assert about is not None
+    assert about.recipe == describe_recipe(options, None if tune is None else tune.partition("=")[2])
+    assert tune is None or tune.startswith("training.learning_rate=")
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_an_overlay_depends_on_no_default_of_training(study: str) -> None:
+    overlay = read_overlay(study)
+    presets = [entry["override /training"] for entry in overlay["defaults"] if "override /training" in entry]
+    files = [yaml.safe_load((conf_dir() / "training" / f"{name}.yaml").read_text()) for name in presets]
+    given = {key for values in (*files, overlay.get("training", {})) for key in values}
+    assert set(PINNED) <= given
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_header_counts_the_runs(study: str) -> None:
+    about = read_study_about(study)
+    assert about is not None
+    assert f"= {len(list_jobs(study))} runs" in about.runs
+    sweeper = read_overlay(study)["hydra"]["sweeper"]
+    if "tune" in sweeper:
+        conditions = {tuple(part for part in job if not part.startswith("seed=")) for job in list_jobs(study)}
+        assert f"after {len(conditions) * len(sweeper['tune'].split(','))} for tuning" in about.runs
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES)
 def test_the_first_job_of_an_overlay_runs_for_one_step(study: str, tmp_path: Path) -> None:
     (dataset,) = (entry[DATASET] for entry in read_overlay(study)["defaults"] if DATASET in entry)
     job = list_jobs(study)[0]
     overrides = [f"experiment={study}", *job, *give_file(study, tmp_path), *SMALL.get(dataset, [])]
-    if not any(part.startswith("latent_dim=") for part in job):
+    is_free = "parameter_budget" not in read_overlay(study).get("model", {})
+    if is_free and not any(part.startswith("latent_dim=") for part in job):
         overrides.append("latent_dim=8")  # nothing here depends on the width
     overrides += [f"output_dir={tmp_path}", "tracking=directory", "training.epochs=1", "training.batches_per_epoch=1"]
     value = run_experiment(compose_options(overrides), Launch(command=("test",), overrides=tuple(overrides)))

@@ -54,9 +54,11 @@ class StudyAbout:
         command: The whole command, FILE for a file of the user's.
         runs: How many runs there are, of what.
         minutes: About how long it takes on two cores.
+        recipe: How the models are trained, in the words of a test that compares it with the composed options.
         expected: The result that was published or is to be expected.
         prediction: What was predicted before any run, unchanged since.
         refuted_if: The numbers that refute the prediction.
+        checked: What was read at its source, and where.
         differences: What departs from the source.
     """
 
@@ -64,9 +66,11 @@ class StudyAbout:
     command: str
     runs: str
     minutes: int
+    recipe: str
     expected: str
     prediction: str | None = None
     refuted_if: str | None = None
+    checked: str | None = None
     differences: str | None = None
 
 

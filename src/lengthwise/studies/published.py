@@ -91,16 +91,18 @@ _LAKE_RECIPE: Mapping[str, Value] = {
     "model.reverse_source": False,
     "model.embedding_dim": 200,
     "model.dropout": 0.5,
+    "model.dropout_places": "input+layers",
     "training.optimizer": "adam",
     "training.learning_rate": 0.001,
     "training.schedule": "constant",
     "training.clip_norm": 5.0,
     "training.batch_size": 1,
+    "training.draws": "replacement",
     _UPDATES: 100_000,
     "training.early_stopping_patience": None,
     "training.keep": "last",
 }
-"""As in the paper's section 3; examples are drawn with replacement there."""
+"""As in the paper's section 3."""
 
 _G2P = "cmusphinx/g2p-seq2seq, README, word error rate on CMUdict without stress"
 _G2P_RECIPE: Mapping[str, Value] = {

@@ -12,7 +12,14 @@ from lengthwise.config.loader import compose_raw
 from lengthwise.config.parse import dump_options
 from lengthwise.errors import ConfigError
 
-WHOLE = {"question": "Why?", "command": "python train.py", "runs": "1", "minutes": 3, "expected": "Nothing."}
+WHOLE = {
+    "question": "Why?",
+    "command": "python train.py",
+    "runs": "1",
+    "minutes": 3,
+    "recipe": "sgd",
+    "expected": "Nothing.",
+}
 
 
 def test_a_study_describes_itself() -> None:
@@ -20,7 +27,7 @@ def test_a_study_describes_itself() -> None:
     assert about is not None
     assert about.question.endswith("?")
     assert about.command == "python train.py experiment=latent_sweep"
-    assert (about.minutes, about.differences) == (8, None)
+    assert (about.minutes, about.differences) == (77, None)
     assert read_study_about("no-such-study") is None
 
 
@@ -37,7 +44,7 @@ def test_a_prediction_comes_with_what_refutes_it() -> None:
 def test_what_a_file_says_about_itself_is_taken_out_of_its_values() -> None:
     values = {"study": "x", "about": WHOLE}
     assert take_about(StudyAbout, values, path=Path("experiment/x.yaml")) == StudyAbout(
-        question="Why?", command="python train.py", runs="1", minutes=3, expected="Nothing."
+        question="Why?", command="python train.py", runs="1", minutes=3, recipe="sgd", expected="Nothing."
     )
     assert values == {"study": "x"}
 
@@ -51,7 +58,7 @@ def test_what_a_file_says_about_itself_is_taken_out_of_its_values() -> None:
         (WHOLE | {"runs": ""}, "about.runs must be a text; got ''"),
         (WHOLE | {"runs": 36}, "about.runs must be a text; got 36"),
         (WHOLE | {"comand": "x"}, "about.comand is unknown. Did you mean command?"),
-        ({"question": "Why?"}, "about lacks command, runs, minutes, expected"),
+        ({"question": "Why?"}, "about lacks command, runs, minutes, recipe, expected"),
     ],
 )
 def test_what_is_not_whole_is_refused(about: object, message: str) -> None:
