@@ -10,7 +10,7 @@ from lengthwise.config.options import RunOptions
 from lengthwise.data.dataset import Dataset
 from lengthwise.decoding.inference import Inference
 from lengthwise.evaluation.assessment import assess_split
-from lengthwise.models.bundle import build_models
+from lengthwise.models.pool import keep_models, take_models
 from lengthwise.pipeline.launch import Launch
 from lengthwise.pipeline.length_rules import score_length_rules
 from lengthwise.pipeline.monitor import Monitor
@@ -40,7 +40,7 @@ def train_and_evaluate(
         The primary metric on the validation split.
     """
     prepare_backend(options.training, options.seed, launch.cores)
-    models = build_models(start.wiring)
+    models = take_models(start.wiring)
     if start.weights is not None:
         load_initial_weights(start.weights.directory, start.weights.stored, models)
     monitor = Monitor(models, options, dataset)
@@ -62,6 +62,7 @@ def train_and_evaluate(
     run.set_summary(score_length_rules(result))
     run.set_missing(write_outputs(run, result, console))
     print_results(console, result, run.directory)
+    keep_models(models)
     return result.validation_score
 
 
