@@ -45,6 +45,8 @@ def build_run(*, training: dict[str, Any] | None = None, seed: int = 0, **model:
         study="test",
         output_dir="outputs",
         resume=None,
+        base=None,
+        weights=None,
         model=build_options(**model),
         dataset=dataset,
         training=build_training(**(training or {})),
