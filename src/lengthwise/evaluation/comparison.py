@@ -21,9 +21,9 @@ _END, _UNMATCHABLE, _FIRST = 0, 1, 2
 class TokenComparison:
     """Predicted ids and the nearest of each example's references.
 
-    The nearest reference has the smallest edit distance divided by its length; ties go to the first listed. Where the
-    prediction equals a reference, that one is the nearest. A predicted `UNKNOWN` matches nothing, not even an `UNKNOWN`
-    in the target: it names no symbol.
+    The nearest reference is that of the fewest edits, as in the phoneme error rates of the literature; ties go to the
+    longest, then to the first listed. Where the prediction equals a reference, that one is the nearest. A predicted
+    `UNKNOWN` matches nothing, not even an `UNKNOWN` in the target: it names no symbol.
 
     Args:
         predicted: `(examples, steps)` uint32 codes, 0 after the end.
@@ -103,7 +103,7 @@ def compare_tokens(predictions: Predictions, split: Split) -> TokenComparison:
     predicted = _code(predictions.values, predicted_length, is_predicted=True)
     predicted_texts = _texts(predicted)
     edits = _edit_distances([predicted_texts[index] for index in accepted.example], _texts(reference))
-    nearest = _nearest(accepted.example, edits / reference_length)
+    nearest = _nearest(accepted.example, edits, reference_length)
     width = max(predicted.shape[1], reference.shape[1])
     return TokenComparison(
         predicted=_widen(predicted, width),
@@ -191,14 +191,15 @@ def _edit_distances(first: list[str], second: list[str]) -> NDArray[np.int64]:
     return distances.reshape(-1)
 
 
-def _nearest(example: NDArray[np.int64], ratio: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return for each example the index `(examples,)` of its reference with the smallest ratio; ties go to the first.
+def _nearest(example: NDArray[np.int64], edits: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for each example the index `(examples,)` of its reference with the fewest edits.
 
     Args:
         example: `(references,)` index of the example of each reference.
-        ratio: `(references,)` edits divided by the length of the reference.
+        edits: `(references,)` edits between prediction and reference.
+        length: `(references,)` steps of the reference; of ties the longest is chosen, then the first.
     """
-    order = np.lexsort((np.arange(len(example)), ratio, example))
+    order = np.lexsort((np.arange(len(example)), -length, edits, example))
     _, first = np.unique(example[order], return_index=True)
     return order[first]
 

@@ -103,6 +103,18 @@ def measure_token_accuracy(comparison: TokenComparison) -> ExampleScores:
     return ExampleScores(comparison.correct_steps.astype(np.float64), steps.astype(np.float64))
 
 
+def measure_padded_accuracy(comparison: TokenComparison) -> ExampleScores:
+    """Score `(examples,)`: places right out of as many as the longest target has, padding counted as a symbol.
+
+    Places after the end of both are right. So count the examples of Keras (addition_rnn), whose figures are comparable
+    with this one only: short sequences gain from it. They also read what a model writes after its first padding, which
+    decoding does not.
+    """
+    width = int(max(comparison.target_length.max(), comparison.reference_length.max()))
+    agree = (comparison.predicted == comparison.reference)[:, :width].sum(axis=1)
+    return ExampleScores(agree.astype(np.float64), np.full(len(agree), float(width)))
+
+
 def measure_error_rate(comparison: TokenComparison) -> ExampleScores:
     """Score `(examples,)`: edits to the nearest reference divided by its length; may be above 1."""
     return ExampleScores(comparison.edits.astype(np.float64), comparison.reference_length.astype(np.float64))
@@ -180,6 +192,9 @@ TOKEN_METRICS: Mapping[str, Metric[TokenComparison]] = MappingProxyType(
     {
         "exact_match": Metric(measure_exact_match, "exact match", "share of the sequences", True),
         "token_accuracy": Metric(measure_token_accuracy, "token accuracy", "share of the steps", True),
+        "padded_token_accuracy": Metric(
+            measure_padded_accuracy, "token accuracy, padding counted", "share of the places", True
+        ),
         "error_rate": Metric(measure_error_rate, "error rate", "edits per true step", False),
         "length_error": Metric(measure_token_length_error, "length error", "steps", False),
     }

@@ -96,7 +96,8 @@ class Condition:
             return math.nan
         measured = run.score(metric) if run.is_finished else math.nan
         if math.isnan(measured) and run.has_failed_by_itself:
-            return self.worst.get(metric, math.nan)
+            split, name = metric.partition("/")[0], metric.rpartition("/")[2]  # between them may be a decoding
+            return self.worst.get(f"{split}/{name}", math.nan)
         return measured
 
     def collect(self, metric: str) -> NDArray[np.float64]:
@@ -111,7 +112,7 @@ class Condition:
         weights = np.zeros(len(self.runs))
         weights[[place for place, _ in scored]] = 1 / max(1, len(scored))
         found = estimate_mean(self.collect(metric), noise.measure(weights))
-        known = find_metric(metric.partition("/")[2])
+        known = find_metric(metric.rpartition("/")[2])
         if known is None or not math.isfinite(found.low):
             return found
         top = 1.0 if known.unit.startswith("share") else found.high

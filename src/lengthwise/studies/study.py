@@ -101,6 +101,16 @@ class Study:
         known = {name for run in self.runs for name in run.manifest.summary}
         return tuple(name for name in names if name != self.metric and name in known)
 
+    @property
+    def other_decodings(self) -> tuple[str, ...]:
+        """Labels of the decodings beside their own under which runs were scored, such as `greedy_oracle`.
+
+        By length rules at the end of a run, or by `lengthwise evaluate`.
+        """
+        keys = (key.split("/") for run in self.runs for key in run.manifest.summary)
+        labels = (key[1] for key in keys if len(key) == 3 and (key[0], key[2]) == (self.split, self.metric_name))
+        return tuple(dict.fromkeys(labels))
+
     def tabulate(self, metric: str) -> NDArray[np.float64]:
         """Return a metric of a grid as `(levels of axis 0, ..., seeds)`, NaN where there is none."""
         return self.tabulate_conditions(metric).reshape(*(len(axis.levels) for axis in self.axes), len(self.seeds))

@@ -36,7 +36,7 @@ def score_by_hand(predicted, references):
     answer = [object() if symbol == UNKNOWN else symbol for symbol in predicted]
     exact = any(answer == list(reference) for reference in references)
     edits = [levenshtein(answer, reference) for reference in references]
-    best = min(range(len(references)), key=lambda index: edits[index] / len(references[index]))
+    best = min(range(len(references)), key=lambda index: (edits[index], -len(references[index])))
     nearest = references[best]
     correct = sum(left == right for left, right in zip(answer, nearest, strict=False))
     longer = max(len(answer), len(nearest))
@@ -116,9 +116,24 @@ def test_any_reference_makes_an_exact_match_and_the_nearest_one_counts(score_tok
     references = [[[4, 5, 6], [7, 8]], [[4, 4, 4, 4], [5, 6, 7, 8, 9, 10, 11, 12]]]
     scores = score_tokens([[7, 8], [5, 6, 7, 8, 4]], [own[0] for own in references], references=references)
     assert scores.examples["exact_match"].values.tolist() == [1, 0]
-    # The second answer is 4 edits from both, which is half of the long reference and all of the short one.
+    # The second answer is 4 edits from both: the longer counts.
     assert scores.examples["error_rate"].amount.tolist() == [0, 4]
     assert scores.examples["error_rate"].weight.tolist() == [2, 8]
+
+
+def test_the_reference_of_the_fewest_edits_counts_not_that_of_the_lowest_rate(score_tokens):
+    """One edit of a reference of 2 symbols, two of one of 5: 1 / 2, though 2 / 5 is the lower rate."""
+    answer, short, long = [4, 5, 6], [4, 5], [4, 5, 6, 7, 8]
+    scores = score_tokens([answer], [short], references=[[short, long]])
+    assert scores.summary["error_rate"] == 1 / 2  # 2 / 5 of the long one
+
+
+def test_padding_counts_as_the_examples_of_keras_count_it(score_tokens):
+    """By hand, 4 places as in a sum of up to 1998: 3 right of `12` for `13`, all of `1998`, 3 of `99` for `991`."""
+    scores = score_tokens([[4, 5], [4, 12, 12, 11], [12, 12]], [[4, 6], [4, 12, 12, 11], [12, 12, 4]])
+    assert scores.examples["padded_token_accuracy"].amount.tolist() == [3, 4, 3]
+    assert scores.summary["padded_token_accuracy"] == 10 / 12
+    assert scores.summary["token_accuracy"] == (1 + 4 + 2) / 9
 
 
 def test_a_predicted_unknown_matches_nothing(score_tokens):
@@ -235,7 +250,7 @@ def test_other_misuse_is_refused(make_split, make_predictions, feature_pair):
 
 
 def test_every_metric_says_whether_higher_is_better():
-    shares = {"exact_match", "token_accuracy"}
+    shares = {"exact_match", "token_accuracy", "padded_token_accuracy"}
     errors = {"error_rate", "length_error", "mean_absolute_error", "mean_squared_error", "time_warping"}
     for name in shares | errors:
         assert describe_metric(name).higher_is_better == (name in shares)

@@ -6,9 +6,10 @@ import math
 
 import pytest
 
-from helpers.study_runs import make_grid
+from helpers.study_runs import make_grid, make_run
 from lengthwise.studies.build import build_study
 from lengthwise.studies.published import PUBLISHED, Published, compare_published
+from lengthwise.studies.report.tables import tabulate_decodings
 
 
 def publish(recipe: dict[str, object], note: str = "") -> Published:
@@ -45,3 +46,31 @@ def test_only_the_whole_recipe_has_an_interval_in_which_the_published_mean_is_ex
 def test_a_result_of_another_kind_is_not_shown() -> None:
     runs = make_grid({"model.length": ("fixed",)}, lambda length, seed: 0.5)
     assert compare_published(build_study(["try"], runs), (publish({}), *PUBLISHED)) == []
+
+
+def test_a_result_under_another_length_rule_is_shown_beside_the_same_trained_models() -> None:
+    """The oracle's score of runs decoded to their own end, which were scored under it too."""
+    published = Published(
+        options={"model.length": "stop", "decoding.name": "greedy", "decoding.length": "oracle"},
+        recipe={},
+        metric="test/exact_match",
+        value=0.5,
+        num_seeds=5,
+        source="A",
+    )
+    runs = [
+        make_run(
+            {"model.length": "stop", "decoding.name": "greedy", "decoding.length": "model"},
+            seed,
+            None,
+            summary={"test/exact_match": 0.1, "test/greedy_oracle/exact_match": 0.4 + 0.1 * seed},
+        )
+        for seed in range(3)
+    ]
+    study = build_study(["try"], runs)
+    (found,) = compare_published(study, (published,))
+    assert found.estimate.mean == pytest.approx(0.5)
+    table = tabulate_decodings(study)
+    assert table.columns == ("condition", "test, as run (%)", "test, greedy oracle (%)")
+    assert table.rows[0][1:] == ("10.0 [9.9, 10.1]", "50.0 [25.2, 74.8]")
+    assert tabulate_decodings(build_study(["try"], make_grid({}, lambda seed: 0.5))).rows == ()

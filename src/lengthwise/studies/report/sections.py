@@ -31,6 +31,7 @@ from lengthwise.studies.report.standing import Standing
 from lengthwise.studies.report.tables import (
     choose_samples,
     tabulate_conditions,
+    tabulate_decodings,
     tabulate_effects,
     tabulate_incomplete,
     tabulate_published,
@@ -75,7 +76,7 @@ def build_sections(study: Study, standing: Standing, directory: Path) -> tuple[S
         others = [_build_figures(study, standing, directory), _build_samples(study, standing, directory)]
         by_standing = {"nothing learnt": [*others, *effects], "all tie": others}
         sections += by_standing.get(standing, [*effects, *others])
-    sections += [_build_published(study), _build_unfinished(study), _build_incomplete(study)]
+    sections += [_build_decodings(study), _build_published(study), _build_unfinished(study), _build_incomplete(study)]
     return tuple(section for section in sections if section.tables or section.pictures)
 
 
@@ -208,6 +209,16 @@ def _choose_shown(study: Study, standing: Standing) -> dict[str, Condition]:
     if standing in _ALIKE:
         return {"first": next(condition for condition in study.conditions if condition in scored)}
     return {"best": scored[0], "worst": scored[-1]} if len(scored) > 1 else {"best": scored[0]}
+
+
+def _build_decodings(study: Study) -> Section:
+    table = tabulate_decodings(study)
+    text = (
+        f"The same trained models: {find_unit(study.metric_name).label} under other decodings. The length rule `model` "
+        "ends a sequence where the model does, `oracle` at its true length, `max` after the most steps. These scores "
+        "are shown and not judged."
+    )
+    return Section(title="Other decodings", text=text, tables={"": table} if table.rows else {})
 
 
 def _build_published(study: Study) -> Section:

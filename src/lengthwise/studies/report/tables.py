@@ -226,6 +226,26 @@ def _count_contexts(finding: Finding) -> str:
     return f"{finding.effect.contexts_used} of {finding.effect.contexts_total}"
 
 
+def tabulate_decodings(study: Study) -> Table:
+    """Tabulate the scores of the same trained models under their own and other decodings; no rows without others."""
+    decodings, unit = study.other_decodings, find_unit(study.metric_name)
+    if not decodings:
+        return Table(columns=(), rows=())
+    columns: list[Column] = [("condition", [condition.name for condition in study.rank()])]
+    for metric in (study.metric, *study.other_metrics):
+        split = metric.partition("/")[0]
+        named = {f"{split}, as run": metric} | {
+            f"{split}, {label.replace('_', ' ')}": f"{split}/{label}/{study.metric_name}" for label in decodings
+        }
+        for heading, name in named.items():
+            entries = [_format_interval(condition, name, unit) for condition in study.rank()]
+            columns.append((f"{heading} ({unit.score})", entries))
+    return Table(
+        columns=tuple(heading for heading, _ in columns),
+        rows=tuple(zip(*(entries for _, entries in columns), strict=True)),
+    )
+
+
 def tabulate_unfinished(study: Study) -> Table:
     """Tabulate the runs of the grid without a score of their own, what they count as, and why they have none."""
     unit = find_unit(study.metric_name)
