@@ -208,3 +208,17 @@ def test_nothing_heavy_is_imported(arguments: list[str], tmp_path: Path) -> None
     assert heavy == []
     assert seconds < 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_the_command_is_imported_prints_nothing(tmp_path: Path) -> None:
+    """A module of the command's, replaced by one that is interrupted as it is imported."""
+    script = (
+        "import sys; from importlib.abc import MetaPathFinder\n"
+        "class Interrupts(MetaPathFinder):\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'lengthwise.app': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "from lengthwise.__main__ import main; main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -1,0 +1,16 @@
+"""The console script `lengthwise`, also `python -m lengthwise`: Ctrl-C while it is imported ends it without a word."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line of this process; ends it with a status other than 0 where something went wrong."""
+    try:
+        from lengthwise.app import cli
+    except KeyboardInterrupt:  # importing takes a moment
+        raise SystemExit(130) from None
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()
