@@ -101,6 +101,8 @@ def test_sizes_may_be_those_of_a_dataset(capsys: Captured) -> None:
     ("arguments", "message"),
     [
         (["bahdanau2014"], "got 'bahdanau2014'. Did you mean bahdanau2015?"),
+        (["~output_dir"], "There is no preset '~output_dir'"),
+        (["a'b"], "There is no preset"),
         (["stateful", "feedbak=none"], "feedbak is not an option"),
         (["stateful", "carry=hc", "cell=gru"], "model.carry"),
         (["lake2018", "--features"], "Set model.embedding_dim=null"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import textwrap
@@ -87,6 +88,8 @@ def show_models(request: Request) -> int:
     overrides = [_complete_model_option(override) for override in request.overrides]
     groups = {override.partition("=")[0].partition(".")[0] for override in overrides}
     if request.first is not None:
+        if not re.fullmatch(r"[\w.-]+", request.first):
+            raise LengthwiseError(f"There is no preset {request.first!r}. `lengthwise models` lists them.")
         overrides = [f"model={request.first}", *overrides]
         check_given_once(overrides)
     if "dataset" not in groups:
