@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import lengthwise
 from helpers.commands import train, use
 from lengthwise.files import dump_json
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest
@@ -16,6 +19,7 @@ pytestmark = pytest.mark.slow
 
 TRAIN = "".join(f"{a}{b}\t{b}{a}{b}\n" for a in "abcd" for b in "abcd")
 TEST = "ab\tbab\nab\tab\ncaz\tac\n\nbb\tbbb\nab\tbab\n" + "d" * 9 + "\t" + "d" * 9 + "\n"
+ROWS = np.random.default_rng(1).normal(size=(50, 2)).round(3)
 SMALL = ["training.epochs=2", "training.batch_size=4", "training.learning_rate=0.05", "latent_dim=4"]
 
 
@@ -28,6 +32,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = [f"dataset.path={directory}/train.tsv", f"dataset.test_path={directory}/new-pairs.tsv", "timesteps=4"]
     places = [f"output_dir={directory}/out", "tracking=directory"]
     assert train("model=stateful", "dataset=pairs", *files, *places, *SMALL) == 0
+    return directory
+
+
+@pytest.fixture(scope="module")
+def forecaster(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that forecasts two rows of two named columns from three."""
+    directory = tmp_path_factory.mktemp("numbers")
+    np.savetxt(directory / "rows.csv", ROWS, "%.3f", ",", header="load,heat", comments="")
+    data = ["dataset=forecast", f"dataset.path={directory}/rows.csv", "dataset.history=3", "timesteps=2"]
+    places = [f"output_dir={directory}/out", "tracking=directory"]
+    assert train("model=repeat", *data, *places, "training.epochs=1", "latent_dim=3") == 0
     return directory
 
 
@@ -116,3 +131,59 @@ def test_another_file_of_the_same_name_is_refused(
     (tmp_path / "twice.tsv").write_text("ab\tab\n", encoding="utf-8")
     assert ask("evaluate", f"dataset.path={tmp_path}/twice.tsv") == 2
     assert "Choose another with --split NAME" in capsys.readouterr().err
+
+
+def test_numbers_from_file_to_file(forecaster: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savetxt(tmp_path / "in.csv", ROWS[:5], "%.3f", ",", header="load,heat", comments="")
+    (run,) = (forecaster / "out" / "scratch").iterdir()
+    predictor = lengthwise.load(run)
+    wanted = [prediction.value for prediction in predictor.decode([ROWS[start : start + 3] for start in range(3)])]
+    decode = ["decode", str(run), "--file", str(tmp_path / "in.csv")]
+    assert use(*decode, "--output", str(tmp_path / "out.csv")) == 0
+    lines = (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "id,step,load,heat"
+    made = np.array([[float(number) for number in line.split(",")] for line in lines[1:]])
+    assert made[:, :2].tolist() == [[first, step] for first in (1, 2, 3) for step in (1, 2)]
+    np.testing.assert_allclose(made[:, 2:].reshape(3, 2, 2), wanted, rtol=1e-5)
+    assert use(*decode, "--output", str(tmp_path / "out.npz")) == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npz")["2"], made[2:4, 2:])
+    capsys.readouterr()
+    assert use(*decode) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[1]) == {"id": "2", "prediction": made[2:4, 2:].tolist()}
+    assert use("encode", str(run), "--file", str(tmp_path / "in.csv"), "--output", str(tmp_path / "z.npz")) == 0
+    latents = np.load(tmp_path / "z.npz")["latents"]
+    np.testing.assert_allclose(latents, predictor.encode([ROWS[start : start + 3] for start in range(3)]), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--output", "out.txt"], "--output must end in .csv or .npz"),
+        (["--output", "nowhere/out.csv"], "--output must be in a directory that exists"),
+        (["dataset.history=4"], "dataset.history cannot be changed here"),
+        (["dataset.columns=[load]"], "has 1 feature a step, and the model reads 2 columns of numbers: load, heat"),
+    ],
+)
+def test_numbers_of_another_form(
+    words: list[str], message: str, forecaster: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run,) = (forecaster / "out" / "scratch").iterdir()
+    assert use("decode", str(run), "--file", str(forecaster / "rows.csv"), *words) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_texts_from_file_to_file(trained: Path, ask: Callable[..., int], tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("ab\n\nzc\n", encoding="utf-8")
+    texts = ["ab", "", "zc"]
+    predictor = lengthwise.load(find_run(trained))
+    file = ["--file", str(tmp_path / "in.txt")]
+    assert ask("decode", *file, "--output", str(tmp_path / "out.txt")) == 0
+    made = (tmp_path / "out.txt").read_text(encoding="utf-8").splitlines()
+    assert made == [prediction.value for prediction in predictor.decode(texts)]
+    assert ask("encode", *file, "--output", str(tmp_path / "z.csv")) == 0
+    rows = list(csv.reader((tmp_path / "z.csv").read_text(encoding="utf-8").splitlines()))
+    assert rows[0] == ["source", "latent_1", "latent_2", "latent_3", "latent_4"]
+    assert [row[0] for row in rows[1:]] == texts
+    np.testing.assert_allclose(np.array([row[1:] for row in rows[1:]], np.float32), predictor.encode(texts), rtol=1e-5)
+    assert ask("encode", *file) == 2
+    assert ask("decode", *file, "dataset.source_column=2") == 2

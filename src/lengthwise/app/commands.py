@@ -113,16 +113,31 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "decode": Command(
         run=use.decode_sources,
-        meaning="Decode texts, or with --file FILE the lines of a file, with a trained model.",
+        meaning="Decode texts, or with --file FILE the lines of a file or its numbers, with a trained model.",
         words=(RUN, Word(name="TEXT", demand="Give texts to decode")),
-        options=(*PLACES, "decoding"),
+        options=(*PLACES, "decoding", "dataset"),
         num_required=1,
         repeats=True,
         flags={
-            "--file": {"metavar": "FILE", "help": "decode its lines, one line of output each; - is standard input"},
+            "--file": {"metavar": "FILE", "help": "decode its lines, - is standard input; or its numbers"},
+            "--output": {"metavar": "FILE", "help": "with --file: where the output goes; numbers as .csv or .npz"},
             "--json": {"action": "store_true", "help": "one JSON object a line, with scores"},
             "--probabilities": {"action": "store_true", "help": "with --json: each step's distribution too"},
             "--best": {"type": int, "metavar": "N", "help": "with decoding=beam: the N best texts, with scores"},
+        },
+    ),
+    "encode": Command(
+        run=use.encode_sources,
+        meaning="Write the latents of the lines of a file, or of its sequences of numbers.",
+        words=(RUN,),
+        options=(*PLACES, "dataset"),
+        num_required=1,
+        flags={
+            "--file": {
+                "metavar": "FILE",
+                "help": "the sources: a text a line, or numbers in the form of the run's data",
+            },
+            "--output": {"metavar": "FILE", "help": "a .csv or .npz file to write"},
         },
     ),
     "evaluate": Command(

@@ -18,11 +18,12 @@ from lengthwise.errors import ConfigError, DataError, LengthwiseError, printable
 from lengthwise.files import dump_json
 
 if TYPE_CHECKING:
+    from lengthwise.data.datasets.new_files import NewSources
     from lengthwise.serving.predictor import Prediction, Predictor
 
 
 def decode_sources(request: Request) -> int:
-    """Decode texts, or the lines of a file, one line of output each."""
+    """Decode texts, the lines of a file, one line of output each, or a file of numbers."""
     flags, texts = request.flags, request.words[1:]
     if bool(texts) == (flags.file is not None):
         raise LengthwiseError("Give texts to decode after the run, or a file with --file FILE.")
@@ -33,7 +34,13 @@ def decode_sources(request: Request) -> int:
         raise ConfigError("--best", "works only with texts given on the command line", received=None, remedy=remedy)
     if flags.best is not None and flags.best < 1:
         raise ConfigError("--best", "must be at least 1", received=str(flags.best), remedy="Choose how many are shown")
-    with _open_lines(flags.file) as lines:
+    if flags.output is not None and flags.file is None:
+        raise ConfigError("--output", "has no effect without --file", received=None, remedy="Add --file FILE")
+    new = None if flags.file in (None, "-") else _read_numbers(request)
+    if new is not None:
+        return _decode_numbers(request, new)
+    _refuse_files(request)
+    with _open_lines(flags.file) as lines, _redirect(flags.output):
         predictor = _load(request)
         if flags.best is not None:
             _print_best(predictor, texts, flags.best, as_json=flags.json)
@@ -48,10 +55,103 @@ def decode_sources(request: Request) -> int:
     return 0
 
 
+def _decode_numbers(request: Request, new: NewSources) -> int:
+    """Decode a file of numbers into another, or as lines of JSON."""
+    from rich.console import Console
+
+    from lengthwise.pipeline.progress import show_progress
+    from lengthwise.serving.output_files import write_steps
+
+    flags = request.flags
+    predictor = _load(request)
+    with show_progress(Console(stderr=True), "decoding", len(new.sources)) as on_progress:
+        values = predictor.decode_steps(new.sources, on_progress=on_progress)
+    if flags.output is not None:
+        write_steps(flags.output, values, new.names, new.target_labels)
+    else:
+        for name, steps in zip(new.names, values, strict=True):
+            print(dump_json({"id": name, "prediction": steps.tolist()}))
+    return 0
+
+
+def encode_sources(request: Request) -> int:
+    """Write the latents of the lines of a file, or of its sequences of numbers."""
+    from lengthwise.data.text_file import read_lines
+    from lengthwise.serving.output_files import check_output, write_latents
+
+    flags = request.flags
+    if flags.file is None or flags.output is None:
+        raise LengthwiseError("Give a file with --file FILE, and where the latents go with --output FILE.")
+    check_output(flags.output)
+    new = _read_numbers(request)
+    if new is not None:
+        write_latents(flags.output, _load(request).encode_steps(new.sources), new.names)
+        return 0
+    _refuse_files(request)
+    lines = read_lines(flags.file)
+    predictor, unknown = _load(request), UnknownSymbols()
+    for symbols in predictor.find_unknown(lines):
+        unknown.add(symbols)
+    write_latents(flags.output, predictor.encode(lines), lines)
+    unknown.print_warning()
+    return 0
+
+
+def _read_numbers(request: Request) -> NewSources | None:
+    """Read the file of a request by a run on numbers, before TensorFlow is imported; None for a run on text."""
+    from lengthwise.data.datasets.new_files import TrainedData, choose_file, read_sources
+    from lengthwise.data.vocabulary import Vocabulary
+    from lengthwise.serving.artifact_files import find_artifact, read_stored_model
+    from lengthwise.serving.loading import find_model, split_overrides
+    from lengthwise.serving.output_files import check_output
+
+    files, others = _part_files(request.overrides)
+    model = read_stored_model(find_artifact(find_model(request.words[0], split_overrides(others)[0])))
+    if isinstance(model.source_codec, Vocabulary):
+        return None
+    if request.flags.output is not None:
+        check_output(request.flags.output)
+    data = TrainedData(spec=model.wiring.spec, source_codec=model.source_codec, target_codec=model.target_codec)
+    options = choose_file(model.options, data, files, path=request.flags.file)
+    new = read_sources(options.dataset, data)
+    for skipped in new.skipped:
+        print(f"{printable(skipped.reason)}: {skipped.count:,}", file=sys.stderr)
+    return new
+
+
+def _part_files(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Part overrides into those of the dataset's file and others."""
+    files = [line for line in overrides if re.match(r"\+*dataset[.=]", line)]
+    return files, [line for line in overrides if line not in files]
+
+
+def _refuse_files(request: Request) -> None:
+    """Refuse columns of a file for a run on text, whose files are read line by line."""
+    for line in _part_files(request.overrides)[0]:
+        rule = "has no effect on a run on text, which reads a source from each line"
+        raise ConfigError(line.partition("=")[0], rule, received=None, remedy="Leave it out")
+
+
+@contextlib.contextmanager
+def _redirect(path: str | None) -> Iterator[None]:
+    """Send the standard output to a file, if one is named."""
+    if path is None:
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(Path(path).open("w", encoding="utf-8", newline="\n"))
+        except OSError as error:
+            rule = f"cannot be written ({error.strerror})"
+            raise ConfigError("--output", rule, received=path, remedy="Name another file") from error
+        stack.enter_context(contextlib.redirect_stdout(file))
+        yield
+
+
 def _load(request: Request) -> Predictor:
     from lengthwise.serving.loading import load_run
 
-    return load_run(request.words[0], request.overrides)
+    return load_run(request.words[0], _part_files(request.overrides)[1])
 
 
 @contextlib.contextmanager
@@ -127,8 +227,8 @@ def evaluate_run(request: Request) -> int:
     from lengthwise.tracking.runs.find import find_run
     from lengthwise.tracking.session import names_tracking
 
-    files = [line for line in request.overrides if re.match(r"\+*dataset[.=]", line)]
-    places, changes = split_overrides([line for line in request.overrides if line not in files])
+    files, others = _part_files(request.overrides)
+    places, changes = split_overrides(others)
     options = compose_options(places)
     run = find_run(find_output_dir(options), request.words[0], latest_among=("FINISHED",))
     console, is_named = Console(highlight=False), names_tracking(places)

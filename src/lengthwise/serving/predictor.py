@@ -189,6 +189,26 @@ class Predictor:
             latents[given] = self._inference.encode(examples)
         return latents
 
+    def decode_steps(
+        self, examples: Sources, *, on_progress: Callable[[int], None] | None = None
+    ) -> list[NDArray[np.float64]]:
+        """Decode sources that are scaled already.
+
+        Args:
+            examples: At least one.
+            on_progress: Called after each batch with the number of sources decoded.
+
+        Returns:
+            Of each, `(steps, features)` float64 in the data's unit.
+        """
+        decoded = self._inference.decode(examples, on_progress=on_progress)
+        made = _write(decoded.values, decoded.length, self.artifact.target_codec)
+        return [np.asarray(steps, np.float64) for steps in made]
+
+    def encode_steps(self, examples: Sources) -> NDArray[np.float32]:
+        """Return the latents `(sources, latent_dim)` float32 of sources that are scaled already."""
+        return self._inference.encode(examples)
+
     def _read(self, sources: Sequence[Source]) -> tuple[Sources | None, list[int]]:
         """Return the sources that are not empty, None where all are; and their positions."""
         if isinstance(sources, str):

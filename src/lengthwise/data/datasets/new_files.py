@@ -22,7 +22,7 @@ from lengthwise.config.parse import Scalar
 from lengthwise.config.rules.data import refuse_no_path
 from lengthwise.data.assembly import NewSplit, autoencoder_split, check_split, keep_shorter
 from lengthwise.data.codec import Codec
-from lengthwise.data.dataset import DataSpec, Skipped
+from lengthwise.data.dataset import DataSpec, Skipped, Sources
 from lengthwise.data.datasets.forecast import build_split as build_forecasts
 from lengthwise.data.datasets.forecast import find_places
 from lengthwise.data.datasets.pairs import find_source_unit, read_examples
@@ -32,6 +32,7 @@ from lengthwise.data.numbers.columns import ValueTable, read_values
 from lengthwise.data.numbers.number_file import open_table
 from lengthwise.data.numbers.sequence_file import match_targets, read_sequences
 from lengthwise.data.scaler import Scaler
+from lengthwise.data.sequences import Sequences
 from lengthwise.data.splitting import count_covered, cut_windows
 from lengthwise.data.vocabulary import Vocabulary
 from lengthwise.errors import ConfigError, DataError, count_noun
@@ -52,7 +53,9 @@ class TrainedData:
     target_codec: Codec
 
 
-def choose_file(options: RunOptions, data: TrainedData, overrides: Sequence[str]) -> RunOptions:
+def choose_file(
+    options: RunOptions, data: TrainedData, overrides: Sequence[str], *, path: str | None = None
+) -> RunOptions:
     """Return the options of a run with a new file instead of its own.
 
     A run on generated text reads files of pairs, whose units are those of its vocabularies; one on images, sequences.
@@ -61,6 +64,7 @@ def choose_file(options: RunOptions, data: TrainedData, overrides: Sequence[str]
         options: Of the run.
         data: What its model knows.
         overrides: `dataset.path=FILE`, and where the examples stand in it.
+        path: The file, where no override names it.
 
     Raises:
         ConfigError: An override is refused.
@@ -71,6 +75,8 @@ def choose_file(options: RunOptions, data: TrainedData, overrides: Sequence[str]
         form, fixed = "pairs", {"source_unit": source.unit, "target_unit": target.unit}
     if form == "digits":
         form = "sequences"
+    if path is not None:
+        fixed |= {"path": path}
     return change_files(options, overrides, form=form, fixed=fixed)
 
 
@@ -157,6 +163,66 @@ def read_forecasts(options: ForecastOptions, data: TrainedData, name: str) -> Ne
     split = build_forecasts(scaler.encode(table.rows), starts, (options.history, timesteps), places)
     skipped = _count_rows(table, len(starts), size, options.stride)
     return NewSplit(split=split, skipped=skipped, warnings=table.warnings)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewSources:
+    """Sources of a file for a model on numbers, without targets.
+
+    Args:
+        sources: Scaled as the model reads them.
+        names: Of each: its id, or the number of its first row in the file, from 1.
+        target_labels: Names of the features that the model makes.
+        skipped: Counts of what was left out.
+    """
+
+    sources: Sources
+    names: tuple[str, ...]
+    target_labels: tuple[str, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+
+def read_sources(options: DatasetOptions, data: TrainedData) -> NewSources:
+    """Read the sources of a file for a model on numbers.
+
+    Args:
+        options: The file as `path`, and its columns.
+        data: What the model knows.
+
+    Returns:
+        Windows of a table as for training; those of a forecast up to the last row, after which it begins. Or all
+        sequences of a file.
+
+    Raises:
+        ConfigError: The dataset reads no file.
+        DataError: The file cannot be read, or is of another form than the data trained on.
+    """
+    labels = data.target_codec.labels if isinstance(data.target_codec, Scaler) else ()
+    if isinstance(options, SequencesOptions):
+        path, scaler = _find_path(options), _find_scaler(options, data.source_codec)
+        found = read_sequences(path, options, columns=options.columns)
+        _check_features(path, found.steps[0].shape[1], found.names, scaler)
+        sequences = Sequences.from_arrays([scaler.encode(steps) for steps in found.steps])
+        return NewSources(sources=Sources(source=sequences), names=found.ids, target_labels=labels)
+    if isinstance(options, ForecastOptions) and not options.known_columns:
+        path, scaler = _find_path(options), _find_scaler(options, data.source_codec)
+        table = read_values(open_table(path), options.columns)
+        _check_features(path, table.rows.shape[1], table.names, scaler)
+        last = int(_find_starts(path, len(table.rows), options.history, 1)[-1])
+        starts = np.arange(last % options.stride, last + 1, options.stride)
+        windows = cut_windows(scaler.encode(table.rows), starts, options.history)
+        header = tuple(table.count_header())
+        sources = Sources(source=windows)
+        return NewSources(sources=sources, names=_number(starts), target_labels=labels, skipped=header)
+    new = read_split(options, data, "new")
+    starts = np.arange(len(new.split)) * getattr(options, "stride", 1)
+    sources = Sources(source=new.split.source)
+    return NewSources(sources=sources, names=_number(starts), target_labels=labels, skipped=new.skipped)
+
+
+def _number(starts: NDArray[np.int64]) -> tuple[str, ...]:
+    """Return the numbers, from 1, of first rows as names."""
+    return tuple(str(start + 1) for start in starts.tolist())
 
 
 def _find_path(options: SeriesOptions | SequencesOptions | ForecastOptions) -> str:
