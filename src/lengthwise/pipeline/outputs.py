@@ -19,6 +19,7 @@ from rich.console import Console
 
 from lengthwise.catalog.figure import plot_wiring
 from lengthwise.config.options import MlflowOptions
+from lengthwise.data.dataset import Dataset
 from lengthwise.data.scaler import Scaler
 from lengthwise.data.vocabulary import Vocabulary
 from lengthwise.errors import printable
@@ -31,6 +32,13 @@ from lengthwise.evaluation.figures.curves import (
 )
 from lengthwise.evaluation.figures.sequences import plot_latents, plot_reconstructions
 from lengthwise.evaluation.samples import select_samples, tabulate_samples
+from lengthwise.pipeline.number_outputs import (
+    draw_forecasts,
+    draw_length_errors,
+    name_place,
+    write_anomalies,
+    write_columns,
+)
 from lengthwise.pipeline.results import RunResult
 from lengthwise.plotting import save_figure
 from lengthwise.serving.artifact import Artifact, save_artifact
@@ -219,9 +227,18 @@ def draw_reconstructions(files: RunFiles, result: RunResult) -> None:
         predictions.values[shown].astype(np.float64),
         original_length=split.target.length[shown],
         reconstruction_length=predictions.length[shown],
-        titles=None if split.labels is None else [str(label) for label in split.labels[shown]],
+        titles=_title_examples(result.dataset, shown),
+        names=scaler.names if isinstance(scaler := result.dataset.target_codec, Scaler) else (),
     )
     save_figure(figure, files.path("figures", "reconstructions.png"))
+
+
+def _title_examples(dataset: Dataset, shown: NDArray[np.int64]) -> list[str] | None:
+    """Return titles of test examples: their classes, or their places in the user's file; None where there are none."""
+    labels = dataset.splits["test"].labels
+    if labels is not None:
+        return [str(label) for label in labels[shown]]
+    return None if dataset.origin is None else [name_place(dataset, "test", index) for index in shown.tolist()]
 
 
 def draw_attention(files: RunFiles, result: RunResult) -> None:
@@ -259,6 +276,10 @@ PARTS: Mapping[str, Part] = MappingProxyType(
         "scores_by_length": draw_scores_by_length,
         "outcomes": draw_outcomes,
         "reconstructions": draw_reconstructions,
+        "columns": write_columns,
+        "length_errors": draw_length_errors,
+        "forecasts": draw_forecasts,
+        "anomalies": write_anomalies,
         "latents": draw_latents,
         "attention": draw_attention,
         "wiring": draw_wiring,

@@ -12,13 +12,21 @@ from rich.table import Table
 
 from lengthwise.config.options import RunOptions
 from lengthwise.data.dataset import Dataset
+from lengthwise.data.scaler import Scaler
 from lengthwise.decoding.inference import Inference
 from lengthwise.decoding.predictions import Predictions
-from lengthwise.errors import count_noun
+from lengthwise.errors import count_noun, printable
+from lengthwise.evaluation.anomalies import AnomalyScores
 from lengthwise.evaluation.assessment import EXPOSURE_METRICS, PRIMARY_METRICS, Assessment
+from lengthwise.evaluation.by_column import tabulate_columns
+from lengthwise.evaluation.comparison import FeatureComparison
 from lengthwise.evaluation.metrics import describe_metric
+from lengthwise.evaluation.tables import Table as ColumnTable
 from lengthwise.models.wiring import count_parameters
 from lengthwise.training.trainer import TrainingResult
+
+_MOST_COLUMNS = 12
+"""Most columns whose errors are printed; files have them all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +41,7 @@ class RunResult:
         predictions: By split, decoded sequences `(examples, steps)` or `(examples, steps, features)`.
         assessments: By split, scores.
         evaluation_seconds: Duration of decoding and scoring.
+        anomalies: Anomaly scores of the test rows; None but for series.
     """
 
     options: RunOptions
@@ -42,6 +51,7 @@ class RunResult:
     predictions: Mapping[str, Predictions]
     assessments: Mapping[str, Assessment]
     evaluation_seconds: float
+    anomalies: AnomalyScores | None = None
 
     @property
     def primary_metric(self) -> str:
@@ -53,12 +63,21 @@ class RunResult:
         """The primary metric on the validation split."""
         return self.assessments["val"].scores.summary[self.primary_metric]
 
+    def tabulate_columns(self, split: str) -> ColumnTable | None:
+        """Tabulate the errors of each column of a split; None but for the user's own numbers."""
+        comparison, scaler = self.assessments[split].scores.comparison, self.dataset.target_codec
+        if self.dataset.origin is None or not isinstance(scaler, Scaler):
+            return None
+        return tabulate_columns(comparison, scaler) if isinstance(comparison, FeatureComparison) else None
+
     @property
     def summary(self) -> dict[str, float]:
         """Every score under its full name, such as `test/exact_match`."""
         summary: dict[str, float] = {}
         for assessment in self.assessments.values():
             summary |= assessment.summary
+        if self.anomalies is not None:
+            summary |= {f"test/{name}": value for name, value in self.anomalies.summary.items()}
         return summary | {
             "best/val_loss": self.training.best_loss,
             "best/epoch": self.training.best_epoch,
@@ -97,12 +116,40 @@ def print_results(console: Console, result: RunResult, directory: Path) -> None:
     )
     console.print(f"\n{epochs}; {kept} (validation loss {training.best_loss:.4f})\n", soft_wrap=True)
     console.print(_tabulate_scores(result))
+    by_column = result.tabulate_columns("test")
+    if by_column is not None and len(by_column.rows) <= _MOST_COLUMNS:
+        console.print()
+        console.print(_show_columns(by_column))
+    if result.anomalies is not None:
+        console.print(f"\n{describe_anomalies(result.anomalies)}", soft_wrap=True)
     remark = compare_with_baseline(result.assessments["val"])
     if remark is not None:
         console.print(f"\n{remark}", style="yellow", soft_wrap=True)
     console.print(f"\nrun      {directory}", soft_wrap=True)
     console.print(f"figures  {directory / 'figures'}", soft_wrap=True)
     console.print("browse   lengthwise ui")
+
+
+def _show_columns(by_column: ColumnTable) -> Table:
+    """Return the errors of each column of the test split in the data's unit, for the console."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("test, each column in its own unit")
+    for name in by_column.columns[2:]:
+        table.add_column(name.replace("_", " "), justify="right")
+    for row in by_column.rows:
+        table.add_row(printable(str(row[0])), *(f"{error:.4g}" for error in row[2:]))
+    return table
+
+
+def describe_anomalies(found: AnomalyScores) -> str:
+    """Say how many test rows are alarms, by which threshold, and how they agree with the labels, in one line."""
+    scores = found.summary
+    how = "best F score on validation" if found.is_learnt else "share dataset.alarm_share of validation"
+    counts = f"{int(found.alarms.sum()):,} of {len(found.rows):,} test rows"
+    text = f"alarms: {counts} (score above {found.threshold:.4g}, {how})"
+    named = {"precision": "precision", "recall": "recall", "f_score": "F", "average_precision": "average precision"}
+    known = [f"{label} {scores[key]:.4f}" for name, label in named.items() if (key := f"anomaly_{name}") in scores]
+    return f"{text}; {', '.join(known)}" if known else text
 
 
 def compare_with_baseline(assessment: Assessment) -> str | None:

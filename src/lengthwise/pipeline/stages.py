@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from rich.console import Console
 
-from lengthwise.config.options import RunOptions
+from lengthwise.config.options import RunOptions, SeriesOptions
 from lengthwise.data.dataset import Dataset
 from lengthwise.decoding.inference import Inference
-from lengthwise.evaluation.assessment import assess_split
+from lengthwise.evaluation.anomalies import AnomalyScores, measure_row_errors, score_anomalies
+from lengthwise.evaluation.assessment import Assessment, assess_split
+from lengthwise.evaluation.comparison import FeatureComparison
 from lengthwise.models.pool import keep_models, take_models
 from lengthwise.pipeline.launch import Launch
 from lengthwise.pipeline.length_rules import score_length_rules
@@ -94,4 +97,18 @@ def evaluate_model(inference: Inference, options: RunOptions, dataset: Dataset, 
         predictions=predictions,
         assessments=assessments,
         evaluation_seconds=time.perf_counter() - started,
+        anomalies=_score_anomalies(options, dataset, assessments),
     )
+
+
+def _score_anomalies(
+    options: RunOptions, dataset: Dataset, assessments: Mapping[str, Assessment]
+) -> AnomalyScores | None:
+    """Score the test rows of a series as anomalies; None for other data."""
+    val, test = (assessments[name].scores.comparison for name in ("val", "test"))
+    if not isinstance(options.dataset, SeriesOptions) or dataset.origin is None:
+        return None
+    if not isinstance(val, FeatureComparison) or not isinstance(test, FeatureComparison):
+        return None
+    errors = [measure_row_errors(each, dataset.origin.rows[name]) for name, each in (("val", val), ("test", test))]
+    return score_anomalies(errors[0], errors[1], dataset.origin, alarm_share=options.dataset.alarm_share)

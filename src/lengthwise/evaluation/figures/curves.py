@@ -166,12 +166,15 @@ def _draw_legend(figure: Figure, axes: Axes, counts: Axes) -> None:
 
 
 @styled
-def plot_outcomes(groups: Mapping[str, OutcomeShares], *, meaning: str = "split") -> Figure:
+def plot_outcomes(
+    groups: Mapping[str, OutcomeShares], *, meaning: str = "split", right: str = LABELS["right"]
+) -> Figure:
     """Draw the shares of right sequences and of each kind of error as one stacked bar for each group.
 
     Args:
         groups: Name of the group (a split, a length, a model) -> its shares.
         meaning: What the groups are, the label of the axis.
+        right: What right sequences are called; of features only the length can be right.
     """
     if not groups:
         raise ValueError("at least one group is needed, got none")
@@ -179,10 +182,11 @@ def plot_outcomes(groups: Mapping[str, OutcomeShares], *, meaning: str = "split"
     axes = figure.subplots()
     places, base = np.arange(len(groups)), np.zeros(len(groups))
     width = 0.62 if len(groups) > 2 else 0.4
+    names = {**LABELS, "right": right}
     for code, name in enumerate(OUTCOMES):
         heights = np.nan_to_num([shares.parts[code] for shares in groups.values()])
         colour, hatch = _OUTCOME_LOOKS[code]
-        axes.bar(places, heights, width, bottom=base, color=colour, hatch=hatch, edgecolor="white", label=LABELS[name])
+        axes.bar(places, heights, width, bottom=base, color=colour, hatch=hatch, edgecolor="white", label=names[name])
         _write_shares(axes, places, base, heights)
         base += heights
     axes.set_xticks(places, [escape_text(name, max_width=14) for name in groups])

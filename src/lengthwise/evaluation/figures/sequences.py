@@ -40,6 +40,7 @@ def plot_reconstructions(
     original_length: NDArray[np.integer],
     reconstruction_length: NDArray[np.integer],
     titles: Sequence[str] | None = None,
+    names: Sequence[str] = (),
 ) -> Figure:
     """Draw sequences, their reconstructions and the differences below each other, one column for each example.
 
@@ -52,6 +53,7 @@ def plot_reconstructions(
         original_length: `(examples,)` steps.
         reconstruction_length: `(examples,)` steps.
         titles: Title of each example, such as its label, written above its mean absolute error; None: no titles.
+        names: Names of the features; empty: they are numbered.
     """
     if original.shape[0] != reconstruction.shape[0] or original.shape[2] != reconstruction.shape[2]:
         raise ValueError(f"both need equal examples and features, got {original.shape} and {reconstruction.shape}")
@@ -63,7 +65,7 @@ def plot_reconstructions(
         errors = [f"{escape_text(title, max_width=14)}\n{error}" for title, error in zip(titles, errors, strict=True)]
     if original.shape[2] >= _FEWEST_IMAGE_FEATURES:
         return _draw_pictures(first, second, errors)
-    return _draw_lines(first, second, errors)
+    return _draw_lines(first, second, errors, names or [f"feature {number + 1}" for number in range(first.shape[2])])
 
 
 def _blank_padding(values: NDArray[np.floating], length: NDArray[np.integer], steps: int) -> NDArray[np.float64]:
@@ -118,13 +120,15 @@ def _draw_row(panel: Axes, values: NDArray[np.float64], colours: str, norm: Norm
         spine.set_visible(False)
 
 
-def _draw_lines(first: NDArray[np.float64], second: NDArray[np.float64], titles: Sequence[str]) -> Figure:
+def _draw_lines(
+    first: NDArray[np.float64], second: NDArray[np.float64], titles: Sequence[str], names: Sequence[str]
+) -> Figure:
     """Draw originals and reconstructions `(examples, steps, features)` as lines, the differences below."""
     num_examples, num_steps, _ = first.shape
     figure = create_figure(float(np.clip(2.6 * num_examples, 4.5, 13)), 4.3)
     panels = figure.subplots(2, num_examples, squeeze=False, sharex=True, sharey="row", height_ratios=(2, 1))
     for column in range(num_examples):
-        _draw_pair(panels[0, column], panels[1, column], first[column], second[column])
+        _draw_pair(panels[0, column], panels[1, column], first[column], second[column], names)
         panels[0, column].set_title(titles[column], fontsize=9, fontweight="normal", loc="center")
         panels[1, column].xaxis.set_major_locator(MaxNLocator(4, integer=True))
         panels[1, column].set_xlabel("step")
@@ -137,13 +141,15 @@ def _draw_lines(first: NDArray[np.float64], second: NDArray[np.float64], titles:
     return figure
 
 
-def _draw_pair(above: Axes, below: Axes, first: NDArray[np.float64], second: NDArray[np.float64]) -> None:
-    """Draw one example: `(steps, features)` of both above, their difference below."""
+def _draw_pair(
+    above: Axes, below: Axes, first: NDArray[np.float64], second: NDArray[np.float64], names: Sequence[str]
+) -> None:
+    """Draw one example: `(steps, features)` of both above, their difference below; several features by their names."""
     steps = np.arange(1, len(first) + 1)
     below.axhline(0, color=INK, linewidth=0.8)
     for feature in range(first.shape[1]):
         colour, dashes, _ = LINES[feature]
-        suffix = f", feature {feature + 1}" if first.shape[1] > 1 else ""
+        suffix = f", {escape_text(names[feature], max_width=18)}" if first.shape[1] > 1 else ""
         above.plot(steps, first[:, feature], color=INK, linewidth=1, label=f"original{suffix}", alpha=1 - 0.3 * feature)
         above.plot(steps, second[:, feature], color=colour, linestyle="--", label=f"reconstruction{suffix}")
         below.plot(steps, second[:, feature] - first[:, feature], color=colour, linestyle=dashes, linewidth=1.2)

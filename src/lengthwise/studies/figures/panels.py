@@ -59,17 +59,17 @@ def plot_learning_curves(study: Study, metric: str) -> Figure:
 
 
 @styled
-def plot_lengths(study: Study) -> Figure:
-    """Draw the score by target length for every condition, the trained lengths shaded."""
+def plot_lengths(study: Study, metric: str) -> Figure:
+    """Draw a metric by target length for every condition, the trained lengths shaded."""
     trained, longest = find_lengths(study)
-    shortest = min(low for condition in study.conditions for low, _ in average_by_length(condition, study.metric_name))
+    shortest = min(low for condition in study.conditions for low, _ in average_by_length(condition, metric))
 
     def draw(axes: Axes, condition: Condition, line: Line, label: str) -> None:
-        points = average_by_length(condition, study.metric_name)
+        points = average_by_length(condition, metric)
         middle = [(low + high) / 2 for low, high in points]
         axes.plot(middle, list(points.values()), **line._asdict(), label=label)
 
-    unit = find_unit(study.metric_name)
+    unit = find_unit(metric)
     figure = _plot_panels(study, draw, xlabel="target length (steps)", ylabel=unit.label, share=unit.is_share)
     for axes in figure.axes:
         axes.axvspan(shortest - 0.6, trained + 0.5, color=SHADE, zorder=0, linewidth=0)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from lengthwise.evaluation.assessment import PRIMARY_METRICS
 from lengthwise.evaluation.tables import Table
 from lengthwise.plotting import save_figure
 from lengthwise.studies.baselines import find_baseline
@@ -150,7 +151,11 @@ def _build_figures(study: Study, standing: Standing, directory: Path) -> Section
         pictures += _draw_conditions(study, directory)
     if has_several_lengths(study):
         caption = "Score by target length, mean over the seeds; the lengths trained on are shaded."
-        pictures.append(_save(plot_lengths(study), directory, "by_length", caption))
+        pictures.append(_save(plot_lengths(study, study.metric_name), directory, "by_length", caption))
+        if study.metric_name == PRIMARY_METRICS["features"]:
+            caption = "Length error by target length: steps too many or too few, mean over the seeds."
+            figure = plot_lengths(study, "length_error")
+            pictures.append(_save(figure, directory, "length_error_by_length", caption))
     if standing not in _ALIKE:  # they are shown below the answer then
         pictures += _draw_learning_curves(study, directory)
     return Section(title="Figures", tables={}, pictures=tuple(pictures))

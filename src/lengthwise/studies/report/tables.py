@@ -14,6 +14,7 @@ from lengthwise.evaluation.assessment import EXPOSURE_METRICS, PRIMARY_METRICS
 from lengthwise.evaluation.tables import Entry, Table
 from lengthwise.studies.baselines import find_baseline
 from lengthwise.studies.condition import Condition, StudyRun
+from lengthwise.studies.lengths import has_several_lengths
 from lengthwise.studies.published import Comparison
 from lengthwise.studies.reliability import count_reaching, find_threshold, spreads_widely
 from lengthwise.studies.report.findings import MARKS, VERDICTS, Finding, choose_findings, list_findings
@@ -124,11 +125,22 @@ def _find_kind(study: Study) -> Kind:
 def _list_outcomes(study: Study, ranked: Sequence[Condition]) -> list[Column]:
     names = [f"{study.split}/{name}" for name in _OUTCOMES]
     known = {name for run in study.runs for name in run.manifest.summary}
-    if _find_kind(study) != "tokens" or not known.issuperset(names):
+    if not known.issuperset(names):
         return []
     share = find_unit("exact_match")
+    if _find_kind(study) == "features":
+        return _list_stops(study, ranked, share) if has_several_lengths(study) else []
     shares = [" / ".join(format_known(condition.average(name), share) for name in names) for condition in ranked]
     return [("stopped early / late / wrong content (%)", shares)]
+
+
+def _list_stops(study: Study, ranked: Sequence[Condition], share: Unit) -> list[Column]:
+    """List where sequences of numbers end: the length error, and the shares that end early and late."""
+    steps = find_unit("length_error")
+    errors = [format_known(condition.average(f"{study.split}/length_error"), steps) for condition in ranked]
+    names = [f"{study.split}/{name}" for name in ("stopped_early", "stopped_late")]
+    shares = [" / ".join(format_known(condition.average(name), share) for name in names) for condition in ranked]
+    return [("length error (steps)", errors), ("stopped early / late (%)", shares)]
 
 
 def _list_exposure(study: Study, ranked: Sequence[Condition]) -> list[Column]:

@@ -1,0 +1,144 @@
+"""Score the rows of a series as anomalies by their reconstruction errors (Malhotra et al. 2016, section 2.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, precision_recall_curve, precision_recall_fscore_support
+
+from lengthwise.data.dataset import Origin
+from lengthwise.evaluation.comparison import FeatureComparison
+
+RIDGE = 1e-6
+"""Share of the mean variance that is added to each variance, so that errors which never vary have finite scores."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowErrors:
+    """Absolute reconstruction errors of single rows.
+
+    Args:
+        rows: `(scored rows,)` int64, ascending, rows of the user's file from 0.
+        errors: `(scored rows, features)` float64, scaled; of a row in several windows the mean over these.
+    """
+
+    rows: NDArray[np.int64]
+    errors: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AnomalyScores:
+    """Anomaly scores of the rows of a split, with the threshold that validation gives.
+
+    Args:
+        rows: `(scored rows,)` int64, ascending, rows of the user's file from 0.
+        scores: `(scored rows,)` float64, squared Mahalanobis distance of each error from those of normal validation
+            rows.
+        threshold: Score above which a row is an alarm.
+        is_learnt: Whether the threshold is the one with the best F score on labelled validation rows; else a share of
+            the validation rows is above it.
+        is_anomalous: `(scored rows,)` bool, the user's labels; None where there are none.
+    """
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    threshold: float
+    is_learnt: bool
+    is_anomalous: NDArray[np.bool_] | None
+
+    @property
+    def alarms(self) -> NDArray[np.bool_]:
+        """Whether each row `(scored rows,)` is an alarm."""
+        return np.asarray(self.scores > self.threshold)
+
+    @property
+    def summary(self) -> dict[str, float]:
+        """Share of rows that are alarms; where both kinds of rows are labelled also how the alarms agree with them."""
+        found = {"anomaly_alarms": float(self.alarms.mean())}
+        if self.is_anomalous is None or self.is_anomalous.all() or not self.is_anomalous.any():
+            return found
+        precision, recall, f_score, _ = precision_recall_fscore_support(
+            self.is_anomalous, self.alarms, average="binary", zero_division=0.0
+        )
+        return found | {
+            "anomaly_precision": float(precision),
+            "anomaly_recall": float(recall),
+            "anomaly_f_score": float(f_score),
+            "anomaly_average_precision": float(average_precision_score(self.is_anomalous, self.scores)),
+        }
+
+
+def measure_row_errors(comparison: FeatureComparison, starts: NDArray[np.int64]) -> RowErrors:
+    """Average the absolute errors of each row over the windows that hold it: e = |x - x'|.
+
+    Args:
+        comparison: Windows and their reconstructions; steps that are missing count as zeros.
+        starts: `(windows,)` first row of each window in the user's file.
+    """
+    num_steps = comparison.target_length.max()
+    error = np.abs(comparison.predicted - comparison.target)[:, :num_steps]
+    place = (starts[:, None] + np.arange(num_steps)).ravel()
+    rows, inverse, count = np.unique(place, return_inverse=True, return_counts=True)
+    flat = error.reshape(-1, error.shape[2])
+    sums = [np.bincount(inverse, weights=feature, minlength=len(rows)) for feature in flat.T]
+    return RowErrors(rows=rows, errors=np.stack(sums, axis=1) / count[:, None])
+
+
+def score_anomalies(val: RowErrors, test: RowErrors, origin: Origin, *, alarm_share: float) -> AnomalyScores:
+    """Score the test rows by the errors of normal validation rows, with a threshold that validation gives.
+
+    Mean and covariance of the errors are those of all validation rows that are not labelled as anomalies (the paper's
+    set v_N1, which here is also that of the threshold). The score of a row is (e - mean)' covariance^-1 (e - mean).
+
+    Args:
+        val: Errors of the validation rows.
+        test: Errors of the test rows.
+        origin: Labels, where there are any.
+        alarm_share: Share of the normal validation rows above the threshold, where validation has no labelled anomaly.
+    """
+    labels = origin.is_anomalous
+    is_normal = np.ones(len(val.rows), bool) if labels is None else ~labels[val.rows]
+    # Validation without a normal row tells nothing about normal errors: all its rows stand for them.
+    normal = val.errors[is_normal] if is_normal.any() else val.errors
+    mean, precision = _fit_normal(normal)
+    val_scores, test_scores = (_measure_distance(part.errors, mean, precision) for part in (val, test))
+    is_learnt = bool(is_normal.any() and not is_normal.all())
+    if is_learnt:
+        threshold = _choose_threshold(~is_normal, val_scores)
+    else:
+        threshold = float(np.quantile(val_scores, 1 - alarm_share, method="higher"))
+    return AnomalyScores(
+        rows=test.rows,
+        scores=test_scores,
+        threshold=threshold,
+        is_learnt=is_learnt,
+        is_anomalous=None if labels is None else labels[test.rows],
+    )
+
+
+def _fit_normal(errors: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean `(features,)` and inverse covariance `(features, features)` by maximum likelihood, with a ridge."""
+    mean = errors.mean(axis=0)
+    centred = errors - mean
+    covariance = centred.T @ centred / len(errors)
+    ridge = RIDGE * float(np.trace(covariance)) / len(covariance) + np.finfo(np.float64).eps
+    return mean, np.linalg.inv(covariance + ridge * np.eye(len(covariance)))
+
+
+def _measure_distance(
+    errors: NDArray[np.float64], mean: NDArray[np.float64], precision: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    centred = errors - mean
+    distance: NDArray[np.float64] = ((centred @ precision) * centred).sum(axis=1)
+    return distance
+
+
+def _choose_threshold(is_anomalous: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
+    """Return the threshold with the best F score (beta 1), so that scores above it are alarms."""
+    precision, recall, thresholds = precision_recall_curve(is_anomalous, scores)
+    total = precision + recall
+    f_score = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)[:-1]
+    # Alarms of the curve are scores equal to the threshold too.
+    return float(np.nextafter(thresholds[int(f_score.argmax())], -np.inf))
