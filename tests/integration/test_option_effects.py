@@ -132,7 +132,7 @@ CHANGES = [
     change("training.early_stopping_patience", "null", "1", *PLATEAU),
     change("training.keep", "best", "last", *PLATEAU),
     change("training.monitor", "token_accuracy", "error_rate", "training.monitor_every=1"),
-    change("training.monitor_every", "1", "2", *MONITOR),
+    change("training.monitor_every", "1", "2", "training.epochs=2", *MONITOR),
     change("training.monitor_examples", "null", "1", "decoding.length=max", *MONITOR),
     change("training.precision", "float32", "mixed_bfloat16"),
     change("training.compile", "loops", "xla"),
