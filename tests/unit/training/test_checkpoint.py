@@ -141,6 +141,11 @@ def fit(
 
 
 CASES: dict[str, dict[str, Any]] = {
+    "compiled by XLA, dropout, cosine": {
+        "model": {"dropout": 0.3},
+        "training": {"compile": "xla", "schedule": "cosine", "epochs": 3},
+        "kill_at": (2,),  # each resumption compiles again
+    },
     "dropout, Adam, early stopping": {
         "model": {"dropout": 0.3},
         "training": {"learning_rate": 0.05, "early_stopping_patience": 2, "epochs": 12},
@@ -176,7 +181,7 @@ CASES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_resumed_fit_ends_with_the_same_bits(dataset: Dataset, tmp_path: Path, case: str) -> None:
     models, result = fit(dataset, tmp_path / "whole", CASES[case])
-    resumed_models, resumed = fit(dataset, tmp_path / "killed", CASES[case], kill_at=(1, 3, 4))
+    resumed_models, resumed = fit(dataset, tmp_path / "killed", CASES[case], CASES[case].get("kill_at", (1, 3, 4)))
     for one, other in zip(models.network.get_weights(), resumed_models.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     assert (resumed.epochs, resumed.best_epoch, resumed.best_loss) == (
