@@ -29,6 +29,7 @@ from lengthwise.pipeline.launch import Launch
 from lengthwise.pipeline.reevaluation import write_missing
 from lengthwise.pipeline.results import RunResult
 from lengthwise.tracking.runs import run as run_module
+from lengthwise.tracking.runs.arrays import read_array
 from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME, RESERVE_BYTES
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest, write_manifest
 from lengthwise.tracking.runs.run_files import RunFiles
@@ -199,8 +200,13 @@ def test_empty_predictions_have_no_attention_to_draw(trained: Trained, tmp_path:
     result = RunResult(
         **{field: getattr(trained.result, field) for field in RunResult.__dataclass_fields__} | {"predictions": nothing}
     )
-    assert outputs.write_outputs(RunFiles(tmp_path), result, Console(file=io.StringIO()), names=["attention"]) == []
+    files, names = RunFiles(tmp_path), ["attention", "predictions"]
+    assert outputs.write_outputs(files, result, Console(file=io.StringIO()), names=names) == []
     assert not (tmp_path / "figures").exists()
+    values = read_array(files, "samples/test_predictions.npy", dtypes=["uint8"], num_dimensions=2)
+    assert values is not None
+    assert not values.any()
+    np.testing.assert_array_equal(np.load(tmp_path / "samples" / "test_ends.npy"), [[0, 1]] * len(values))
 
 
 def test_a_signal_after_the_scores_loses_none(

@@ -28,6 +28,7 @@ LAYERS = {
     "studies": {"config", "data", "decoding", "evaluation", "tracking"},
     "sweeps": {"config", "data", "tracking", "pipeline"},
     "app": {"config", "data", "models", "catalog", "tracking", "serving", "pipeline", "studies", "sweeps"},
+    "python": {"config", "tracking", "serving", "studies", "app"},
 }
 """Rooms that each room may import, itself and the root's modules aside. Lower rooms come first: there is no circle."""
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hydra._internal.hydra import Hydra
@@ -54,6 +54,27 @@ def main(function: JobFunction = EXPERIMENT) -> None:
         status = _run_command(Task(describe_command(sys.argv), function=function))
     if status:
         sys.exit(status)
+
+
+def run_overrides(overrides: Sequence[str], *, flags: Sequence[str] = ()) -> Task:
+    """Run a command that is given from Python; its errors are raised.
+
+    Args:
+        overrides: As on the command line.
+        flags: Flags before them.
+
+    Returns:
+        What was done.
+
+    Raises:
+        LengthwiseError: The command is refused, or a run has ended without all its results.
+    """
+    task = Task(describe_command(["lengthwise train", *flags, *overrides]), function=EXPERIMENT)
+    with terminate_by_exception(), warnings.catch_warnings():
+        warnings.filterwarnings("error", message="provider=.* is not available", category=UserWarning)
+        with task.contexts:
+            _call_hydra(task, read_arguments([*flags, *overrides]))
+    return task
 
 
 def _run_command(task: Task) -> int:

@@ -160,7 +160,9 @@ def write_predictions(files: RunFiles, result: RunResult) -> None:
     for name, predictions in result.predictions.items():
         if name == "train":
             continue
-        values = predictions.values[:, : max(1, int(predictions.length.max()))]
+        values = predictions.values[:, : int(predictions.length.max())]
+        if not values.size:  # every sequence is empty: one step of padding, so that the file holds an array
+            values = np.zeros((len(values), 1, *values.shape[2:]), values.dtype)
         if values.ndim == 2:  # ids, in the smallest type that holds them
             values = values.astype(np.min_scalar_type(result.dataset.spec.target_size))
         if values.nbytes <= MOST_PREDICTION_BYTES:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -83,6 +84,21 @@ class Predictor:
         self.decoding = decoding or artifact.options.decoding
         self._wiring = artifact.models.wiring
         self._inference = Inference(artifact.models, self.decoding)
+
+    @property
+    def network(self) -> keras.Model:
+        """The Keras model with all layers; called with the previous outputs, it scores every step."""
+        return self.artifact.models.network
+
+    @property
+    def encoder(self) -> keras.Model:
+        """The Keras model from a source to its latent and the decoder's initial states."""
+        return self.artifact.models.encoder
+
+    @property
+    def decoder(self) -> keras.Model:
+        """The Keras model of one step of the decoder."""
+        return self.artifact.models.decoder
 
     @property
     def is_tokens(self) -> bool:

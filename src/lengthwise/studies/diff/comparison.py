@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +17,15 @@ from lengthwise.studies.diff.method_contents import build_method_report, describ
 from lengthwise.studies.diff.methods import MethodDifference, compare_methods
 from lengthwise.studies.diff.pair import PairDifference, compare_runs
 from lengthwise.studies.diff.sides import Side, find_side
+from lengthwise.studies.diff.terminal import print_comparison
 from lengthwise.studies.report.contents import Report
 from lengthwise.studies.report.markdown import render_markdown
-from lengthwise.studies.report.page import render_page
+from lengthwise.studies.report.page import frame_page, render_page
 from lengthwise.tracking.runs.find import StoredRun
 from lengthwise.tracking.runs.layout import CONFIG_NAME
 from lengthwise.tracking.runs.run_files import RunFiles
+
+_WIDTH = 120
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +48,17 @@ class Comparison:
     def verdict(self) -> int:
         """1 where B is better than A, -1 where it is worse, 0 where no difference is shown."""
         return self.found.verdict if isinstance(self.found, PairDifference) else self.found.finding.verdict
+
+    def __str__(self) -> str:
+        """Return the comparison as lines for a terminal."""
+        from rich.console import Console
+
+        text = io.StringIO()
+        print_comparison(self.describe(num_examples=3), Console(file=text, width=_WIDTH, highlight=False))
+        return text.getvalue()
+
+    def _repr_html_(self) -> str:
+        return frame_page(self.to_html())
 
     def to_json(self) -> str:
         """Return every number as a JSON object; what is not known is null."""

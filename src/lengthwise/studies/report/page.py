@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import html
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -41,6 +42,11 @@ _LONGEST_NUMBER = 40
 def render_page(report: Report) -> str:
     """Return a report as one HTML file with its figures inside."""
     return _load_environment().get_template("page.html.j2").render(report=report, notes=report.notes or NOTES)
+
+
+def frame_page(page: str) -> str:
+    """Return a whole HTML page as a frame for a notebook, whose own style it leaves alone."""
+    return f'<iframe style="width:100%;height:42rem;border:1px solid #ddd" srcdoc="{html.escape(page)}"></iframe>'
 
 
 @functools.cache
