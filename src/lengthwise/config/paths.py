@@ -51,3 +51,15 @@ def conf_dir() -> Path:
     if checkout is None:
         raise LengthwiseError(f"No configuration files at {shipped}. Install lengthwise again.")
     return checkout / "conf"
+
+
+def find_ending(path: str) -> str:
+    """Return the ending of a file's name that says what it holds, in lower case; `.gz` says only that it is compressed.
+
+    Args:
+        path: As the user wrote it.
+
+    >>> find_ending("data/Rows.CSV.gz")
+    '.csv'
+    """
+    return Path(path.lower().removesuffix(".gz")).suffix

@@ -6,9 +6,9 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
-from pathlib import Path
 from typing import NamedTuple
 
+from lengthwise.config.paths import find_ending
 from lengthwise.data.text_file import iterate_lines
 from lengthwise.errors import DataError, count_noun
 
@@ -38,7 +38,7 @@ def read_rows(path: str) -> Iterator[Row]:
             or a line is not SCAN's in a file that begins so.
     """
     lines = iterate_lines(path)
-    suffix = Path(path.lower().removesuffix(".gz")).suffix
+    suffix = find_ending(path)
     head = list(islice(lines, _LINES_LOOKED_AT))
     while not any(map(str.strip, head)):
         head.append(next(lines))

@@ -15,6 +15,7 @@ from lengthwise.config.options import (
     SeriesOptions,
     SymbolTaskOptions,
 )
+from lengthwise.config.paths import find_ending
 from lengthwise.config.rules.refusals import Refusals, Rule, forbid, require
 from lengthwise.errors import ConfigError
 
@@ -111,11 +112,11 @@ def _check_sequences(options: RunOptions) -> Refusals:
     if not isinstance(data, SequencesOptions) or data.path is None:
         return
     table = ("time_column", "split_column", "columns")
-    if data.path.lower().endswith(TABLE_ENDINGS):
+    if find_ending(data.path) in TABLE_ENDINGS:
         yield from require("dataset", data, ("id_column",), because=f"dataset.path={data.path}")
     else:
         yield from forbid("dataset", data, ("id_column", *table), without="a .csv as dataset.path")
-    if not data.path.lower().endswith(".npy"):
+    if find_ending(data.path) != ".npy":
         yield from forbid("dataset", data, ("lengths_path",), without="a .npy as dataset.path")
 
 

@@ -10,12 +10,12 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lengthwise.config.paths import find_ending
 from lengthwise.data.numbers.times import Dates, has_day_first, is_date, parse_dates
 from lengthwise.data.text_file import read_bytes, read_lines
 from lengthwise.errors import DataError, count_noun
@@ -225,7 +225,7 @@ def open_table(path: str) -> NumberTable:
         DataError: The file is missing, a directory, empty, of another kind, too wide or not UTF-8, or has a header and
             no rows. Of .npy also: a value is NaN, infinite or beyond 1e100.
     """
-    reader = READERS.get(Path(path).suffix.lower())
+    reader = READERS.get(find_ending(path))
     if reader is None:
         raise DataError(
             path, None, "is neither a .csv nor a .npy file", remedy="Store one step a row and one feature a column"

@@ -6,12 +6,12 @@ import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lengthwise.config.options import SequencesOptions
+from lengthwise.config.paths import find_ending
 from lengthwise.config.rules.data import TABLE_ENDINGS
 from lengthwise.data.numbers.columns import choose_features, find_columns, name_columns
 from lengthwise.data.numbers.number_file import (
@@ -64,7 +64,7 @@ def read_sequences(path: str, options: SequencesOptions, *, columns: Sequence[st
         DataError: The file cannot be read as finite numbers; a sequence's rows are apart, not in the order of time, or
             in two splits; the lengths do not fit.
     """
-    ending = Path(path).suffix.lower()
+    ending = find_ending(path)
     if ending == ".npz":
         return _read_npz(path)
     if ending == ".npy":
