@@ -41,14 +41,17 @@ def test_each_condition_is_tuned_reported_and_not_run_again(tmp_path: Path) -> N
     ]  # fmt: skip
     (kept,) = (tmp_path / "out" / "scratch").glob("*/tuning.json")
     assert [row["chosen"] for row in json.loads(kept.read_text())["conditions"]] == [["latent_dim=4"]] * 2
-    assert "Best on validation: model=repeat latent_dim=4 seed=0\n" in done.stdout
-    assert "lengthwise decode best:scratch" in done.stdout
     again = tune(tmp_path, *arguments)
     assert again.returncode == 0
     assert "6 finished before" in again.stdout
     assert "4 finished before" in again.stdout
     assert len(read_runs(tmp_path, "scratch")) == 4
     assert len(list((tmp_path / "out" / "scratch").glob("*/jobs.json"))) == 1, "one parent run, resumed"
+    doubled = tune(tmp_path, *arguments, "hydra.sweeper.doubling=true", "training.epochs=30")
+    assert doubled.returncode == 0
+    assert {run["params"]["training.epochs"] for run in read_runs(tmp_path, "scratch_doubled")} == {60}
+    assert len(read_runs(tmp_path, "scratch_doubled")) == 4
+    assert "lengthwise report scratch scratch_doubled" in doubled.stdout
 
 
 def test_a_small_budget_runs_one_value_and_one_seed(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ Hydra imports this at every start, so only Hydra's own modules are imported befo
 from __future__ import annotations
 
 import itertools
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -77,8 +76,10 @@ class TunedSweeper(Sweeper):
         for condition in list_edges(grid, chosen):
             print(f"{' '.join(condition)}: {' '.join(chosen[condition])} is the last value tried; others may be better")
         text = describe_tuning(grid, trials, chosen, higher_is_better=higher_is_better)
-        results = self._report(grid, chosen, text)
-        self._print_best(grid, results, study=study, higher_is_better=higher_is_better)
+        rounds = [self._build(grid.list_reported(chosen, seed)) for seed in grid.seeds]
+        self._report(rounds, text)
+        if self._options.doubling:
+            self._double(rounds, text, study)
 
     def _check(self, grid: TunedGrid) -> str:
         """Refuse what any job would be refused for before the first job starts; return the name of the study."""
@@ -110,17 +111,13 @@ class TunedSweeper(Sweeper):
             found[candidate] = self._run(jobs)
         return found
 
-    def _report(
-        self, grid: TunedGrid, chosen: Mapping[Overrides, Overrides], tuning: str
-    ) -> list[tuple[Job, JobResult]]:
-        """Run the reported jobs: all together, or within a budget one seed after the other."""
+    def _report(self, rounds: Sequence[Sequence[Job]], tuning: str) -> None:
+        """Run the jobs of each seed: all together, or within a budget one seed after the other."""
         from lengthwise.sweeps.tuning import write_tuning
 
-        rounds = [self._build(grid.list_reported(chosen, seed)) for seed in grid.seeds]
         if not self._budget.is_limited:
             rounds = [list(itertools.chain.from_iterable(rounds))]
         write_tuning(self._launcher.open_sweep(rounds[0]).directory, tuning)
-        done: list[tuple[Job, JobResult]] = []
         for number, jobs in enumerate(rounds):
             if number and not self._budget.allows(len(jobs)):
                 print(
@@ -128,27 +125,25 @@ class TunedSweeper(Sweeper):
                     "more minutes runs the rest"
                 )
                 break
-            done += zip(jobs, self._run(jobs), strict=True)
-        return done
+            self._run(jobs)
+
+    def _double(self, rounds: Sequence[Sequence[Job]], tuning: str, study: str) -> None:
+        """Run the reported jobs with twice the epochs, as a study of their own."""
+        from lengthwise.sweeps.tuning import double_epochs
+
+        self._launcher.close_sweep()
+        doubled = [
+            self._build([double_epochs(job.overrides, job.options.training.epochs, f"{study}_doubled") for job in jobs])
+            for jobs in rounds
+        ]
+        self._report(doubled, tuning)
+        print(f"To see what twice the updates change: lengthwise report {study} {study}_doubled")
 
     def _run(self, jobs: Sequence[Job]) -> list[JobResult]:
         started = time.monotonic()
         results = self._launcher.open_sweep(jobs).run(jobs)
         self._budget.note(sum(result.num_attempts > 0 for result in results), time.monotonic() - started)
         return results
-
-    def _print_best(
-        self, grid: TunedGrid, results: Sequence[tuple[Job, JobResult]], *, study: str, higher_is_better: bool
-    ) -> None:
-        from lengthwise.sweeps.tuning import find_best
-
-        best = find_best(results, higher_is_better=higher_is_better)
-        if best is None:
-            return
-        words = " ".join(shlex.quote(word) for word in best.overrides if not word.startswith("study="))
-        print(f"Best on validation: {' '.join(best.overrides[len(grid.fixed) :])}")
-        print(f"  to use it         lengthwise decode best:{study} 'an input'")
-        print(f"  to train it again python train.py {words} hydra.mode=RUN")
 
 
 def _read_grid(given: Sequence[str], options: TunedSweeperOptions) -> TunedGrid:

@@ -25,7 +25,10 @@ def write_sweep_report(directory: Path) -> None:
     from lengthwise.studies.report.writer import report_sweep
 
     try:
-        print(f"report  {report_sweep(directory).html}")
+        written = report_sweep(directory)
+        print(f"report  {written.html}")
+        for command in written.commands:
+            print(f"        {command}")
     except LengthwiseError as error:
         print(f"No report: {error}", file=sys.stderr)
     except Exception:

@@ -813,6 +813,10 @@ class TunedSweeperOptions:
     num_tuning_seeds: Annotated[int, Between(1, 1_000, "seeds")]
     """Seeds of the tuning runs; the mean over them decides."""
 
+    doubling: bool
+    """Whether the reported runs are made again with twice the epochs, as the study STUDY_doubled, to see which of the
+    differences are those of training that was too short: `lengthwise report STUDY STUDY_doubled`."""
+
     budget_minutes: Annotated[float, Between(0, 1_000_000, "minutes", low_open=True)] | None
     """Time for everything. As many values as fit into half of it are tuned, at least one, and as many seeds as fit into
     the rest are run, at least one; null: all."""

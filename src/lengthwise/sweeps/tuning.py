@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from lengthwise.sweeps.jobs import Job, JobResult
+from lengthwise.sweeps.jobs import JobResult
 from lengthwise.sweeps.parent_run import find_study
 from lengthwise.tracking.runs.manifest import read_manifest
 
@@ -61,6 +61,18 @@ class TunedGrid:
         middle = (len(self.candidates) - 1) / 2
         order = sorted(range(len(self.candidates)), key=lambda index: (abs(index - middle), index))
         return [self.candidates[index] for index in order]
+
+
+def double_epochs(overrides: Overrides, epochs: int, study: str) -> Overrides:
+    """Return the overrides of a job with twice its epochs, so that it makes twice the updates, in another study.
+
+    Args:
+        overrides: Of the job.
+        epochs: That it has with them.
+        study: Name of the other study.
+    """
+    kept = (each for each in overrides if each.partition("=")[0] not in ("study", "training.epochs"))
+    return (*kept, f"training.epochs={2 * epochs}", f"study={study}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,17 +219,3 @@ class Budget:
 def write_tuning(directory: Path, text: str) -> None:
     """Write what was tuned into the directory of a sweep."""
     (directory / TUNING_NAME).write_text(text, encoding="utf-8")
-
-
-def find_best(results: Sequence[tuple[Job, JobResult]], *, higher_is_better: bool) -> Job | None:
-    """Return the job with the best value on validation; None where none has finished.
-
-    Args:
-        results: Of the reported jobs.
-        higher_is_better: Whether more is better.
-    """
-    sign = -1 if higher_is_better else 1
-    known = [
-        (sign * each.attempt.value, index) for index, (_, each) in enumerate(results) if each.attempt.value is not None
-    ]
-    return results[min(known)[1]][0] if known else None

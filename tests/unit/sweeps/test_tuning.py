@@ -7,7 +7,15 @@ import math
 
 import pytest
 
-from lengthwise.sweeps.tuning import Budget, Trial, TunedGrid, choose_candidates, describe_tuning, list_edges
+from lengthwise.sweeps.tuning import (
+    Budget,
+    Trial,
+    TunedGrid,
+    choose_candidates,
+    describe_tuning,
+    double_epochs,
+    list_edges,
+)
 
 LOW, MIDDLE, HIGH = ("rate=1",), ("rate=2",), ("rate=3",)
 GRID = TunedGrid(
@@ -33,6 +41,17 @@ def test_each_condition_is_reported_with_what_was_chosen_for_it() -> None:
         ("dataset=copy", "study=mine", "model=a", "rate=1", "seed=1"),
         ("dataset=copy", "study=mine", "model=b", "rate=3", "seed=1"),
     ]
+
+
+def test_a_job_is_doubled_by_its_epochs() -> None:
+    job = ("dataset=copy", "study=mine", "training.epochs=10", "model=a", "seed=1")
+    assert double_epochs(job, 10, "mine_doubled") == (
+        "dataset=copy",
+        "model=a",
+        "seed=1",
+        "training.epochs=20",
+        "study=mine_doubled",
+    )
 
 
 def test_the_middle_is_tried_first() -> None:

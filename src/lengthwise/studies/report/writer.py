@@ -36,11 +36,13 @@ class WrittenReport(NamedTuple):
         directory: Where its files are.
         html: The page.
         answer: What it says first, in paragraphs.
+        commands: How the condition to take is trained and used; empty where the conditions cannot be compared.
     """
 
     directory: Path
     html: Path
     answer: tuple[str, ...]
+    commands: tuple[str, ...]
 
 
 def report_studies(
@@ -87,7 +89,12 @@ def _write(collection: Collection, destination: Path) -> WrittenReport:
             f"The report cannot be written: {error}. Give another directory with --output DIR."
         ) from error
     answer = report.answer
-    return WrittenReport(directory=destination, html=html, answer=(*answer.paragraphs, *answer.cautions))
+    return WrittenReport(
+        directory=destination,
+        html=html,
+        answer=(*answer.paragraphs, *answer.cautions),
+        commands=answer.choice.commands if answer.choice is not None and answer.standing == "compared" else (),
+    )
 
 
 def _assemble(collection: Collection, figures: Path) -> Report:
