@@ -98,6 +98,7 @@ TRAINING: dict[str, tuple[Any, ...]] = {
     "monitor_every": (None,),
     "monitor_examples": (None,),
     "precision": PRECISIONS,
+    "compile": ("auto", "loops", "xla"),
     "num_threads": (0,),  # of the process, which cannot change them
     "checkpoint_seconds": (0.0, 86_400.0),
     "score_train": (False, True),
@@ -128,6 +129,7 @@ DATASETS: dict[str, dict[str, tuple[Any, ...]]] = {
     },
     "copy": {"num_symbols": (2, 40), "min_length": (1, 2), "max_length": (2, 3), "longer_length": (4, 5)} | GENERATED,
     "reverse": {"num_symbols": (2, 40), "min_length": (1, 2), "max_length": (2, 3), "longer_length": (4,)} | GENERATED,
+    "ambiguous": {"num_symbols": (2, 26), "min_length": (3,), "max_length": (3, 4), "longer_length": (5,)} | GENERATED,
     "addition": {"num_digits": (1, 2), "longer_digits": (3,)} | GENERATED,
     "pairs": {
         "path": ("one_symbol.tsv", "words.tsv"),
