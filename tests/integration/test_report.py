@@ -120,6 +120,22 @@ def test_a_study_is_reported_by_one_command(sweep: Path, tmp_path: Path, capsys:
     assert text.splitlines()[2].startswith("Which of the axes decides")
 
 
+def test_what_a_sweep_tuned_is_reported_and_what_it_cannot_read_is_named(sweep: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(sweep.parent, tmp_path / "cube") / sweep.name
+    trials = [{"candidate": ["training.learning_rate=0.1"], "values": [0.25, 0.35]}]
+    trials += [{"candidate": ["training.learning_rate=0.2"], "values": [0.5, None]}]
+    row = {"condition": ["model.feedback=none"], "chosen": ["training.learning_rate=0.1"], "trials": trials}
+    (copied / "tuning.json").write_text(json.dumps({"conditions": [row]}))
+    text = (report_sweep(copied).directory / "README.md").read_text()
+    section = text[text.index("\n## Tuning\n") :]
+    cells = [cell.strip() for cell in next(line for line in section.splitlines() if "feedback=none" in line).split("|")]
+    assert cells[1:-1] == ["model.feedback=none", "30.0", "\N{EN DASH}", "0.1"]
+    assert "cube_tuning" in section
+    (copied / "tuning.json").write_text("[")
+    with pytest.raises(RunError, match=r"tuning\.json cannot be read"):
+        report_sweep(copied)
+
+
 def test_failed_runs_are_left_out_where_that_is_asked_for(
     sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
