@@ -14,6 +14,7 @@ from lengthwise.app.exit_status import EXIT_INTERRUPTED, EXIT_REFUSED, report_er
 from lengthwise.app.request import Request
 from lengthwise.config.documentation import describe_options, suggest
 from lengthwise.errors import ConfigError, LengthwiseError
+from lengthwise.lean_import import skip_unused
 
 _TRAIN = "train"
 _TRAIN_MEANING = "Train a model, or a sweep of them: `lengthwise train --help`."
@@ -22,6 +23,7 @@ _WIDTH = 100
 
 def main() -> None:
     """Run the command line of this process; ends it with a status other than 0 where something went wrong."""
+    skip_unused()
     if sys.argv[1:2] == [_TRAIN]:
         try:
             from lengthwise.app import hydra_app

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 
@@ -20,6 +22,24 @@ EXIT_INTERRUPTED = 130
 """Ctrl-C: 128 + SIGINT. SIGTERM ends with the status of `Terminated`."""
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+
+def end_process() -> None:
+    """End this process with status 0 at once where only memory is left to be freed: TensorFlow takes half a second.
+
+    What is registered for the end of the process is called, and both outputs are flushed. A process with other threads
+    that must end first is left to the interpreter, as is one whose output cannot be written.
+    """
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
+    if others or "tensorflow" not in sys.modules:
+        return
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        return
+    os._exit(0)
 
 
 def print_message(message: str, status: int) -> int:

@@ -36,6 +36,7 @@ from lengthwise.config.parse import Base
 from lengthwise.config.paths import conf_dir
 from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError, LengthwiseError
+from lengthwise.lean_import import skip_unused
 from lengthwise.pipeline.launch import EXPERIMENT, JobFunction
 from lengthwise.signals import terminate_by_exception
 
@@ -49,6 +50,7 @@ def main(function: JobFunction = EXPERIMENT) -> None:
     Args:
         function: What is done with the options of each run.
     """
+    skip_unused()
     with terminate_by_exception(), warnings.catch_warnings():
         warnings.filterwarnings("error", message="provider=.* is not available", category=UserWarning)
         status = _run_command(Task(describe_command(sys.argv), function=function))

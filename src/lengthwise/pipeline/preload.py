@@ -6,8 +6,10 @@ process that has run an operation hang.
 
 import gc
 
+from lengthwise.lean_import import skip_unused
 from lengthwise.silence import silence_import
 
+skip_unused()
 with silence_import():
     import lengthwise.pipeline.stages  # noqa: F401
 

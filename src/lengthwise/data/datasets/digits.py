@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,12 +35,7 @@ def load_digits(options: DigitsOptions, timesteps: Timesteps) -> Dataset:  # noq
     Raises:
         ConfigError: The shares leave nothing for a split.
     """
-    # Imported here: importing scikit-learn takes two seconds, and no other dataset needs it.
-    from sklearn import datasets
-
-    digits = datasets.load_digits()
-    images: NDArray[np.float64] = digits.images
-    labels: NDArray[np.int64] = digits.target
+    images, labels = _read_images()
     parts = _draw_stratified(labels, options)
     scaler = fit_scaler(images[parts.train].reshape(-1, images.shape[2]), "minmax")
     splits = {
@@ -45,6 +43,21 @@ def load_digits(options: DigitsOptions, timesteps: Timesteps) -> Dataset:  # noq
         for name, indices in parts._asdict().items()
     }
     return assemble_features("digits", splits, codecs=(scaler, scaler), timesteps=DIGITS_ROWS)
+
+
+def _read_images() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Read `(images, rows, columns)` pixels of 0 to 16 and `(images,)` labels from the files of scikit-learn.
+
+    The package is looked up, not imported, which would take half a second.
+    """
+    spec = importlib.util.find_spec("sklearn")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        file = Path(folder) / "datasets" / "data" / "digits.csv.gz"
+        if file.is_file():
+            table = np.loadtxt(file, delimiter=",")
+            return table[:, :-1].reshape(-1, DIGITS_ROWS, DIGITS_ROWS), table[:, -1].astype(np.int64)
+    remedy = "Install it with pip install scikit-learn"
+    raise ConfigError("dataset", "needs the images that scikit-learn brings", received="digits", remedy=remedy)
 
 
 def _draw_stratified(labels: NDArray[np.int64], options: DigitsOptions) -> Parts:

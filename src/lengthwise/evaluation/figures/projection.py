@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +37,19 @@ def project_latents(latents: NDArray[np.floating]) -> Projection:
     points, explained = np.zeros((len(values), 2)), np.zeros(2)
     if (values != values[0]).any():
         num_axes = min(2, *values.shape)
-        # With more points than dimensions the covariance gives the same axes and is many times cheaper.
-        solver = "covariance_eigh" if values.shape[1] <= len(values) else "full"
-        pca = PCA(n_components=num_axes, svd_solver=solver)
-        points[:, :num_axes] = pca.fit_transform(values)
-        explained[:num_axes] = pca.explained_variance_ratio_
+        centred = values - values.mean(axis=0)
+        variances, axes = _find_axes(centred)
+        axes = axes[:, :num_axes]
+        axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(num_axes)])
+        points[:, :num_axes] = centred @ axes
+        explained[:num_axes] = variances[:num_axes] / variances.sum()
     return Projection(points, (float(explained[0]), float(explained[1])))
+
+
+def _find_axes(centred: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the variances, up to a factor, from large to small, and the directions as columns (Jolliffe 2002, 3.5)."""
+    if centred.shape[1] <= len(centred):  # the eigenvectors of the scatter matrix: many times cheaper
+        variances, axes = np.linalg.eigh(centred.T @ centred)
+        return np.maximum(variances[::-1], 0), axes[:, ::-1]
+    _, deviations, rows = np.linalg.svd(centred, full_matrices=False)
+    return deviations**2, rows.T
