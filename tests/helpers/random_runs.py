@@ -327,11 +327,14 @@ def run(drawn: Drawn, directory: Path, *, draws_figures: bool) -> None:
     Args:
         drawn: The configuration.
         directory: For the results.
-        draws_figures: Whether figures are drawn, and all splits decoded for them; otherwise only `val`.
+        draws_figures: Whether figures are drawn, and all splits decoded for them; otherwise only `val`, and `test` where anomalies are found in it.
     """
     options, dataset, console = drawn.options, drawn.dataset, Console(record=True, quiet=True)
     if not draws_figures:
-        dataset = dataclasses.replace(dataset, splits={name: dataset.splits[name] for name in ("train", "val")})
+        names = (
+            ("train", "val", "test") if options.dataset.name == "series" else ("train", "val")
+        )  # whose rows are scored
+        dataset = dataclasses.replace(dataset, splits={name: dataset.splits[name] for name in names})
     prepare_backend(options.training, options.seed)
     models = build_models(drawn.wiring)
     training = train_model(

@@ -39,6 +39,7 @@ OPTIONS = (
     *("tracking=directory", "model=stateful", "model.attention=multiplicative", "latent_dim=4"),
     *("dataset=copy", "dataset.num_train=64", "dataset.num_validation=16", "dataset.num_test=16"),
     *("dataset.max_length=3", "dataset.longer_length=5", "training.epochs=2", "training.batch_size=16"),
+    "training.checkpoint_seconds=3600",  # so that a slow machine stores no checkpoint more
 )
 TIMES = {"time/fit_seconds", "time/evaluation_seconds"}
 

@@ -36,10 +36,11 @@ def test_every_option_is_drawn() -> None:
             for name in get_args(get_type_hints(kind)["name"]):
                 yield name, name_fields(kind) - {"name"}
 
-    assert set(random_runs.MODEL) == name_fields(ModelOptions)
-    assert set(random_runs.TRAINING) == name_fields(TrainingOptions)
-    assert dict(list_variants(DatasetOptions)) == {name: set(table) for name, table in random_runs.DATASETS.items()}
+    message = "draw every option in the tables of tests/helpers/random_runs.py"
+    assert set(random_runs.MODEL) == name_fields(ModelOptions), message
+    assert set(random_runs.TRAINING) == name_fields(TrainingOptions), message
+    drawn = {name: set(table) for name, table in random_runs.DATASETS.items()}
+    assert dict(list_variants(DatasetOptions)) == drawn, message
     shared = {"length", "batch_size"}
-    assert dict(list_variants(DecodingOptions)) == {
-        name: set(table) | shared for name, table in random_runs.DECODING.items()
-    }
+    drawn = {name: set(table) | shared for name, table in random_runs.DECODING.items()}
+    assert dict(list_variants(DecodingOptions)) == drawn, message

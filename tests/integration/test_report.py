@@ -151,7 +151,7 @@ def test_what_each_example_adds_is_read_without_trusting_it(sweep: Path, tmp_pat
     study = tmp_path / "cube"
     shutil.copytree(sweep.parent, study)
     runs = [path.parent.parent for path in study.glob("*/samples/test_by_length.json")]
-    parts = np.array([1, 0], np.uint8)  # does not add up to the score of any run
+    parts = np.array([1, 0, 0, 0, 0, 0, 0], np.uint8)  # does not add up to the score of any run
     np.save(runs[0] / "samples" / "test_correct.npy", parts)
     read = {run.manifest.name: run.examples for run in collect_studies(tmp_path, ["cube"]).study.runs}
     assert read[runs[0].name] == {}

@@ -105,9 +105,9 @@ def _score_anomalies(
     options: RunOptions, dataset: Dataset, assessments: Mapping[str, Assessment]
 ) -> AnomalyScores | None:
     """Score the test rows of a series as anomalies; None for other data."""
-    val, test = (assessments[name].scores.comparison for name in ("val", "test"))
     if not isinstance(options.dataset, SeriesOptions) or dataset.origin is None:
         return None
+    val, test = (assessments[name].scores.comparison for name in ("val", "test"))
     if not isinstance(val, FeatureComparison) or not isinstance(test, FeatureComparison):
         return None
     errors = [measure_row_errors(each, dataset.origin.rows[name]) for name, each in (("val", val), ("test", test))]
