@@ -327,7 +327,8 @@ def run(drawn: Drawn, directory: Path, *, draws_figures: bool) -> None:
     Args:
         drawn: The configuration.
         directory: For the results.
-        draws_figures: Whether figures are drawn, and all splits decoded for them; otherwise only `val`, and `test` where anomalies are found in it.
+        draws_figures: Whether figures are drawn, and all splits decoded for them; otherwise only `val`, and `test`
+            where anomalies are found in it.
     """
     options, dataset, console = drawn.options, drawn.dataset, Console(record=True, quiet=True)
     if not draws_figures:
