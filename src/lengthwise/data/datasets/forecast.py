@@ -15,7 +15,7 @@ from lengthwise.data.assembly import Timesteps, assemble_features
 from lengthwise.data.dataset import Dataset, Forecast, Origin, Skipped, Split
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.learnability import check_columns
-from lengthwise.data.numbers.columns import find_columns, read_values
+from lengthwise.data.numbers.columns import find_columns, find_row_numbers, read_values
 from lengthwise.data.numbers.number_file import NumberTable, open_table
 from lengthwise.data.scaler import Scaler, fit_scaler
 from lengthwise.data.sequences import Sequences
@@ -65,7 +65,7 @@ def load_forecast(options: ForecastOptions, timesteps: Timesteps) -> Dataset:
     plan = require_windows(path, len(table.rows), size, options, words=words)
     starts = np.arange(0, len(table.rows) - size + 1, stride)
     train_rows = table.rows[mark_covered(len(table.rows), starts[plan.train], size)]
-    warnings = [*table.warnings, *check_columns(path, train_rows, table.names or None)]
+    warnings = [*table.warnings, *find_row_numbers(table), *check_columns(path, train_rows, table.names or None)]
     scaler = fit_scaler(train_rows, options.scaling, table.names)
     chosen = {"train": starts[plan.train], "val": starts[plan.val], "test": starts[plan.test]}
     scaled = scaler.encode(table.rows)

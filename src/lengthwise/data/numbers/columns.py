@@ -12,10 +12,13 @@ from lengthwise.config.documentation import suggest
 from lengthwise.data.dataset import Skipped
 from lengthwise.data.numbers.number_file import NumberTable
 from lengthwise.data.numbers.times import Times, describe_gaps, find_step_back
-from lengthwise.errors import ConfigError, DataError, count_noun
+from lengthwise.errors import ConfigError, DataError, count_noun, printable
 
 SHOWN_COLUMNS = 20
 """Most names of a header in a message."""
+
+FEWEST_COUNTED = 8
+"""In fewer rows a column may grow evenly by chance."""
 
 
 class ValueTable(NamedTuple):
@@ -71,6 +74,22 @@ def read_values(table: NumberTable, names: Sequence[str] | None, *, others: Sequ
         dates=None if dates is None else dates.values,
         warnings=tuple(warnings),
     )
+
+
+def find_row_numbers(values: ValueTable) -> list[str]:
+    """Warn of columns beside others that grow by the same step from row to row, as row numbers and years do."""
+    rows, num_columns = values.rows, len(values.columns)
+    if len(rows) < FEWEST_COUNTED or num_columns < 2:
+        return []
+    steps = np.diff(rows, axis=0)
+    is_number = (steps[0] > 0) & (steps == steps[0]).all(axis=0)
+    names = values.names or [str(column + 1) for column in values.columns]
+    return [
+        f"column {printable(name)} grows by {step:g} from each row to the next, as row numbers and years do. If it is "
+        "one, leave it out of dataset.columns."
+        for name, step, found in zip(names, steps[0], is_number, strict=True)
+        if found
+    ]
 
 
 def find_columns(table: NumberTable, names: Sequence[str | int], *, option: str) -> list[int]:

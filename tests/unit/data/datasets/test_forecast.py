@@ -77,7 +77,7 @@ def test_some_of_the_columns_read_may_be_the_target(numbers):
 
 
 def test_the_scaler_and_the_naive_error_know_only_the_training_rows(numbers):
-    data = load(numbers, "dataset.period=3", "dataset.columns=[double]")
+    data = load(numbers, "dataset.period=3", "dataset.columns=[double]", "dataset.scaling=standard")
     last = int(data.origin.rows["train"][-1]) + AHEAD
     values = np.array([2.0 * row % 7 for row in range(last)])
     np.testing.assert_allclose(data.source_codec.shift, values.mean())
@@ -120,3 +120,9 @@ def test_dates_must_increase_and_gaps_are_reported(tmp_path):
     (tmp_path / "back.csv").write_text("\n".join([*lines[:50], lines[49]]), encoding="utf-8")
     with pytest.raises(DataError, match=r"back\.csv, line 51: the date 2024-02-22\S* is not after 2024-02-22"):
         load(tmp_path / "back.csv")
+
+
+def test_a_column_of_row_numbers_is_reported(numbers):
+    (warning,) = load(numbers).warnings
+    assert warning.startswith("column load grows by 1 from each row to the next")
+    assert load(numbers, "dataset.columns=[load]").warnings == (), "a series of one column is taken as it is"
