@@ -30,6 +30,9 @@ from lengthwise.studies.intervals import Estimate, estimate_mean, estimate_stude
 
 Method = Literal["paired seeds", "linear model"]
 
+MOST_LEVELS = 24
+"""Levels of an axis whose pairs are all compared: 276 pairs."""
+
 
 class Grid(NamedTuple):
     """The scores of a study.
@@ -81,11 +84,15 @@ class Effect:
 
 
 def list_contrasts(values: NDArray[np.float64]) -> list[Contrast]:
-    """List every pair of levels of every axis, the later one against the earlier, of values as in `Grid`."""
+    """List every pair of levels of every axis, the later one against the earlier, of values as in `Grid`.
+
+    Of an axis of very many levels each is compared with the first only.
+    """
     return [
         Contrast(axis, level, reference)
         for axis, size in enumerate(values.shape[:-1])
         for reference, level in itertools.combinations(range(size), 2)
+        if reference == 0 or size <= MOST_LEVELS
     ]
 
 

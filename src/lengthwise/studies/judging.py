@@ -33,8 +33,8 @@ MIN_SEEDS = 5
 """Fewer seeds have no verdict."""
 
 _HALF = 0.5
-_MOST_RULING = 20
-"""Only conditions with the highest means, this many, are tried for ruling out others."""
+_MOST_RULING, _LEAST_RULING, _MOST_COMPARISONS = 20, 3, 6000
+"""Only conditions with the highest means are tried for ruling out others: this many, fewer of a very large study."""
 
 
 def find_set_confidence(num_axes: int, *, is_grid: bool) -> float:
@@ -112,7 +112,8 @@ def find_possible_best(grid: Grid, *, higher_is_better: bool, confidence: float)
     count = len(values)
     means = [row[np.isfinite(row)].mean() if np.isfinite(row).any() else -math.inf for row in values]
     found: dict[tuple[int, int], float] = {}
-    for other in np.argsort(means)[::-1][:_MOST_RULING].tolist():
+    num_ruling = max(_LEAST_RULING, min(_MOST_RULING, _MOST_COMPARISONS // max(1, count)))
+    for other in np.argsort(means)[::-1][:num_ruling].tolist():
         for index, effect in enumerate(compare_with(Grid(values, grid.noise), other)):
             if effect is None or effect.seeds_used < MIN_SEEDS or math.isnan(effect.estimate.p_value):
                 continue

@@ -77,9 +77,11 @@ def spreads_widely(study: Study, condition: Condition) -> bool:
     return spread > _WIDE_ERROR * condition.find_median(study.metric)
 
 
-def spreads_over_threshold(study: Study, condition: Condition) -> bool:
-    """Tell whether some seeds of a condition work and others do not: they are far apart, on both sides of half way."""
-    threshold, values = find_threshold(study), condition.collect(study.metric)
-    if math.isnan(threshold) or not spreads_widely(study, condition):
-        return False
-    return bool(values.min() < threshold <= values.max())
+def count_mixed(study: Study) -> int:
+    """Count the conditions of which some seeds work and others do not: far apart, on both sides of half way."""
+    threshold, count = find_threshold(study), 0
+    for condition in study.conditions:
+        values = condition.collect(study.metric)
+        if spreads_widely(study, condition) and values.min() < threshold <= values.max():
+            count += 1
+    return count

@@ -13,6 +13,7 @@ from lengthwise.studies.effects import (
     Grid,
     choose_complete,
     compare_with,
+    list_contrasts,
     measure_interactions,
     measure_main_effects,
     measure_simple_effects,
@@ -146,3 +147,9 @@ def test_every_pair_of_axes_has_its_interactions() -> None:
     effects = measure_interactions(Grid(np.random.default_rng(9).normal(size=(2, 3, 2, 2))))
     pairs = {tuple(contrast.axis for contrast in effect.contrasts) for effect in effects}
     assert pairs == set(itertools.combinations(range(3), 2))
+
+
+def test_of_very_many_levels_each_is_compared_with_the_first() -> None:
+    """All pairs of 300 levels would be 45,000: the time of a report stays in proportion to its runs."""
+    assert len(list_contrasts(np.zeros((24, 3)))) == 24 * 23 / 2
+    assert list_contrasts(np.zeros((25, 3))) == [Contrast(0, level, 0) for level in range(1, 25)]

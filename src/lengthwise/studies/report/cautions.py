@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from lengthwise.studies.judging import MIN_SEEDS
-from lengthwise.studies.reliability import spreads_over_threshold
+from lengthwise.studies.reliability import count_mixed
 from lengthwise.studies.report.findings import Finding
 from lengthwise.studies.report.numbers import format_count, format_score
 from lengthwise.studies.report.standing import Standing
@@ -86,7 +86,7 @@ def _write_shape(study: Study) -> list[str]:
         sentences.append(f"The runs are no grid over {names}, so only conditions are compared, without effects.")
     if study.num_seeds == 2:
         sentences.append("Two seeds: intervals are very wide, 12.7 standard errors each way.")
-    mixed = sum(spreads_over_threshold(study, condition) for condition in study.conditions)
+    mixed = count_mixed(study)
     if mixed > 1 and MIN_SEEDS <= study.num_seeds < _SEEDS_OF_FAILING:
         sentences.append(
             f"In {mixed} conditions some seeds work and others do not. If all fail in half of their seeds, "

@@ -110,13 +110,14 @@ def _write_reliability(study: Study, best: Condition, unit: Unit) -> list[str]:
     if math.isnan(threshold) or study.num_seeds < 2:
         return []
     found = count_reaching(study, best, threshold)
-    rest = "."
+    end = "highest" if study.higher_is_better else "lowest"
+    rest = ""
     if found.num_reaching and math.isfinite(found.worst_mean):
-        rest = f", and with that a mean over all seeds of {format_score(found.worst_mean, unit)}."
+        rest = f"; the mean over all seeds would be {format_score(found.worst_mean, unit)} then"
     return [
-        f"{found.num_reaching} of {found.num_seeds} of its seeds reach {format_score(threshold, unit)}, half way from "
-        f"the baseline to the {'highest' if study.higher_is_better else 'lowest'} median; that up to "
-        f"{100 * found.most_failing:.0f} % of seeds miss it is not excluded (95 %, Clopper-Pearson){rest}"
+        f"{found.num_reaching} of its {found.num_seeds} seeds work: they reach {format_score(threshold, unit)}, half "
+        f"way from the baseline to the {end} median. That up to {100 * found.most_failing:.0f} % of seeds fail is not "
+        f"excluded (95 %, Clopper-Pearson){rest}."
     ]
 
 

@@ -79,15 +79,21 @@ def _format_interval(condition: Condition, metric: str, unit: Unit) -> str:
     return format_estimate(estimate, unit._replace(score="")) if estimate.num_values else UNKNOWN
 
 
-def _count_seeds(study: Study, condition: Condition) -> str:
-    counts = Counter(each.status.lower() for each in study.list_unfinished() if each.condition is condition)
-    listed = ", ".join(f"{count} {status}" for status, count in counts.items())
-    return f"{len(condition.collect(study.metric))} of {len(study.seeds)}" + (f" ({listed})" if listed else "")
+def _count_seeds(study: Study, ranked: Sequence[Condition]) -> list[str]:
+    counts: dict[str, Counter[str]] = {}
+    for each in study.list_unfinished():
+        counts.setdefault(each.condition.name, Counter())[each.status.lower()] += 1
+    texts = []
+    for condition in ranked:
+        listed = ", ".join(f"{count} {status}" for status, count in counts.get(condition.name, Counter()).items())
+        text = f"{len(condition.collect(study.metric))} of {len(study.seeds)}"
+        texts.append(f"{text} ({listed})" if listed else text)
+    return texts
 
 
 def _list_seeds(study: Study, ranked: Sequence[Condition], unit: Unit) -> list[Column]:
     """List what the means hide: the median, each seed where they are far apart, and how many seeds work at all."""
-    columns: list[Column] = [("seeds", [_count_seeds(study, condition) for condition in ranked])]
+    columns: list[Column] = [("seeds", _count_seeds(study, ranked))]
     if study.num_seeds < 2:
         return columns
     columns.append((f"median ({unit.score})", [format_known(each.find_median(study.metric), unit) for each in ranked]))

@@ -128,8 +128,8 @@ def test_the_choice_names_the_best_condition_those_that_may_be_it_and_their_cost
     assert choice.startswith("Take conditioning=")
     assert "It is chosen by the highest mean score on test itself, which flatters it a little." in choice
     assert "feedback=teacher, length=stop" in choice
-    assert "5 of 5 of its seeds reach 42.8 %, half way from the baseline" in choice
-    assert "up to 45 % of seeds miss it is not excluded (95 %, Clopper-Pearson)" in choice
+    assert "5 of its 5 seeds work: they reach 42.8 %, half way from the baseline to the highest median." in choice
+    assert "That up to 45 % of seeds fail is not excluded (95 %, Clopper-Pearson)" in choice
     assert "Without learning (majority) 10.0 % is reached." in choice
     assert "1,000 parameters, trained in 5.0 s" in choice
     assert "These 2 may be the best: conditioning=" in choice
@@ -212,7 +212,7 @@ def test_failures_that_were_not_seen_are_named_beside_a_verdict() -> None:
     study = build_study(["try"], make_grid({"model.conditioning": ("repeat", "initial_state")}, score, seeds=range(5)))
     effects = " ".join(write_answer(study).effects)
     assert "5 seeds do not exclude that up to 45 % of others fail (Clopper-Pearson), and 2 % failing on the" in effects
-    assert "up to 45 % of seeds miss it is not excluded" in read_answer(study)
+    assert "up to 45 % of seeds fail is not excluded" in read_answer(study)
 
 
 def test_conditions_that_work_with_some_seeds_only_need_more_seeds() -> None:
