@@ -318,7 +318,13 @@ load = cache(load_dataset)
 def cut(dataset: Dataset) -> Dataset:
     """Keep the first examples of each split."""
     splits = {name: split.keep_first(MAX_EXAMPLES) for name, split in dataset.splits.items()}
-    return dataclasses.replace(dataset, splits=splits)
+    origin = dataset.origin
+    if origin is not None:
+        rows, ids = (
+            {name: places[:MAX_EXAMPLES] for name, places in by_split.items()} for by_split in (origin.rows, origin.ids)
+        )
+        origin = dataclasses.replace(origin, rows=rows, ids=ids)
+    return dataclasses.replace(dataset, splits=splits, origin=origin)
 
 
 def run(drawn: Drawn, directory: Path, *, draws_figures: bool) -> None:
