@@ -188,8 +188,9 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "ui": Command(
         run=maintain.serve_ui,
-        meaning="Browse the runs in the MLflow UI.",
-        options=("tracking",),
+        meaning="Browse the runs in the MLflow UI, those of a study (the newest without one) by their score.",
+        words=(STUDY,),
+        options=PLACES,
         flags={"--port": {"type": int, "default": 5000, "help": "where it listens, on this machine only; 5000"}},
     ),
     "sync": Command(

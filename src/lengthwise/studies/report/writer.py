@@ -22,6 +22,7 @@ from lengthwise.studies.report.page import render_page
 from lengthwise.studies.report.sections import build_lead, build_sections
 from lengthwise.studies.report.tables import tabulate_answer, write_results
 from lengthwise.studies.report.tuning import build_tuning
+from lengthwise.tracking.runs.layout import ANSWER_NAME
 
 REPORT_DIRECTORY = "report"
 """Directory of a report, within that of its study or of the sweep it is about."""
@@ -83,6 +84,7 @@ def _write(collection: Collection, destination: Path) -> WrittenReport:
         report = _assemble(collection, destination / "figures")
         write_whole(html, render_page(report).encode())
         write_whole(destination / TEXT_NAME, render_markdown(report).encode())
+        write_whole(destination / ANSWER_NAME, "\n".join(report.answer.paragraphs).encode())
         write_whole(destination / RESULTS_NAME, write_results(collection.study).encode())
     except OSError as error:
         raise LengthwiseError(

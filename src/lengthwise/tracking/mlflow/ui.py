@@ -19,13 +19,14 @@ from lengthwise.credentials import hide_credentials
 from lengthwise.errors import LengthwiseError, Terminated
 from lengthwise.signals import terminate_by_exception
 from lengthwise.tracking.mlflow.store import prepare_database, resolve_uri, sqlite_path
+from lengthwise.tracking.mlflow.views import EXPERIMENTS_PAGE
 
 _READY_TIMEOUT_SECONDS = 90.0
 _END_TIMEOUT_SECONDS = 5.0
 _SMALL = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
-def serve_ui(uri: str, port: int, host: str = "127.0.0.1") -> int:
+def serve_ui(uri: str, port: int, host: str = "127.0.0.1", *, page: str = EXPERIMENTS_PAGE) -> int:
     """Serve MLflow's user interface until Ctrl-C or SIGTERM.
 
     Prints its address in one line as soon as it answers. Must be called from the main thread.
@@ -35,6 +36,7 @@ def serve_ui(uri: str, port: int, host: str = "127.0.0.1") -> int:
         port: The port; if it is taken, a free one is used and printed.
         host: The address to listen at. The interface asks for no password: any address but this machine's own lets
             everybody who reaches it change the runs.
+        page: The part of the printed address from `#` on.
 
     Returns:
         The exit status: 0 after Ctrl-C, 143 after SIGTERM, that of MLflow if it ended by itself.
@@ -44,7 +46,7 @@ def serve_ui(uri: str, port: int, host: str = "127.0.0.1") -> int:
     """
     resolved = resolve_uri(uri)
     if resolved.startswith("http"):
-        print(f"The runs are on a server: {hide_credentials(resolved)}", flush=True)
+        print(f"The runs are on a server: {hide_credentials(resolved)}/{page}", flush=True)
         return 0
     path = sqlite_path(resolved)
     if path is not None:
@@ -55,16 +57,16 @@ def serve_ui(uri: str, port: int, host: str = "127.0.0.1") -> int:
     if host not in {"127.0.0.1", "localhost", "::1"}:
         print(f"Everybody who reaches {host} can see and change the runs: there is no password.", flush=True)
     with tempfile.TemporaryFile() as output, terminate_by_exception():
-        return _serve(resolved, host, chosen, output)
+        return _serve(resolved, host, chosen, output, page)
 
 
-def _serve(uri: str, host: str, port: int, output: IO[bytes]) -> int:
+def _serve(uri: str, host: str, port: int, output: IO[bytes], page: str) -> int:
     process: subprocess.Popen[bytes] | None = None
     try:
         process = _start(uri, host, port, output)
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         _wait_until_ready(process, address, output)
-        print(f"Runs: {address}/#/experiments  (Ctrl-C ends it)", flush=True)
+        print(f"Runs: {address}/{page}  (Ctrl-C ends it)", flush=True)
         return process.wait()
     except KeyboardInterrupt:
         return 0

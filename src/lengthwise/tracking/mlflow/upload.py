@@ -6,6 +6,7 @@ overwritten; so it does not matter where an earlier attempt broke off.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,13 +15,24 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from lengthwise.config.about import read_study_about
+from lengthwise.errors import ConfigError
 from lengthwise.files import list_files
 from lengthwise.tracking.mlflow.logged_model import has_model, send_model, send_model_files
 from lengthwise.tracking.mlflow.mirror_state import MirrorState, read_state, write_state
 from lengthwise.tracking.mlflow.store import Store, StoreError
-from lengthwise.tracking.mlflow.tags import RUN_TAG, dataset_inputs, first_tags, last_tags, param_texts, run_label
+from lengthwise.tracking.mlflow.tags import (
+    RUN_TAG,
+    dataset_inputs,
+    find_varied,
+    first_tags,
+    last_tags,
+    param_texts,
+    run_label,
+)
 from lengthwise.tracking.runs.journal import Entry, read_journal
 from lengthwise.tracking.runs.layout import (
+    ANSWER_NAME,
     CHECKPOINTS_DIRECTORY,
     HEARTBEAT_NAME,
     JOURNAL_NAME,
@@ -36,7 +48,14 @@ if TYPE_CHECKING:
 
 _LOCK_TIMEOUT_SECONDS = 10.0
 _MOST_METRICS = 1000
+_WITHOUT_STEP = ("test/", "longer/", "best/", "model/", "jobs/")
+"""Metrics that a run has once: MLflow draws them as bars where they have no step, and as curves of one point else."""
+
 _NOT_MIRRORED = frozenset({CHECKPOINTS_DIRECTORY, JOURNAL_NAME, MIRROR_STATE_NAME, HEARTBEAT_NAME})
+_NOTE, _OWN_NOTE = "mlflow.note.content", "lengthwise.note"
+"""Tags of an experiment: its description, and the one that was written last by a sweep."""
+
+_MAX_NOTE_LENGTH = 4000
 _WITHOUT_LOGGED_MODELS = frozenset({"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED"})
 
 
@@ -103,7 +122,11 @@ class _Upload:
         """Send metrics, and infinities as tags: MLflow would store 1.8e308, which ruins the charts."""
         from mlflow.entities import Metric, RunTag
 
-        metrics = [Metric(e.key, e.value, round(e.time * 1000), e.step) for e in entries if not math.isinf(e.value)]
+        metrics = [
+            Metric(e.key, e.value, round(e.time * 1000), 0 if e.key.startswith(_WITHOUT_STEP) else e.step)
+            for e in entries
+            if not math.isinf(e.value)
+        ]
         infinite = {e.key: f"{e.value} at step {e.step}" for e in entries if math.isinf(e.value)}
         tags = [RunTag(f"lengthwise.infinite/{key}", text) for key, text in infinite.items()]
         self.client.log_batch(self.run_id, metrics=metrics, tags=tags)
@@ -147,10 +170,32 @@ class _Upload:
         finally:
             self.save()
 
+    def _read_answer(self) -> str:
+        """Return the first paragraph of a sweep's report, with the link to it; the study is described by it too."""
+        files = RunFiles(self.directory)
+        if self.manifest.record.kind != "sweep" or files.find("report", ANSWER_NAME) is None:
+            return ""
+        paragraph = files.read_text(f"report/{ANSWER_NAME}").partition("\n")[0]
+        page = f"#/experiments/{self.experiment_id}/runs/{self.run_id}/artifacts/report/report.html"
+        answer = f"{paragraph} [The whole report]({page})."
+        self._describe_study(answer)
+        return answer
+
+    def _describe_study(self, answer: str) -> None:
+        """Describe the experiment by the study's question and its answer, unless somebody else has described it."""
+        about = None
+        with contextlib.suppress(ConfigError):  # a file of the user's that is not whole says nothing of a study
+            about = read_study_about(self.manifest.record.study)
+        text = answer if about is None else f"**{about.question}**\n\n{answer}"
+        tags = self.client.get_experiment(self.experiment_id).tags
+        if tags.get(_NOTE, "") == tags.get(_OWN_NOTE, ""):
+            for tag in (_OWN_NOTE, _NOTE):
+                self.client.set_experiment_tag(self.experiment_id, tag, text[:_MAX_NOTE_LENGTH])
+
     def _send_status(self) -> None:
         from mlflow.entities import RunTag
 
-        tags = last_tags(self.manifest, self.state.artifacts)
+        tags = last_tags(self.manifest, self.state.artifacts, self._read_answer())
         self.client.log_batch(self.run_id, tags=[RunTag(key, text) for key, text in tags.items()])
         ended = round(seconds_of(self.manifest.ended or self.manifest.started) * 1000)
         self.client.set_terminated(self.run_id, self.manifest.status, ended)
@@ -224,11 +269,18 @@ def _refuse_deleted(lifecycle_stage: str, run_id: str) -> None:
 
 
 def _create_run(directory: Path, store: Store, manifest: Manifest, experiment_id: str) -> str:
-    tags = first_tags(manifest, directory, _parent_run_id(directory, store, manifest))
+    parent_run_id = _parent_run_id(directory, store, manifest)
+    varied = {} if parent_run_id is None else find_varied(manifest, read_manifest(directory.parent / _parent(manifest)))
+    tags = first_tags(manifest, directory, parent_run_id, varied)
     started = round(seconds_of(manifest.started) * 1000)
-    run = store.client.create_run(experiment_id, start_time=started, tags=tags, run_name=run_label(manifest))
+    name = run_label(manifest, varied)
+    run = store.client.create_run(experiment_id, start_time=started, tags=tags, run_name=name)
     store.seen.add((run.info.run_id, manifest.name))
     return str(run.info.run_id)
+
+
+def _parent(manifest: Manifest) -> str:
+    return manifest.record.parent or manifest.name
 
 
 def _parent_run_id(directory: Path, store: Store, manifest: Manifest) -> str | None:

@@ -54,7 +54,7 @@ def find_run(output_dir: Path, reference: str, *, latest_among: Sequence[Status]
             - `best:STUDY`: the finished run of a study with the best primary metric, the newest among ties; taken on
               the validation split if there is one, since a choice by the test split would bias the test score;
             - the path of a run directory;
-            - a name, or the part of it after the time, as MLflow shows it;
+            - a name, or the part of it after the time, or the name that MLflow shows, which ends with the id;
             - the beginning of a name, or of its last six digits.
         latest_among: The statuses that `latest` may have, such as FINISHED where a trained model is needed.
 
@@ -66,6 +66,7 @@ def find_run(output_dir: Path, reference: str, *, latest_among: Sequence[Status]
         return StoredRun(directory.resolve(), read_manifest(directory))
     if reference.startswith(_BEST):
         return _find_best(output_dir, reference.removeprefix(_BEST))
+    reference = reference.rpartition(" ")[2]
     runs = list_runs(output_dir)
     if reference == _LATEST and runs:
         return _find_latest(output_dir, runs, latest_among)

@@ -26,6 +26,9 @@ LOG_NAME = "log.txt"
 MIRROR_STATE_NAME = "mirror.json"
 """What MLflow has of the run already."""
 
+ANSWER_NAME = "answer.md"
+"""In the directory of a report: its first paragraphs, one a line."""
+
 CHECKPOINTS_DIRECTORY = "checkpoints"
 MODEL_DIRECTORY = "model"
 """The trained model in MLflow's format."""

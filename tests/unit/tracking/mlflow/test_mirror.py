@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import mlflow
 import pandas
 import pytest
 import yaml
@@ -18,9 +19,12 @@ from lengthwise.config.options import DirectoryOptions, MlflowOptions
 from lengthwise.errors import ConfigError, RunError
 from lengthwise.tracking.mlflow.logged_model import LOADER_MODULE
 from lengthwise.tracking.mlflow.mirror import sync
+from lengthwise.tracking.mlflow.store import open_store
+from lengthwise.tracking.mlflow.views import read_view, share_view
 from lengthwise.tracking.runs.heartbeat import reap
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.run import Run
+from lengthwise.tracking.runs.run_record import PrimaryMetric
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 """MLflow uses what SQLAlchemy, protobuf and others have deprecated."""
@@ -87,7 +91,7 @@ def test_mlflow_shows_what_the_directory_holds(
     assert len(long) == 6000
     assert long.endswith("(cut; whole in config.yaml)")
     assert history(client, found.info.run_id, "val/loss") == [(0, 0.0), (1, 2.0), (2, 4.0), (3, 6.0)]
-    assert history(client, found.info.run_id, "test/exact_match") == [(3, 0.75)]
+    assert history(client, found.info.run_id, "test/exact_match") == [(0, 0.75)]  # without a step: a bar
     tags = found.data.tags
     assert tags["lengthwise.run"] == run.name
     assert tags["overrides"] == "latent_dim=64"
@@ -329,3 +333,69 @@ def test_sync_needs_mlflow(tmp_path: Path, directory_only: DirectoryOptions, tra
     with pytest.raises(RunError, match="no runs"):
         sync(tmp_path, tracking, run="latest")
     assert sync(tmp_path, tracking) == ()
+
+
+def test_a_job_is_named_and_grouped_by_the_values_that_vary(
+    start: StartRun, tracking: MlflowOptions, client: MlflowClient
+) -> None:
+    sweep = {"kind": "sweep", "label": "sweep", "dataset": None, "seed": None}
+    params = {"model.name": "repeat", "latent_dim": 32, "seed": 1, "study": "grid", "model.conditioning": "repeat"}
+    planned = params | {"model.name": "repeat, stateful", "seed": "0, 1", "model.conditioning": "repeat, initial_state"}
+    tags = {"lengthwise.overrides": "model=repeat latent_dim=32 seed=1 study=grid"}
+    with (
+        start(tracking, study="grid", params=planned, **sweep) as parent,
+        start(tracking, parent=parent.name, study="grid", params=params, tags=tags) as child,
+    ):
+        child.log({"val/loss": 1.0}, step=3)
+        child.set_summary({"test/exact_match": 0.75, "test/baseline_copy_exact_match": 0.25, "val/exact_match": 0.5})
+        parent.path("report", "report.html").write_text("<p>page")
+        parent.path("report", "answer.md").write_text("Use repeat.\nMore.")
+    experiment = client.get_experiment_by_name("grid")
+    runs = {run.data.tags["lengthwise.run"]: run for run in client.search_runs([experiment.experiment_id])}
+    found = runs[child.name]
+    assert found.info.run_name == f"repeat seed=1 {child.name[-6:]}"
+    assert found.data.tags["lengthwise.condition"] == "repeat"
+    assert history(client, found.info.run_id, "test/exact_match") == [(0, 0.75)]  # a bar, not a curve of one point
+    assert history(client, found.info.run_id, "val/exact_match") == [(3, 0.5)]
+    first = found.data.tags["mlflow.note.content"].splitlines()[0]
+    assert "test/exact_match **0.75** (best baseline 0.25)." in first
+    note = runs[parent.name].data.tags["mlflow.note.content"]
+    link = f"#/experiments/{experiment.experiment_id}/runs/{runs[parent.name].info.run_id}/artifacts/report/report.html"
+    assert note.startswith(f"Use repeat. [The whole report]({link}).")
+    assert client.get_experiment(experiment.experiment_id).tags["mlflow.note.content"].startswith("Use repeat.")
+
+
+def test_the_description_of_somebody_else_stays(start: StartRun, tracking: MlflowOptions, client: MlflowClient) -> None:
+    sweep = {"kind": "sweep", "label": "sweep", "dataset": None, "seed": None, "study": "grid"}
+    for text, expected in (("First.", "First."), ("Second.", "Second."), ("Third.", "Mine.")):
+        with start(tracking, **sweep) as parent:
+            parent.path("report", "answer.md").write_text(text)
+        number = client.get_experiment_by_name("grid").experiment_id
+        note = client.get_experiment(number).tags["mlflow.note.content"]
+        assert note.startswith(expected)
+        if text == "Second.":
+            client.set_experiment_tag(number, "mlflow.note.content", "Mine.")
+
+
+def test_the_view_of_a_study_is_a_shared_view(start: StartRun, tracking: MlflowOptions, client: MlflowClient) -> None:
+    metric = PrimaryMetric(name="test/error_rate", greater_is_better=False)
+    store = open_store(tracking.uri)
+    assert share_view(store, "grid", ["latent_dim"], metric) == "#/experiments"
+    with start(tracking, study="grid"):
+        pass
+    number = client.get_experiment_by_name("grid").experiment_id
+    expected = f"#/experiments/{number}/runs?viewStateShareKey=lengthwise&workflowType=machine_learning"
+    assert share_view(store, "grid", ["model.name", "latent_dim"], metric) == expected
+    view = read_view(client.get_experiment(number).tags["mlflow.sharedViewState.lengthwise"])
+    assert view["selectedColumns"] == ["params.`model.name`", "params.`latent_dim`", "metrics.`test/error_rate`"]
+    assert (view["orderByKey"], view["orderByAsc"]) == ("metrics.`test/error_rate`", True)
+    found = client.search_runs([number], str(view["searchFilter"]), order_by=[f"{view['orderByKey']} ASC"])
+    assert len(found) == 1
+
+
+def test_the_pages_of_mlflow_still_read_a_shared_view() -> None:
+    """The format is private to MLflow: where its pages no longer know the words, the view has to be written anew."""
+    pages = Path(mlflow.__file__).parent / "server" / "js" / "build" / "static" / "js"
+    text = "".join(path.read_text(encoding="utf-8") for path in pages.glob("*.js"))
+    words = ("mlflow.sharedViewState.", "viewStateShareKey", "deflate;", "selectedColumns", "modelVersionFilter")
+    assert [word for word in words if word not in text] == []
