@@ -265,7 +265,7 @@ def write_report(request: Request) -> int:
     )
     width = min(shutil.get_terminal_size((120, 24)).columns, 120)
     print("\n\n".join(textwrap.fill(paragraph, width) for paragraph in written.answer))
-    print(f"\nreport  {written.html}")
+    print("\n".join(["", *written.commands, *([""] if written.commands else []), f"report  {written.html}"]))
     return 0
 
 
