@@ -34,6 +34,7 @@ from lengthwise.config.overrides import (
 )
 from lengthwise.config.parse import Base
 from lengthwise.config.paths import conf_dir
+from lengthwise.config.plugins import describe_plugins
 from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.lean_import import skip_unused
@@ -202,6 +203,7 @@ def _explain(hydra: Hydra, arguments: argparse.Namespace) -> None:
     name = arguments.config_name or "config"
     if arguments.help:
         hydra.app_help(name, get_args_parser(), arguments)
+        print("\n".join(describe_plugins()))
     elif arguments.hydra_help:
         hydra.hydra_help(name, get_args_parser(), arguments)
     elif arguments.info is not None:

@@ -36,11 +36,13 @@ def decode_sources(request: Request) -> int:
         raise ConfigError("--best", "must be at least 1", received=str(flags.best), remedy="Choose how many are shown")
     if flags.output is not None and flags.file is None:
         raise ConfigError("--output", "has no effect without --file", received=None, remedy="Add --file FILE")
-    new = None if flags.file in (None, "-") else _read_numbers(request)
-    if new is not None:
-        return _decode_numbers(request, new)
-    _refuse_files(request)
-    with _open_lines(flags.file) as lines, _redirect(flags.output):
+    with contextlib.ExitStack() as opened:
+        lines = opened.enter_context(_open_lines(flags.file))
+        new = None if flags.file in (None, "-") else _read_numbers(request)
+        if new is not None:
+            return _decode_numbers(request, new)
+        _refuse_files(request)
+        opened.enter_context(_redirect(flags.output))
         predictor = _load(request)
         if flags.best is not None:
             _print_best(predictor, texts, flags.best, as_json=flags.json)

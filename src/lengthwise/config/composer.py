@@ -21,7 +21,7 @@ from hydra.types import RunMode
 
 from lengthwise.config.loader import CheckedLoader, compose_raw, make_search_path
 from lengthwise.config.parse import RawConfig, drop_hydra
-from lengthwise.config.paths import conf_dir
+from lengthwise.config.paths import conf_dir, find_own_conf
 
 _MAX_KEPT = 64
 
@@ -75,12 +75,12 @@ def compose_run(overrides: Sequence[str]) -> RawConfig:
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     if any(override.is_hydra_override() or override.is_sweep_override() for override in parsed):
         return drop_hydra(compose_raw(overrides))  # other directories to look in, or an error
-    composer, master = _open_composer(conf_dir())
+    composer, master = _open_composer(conf_dir(), find_own_conf())
     return composer.load_sweep_config(master, overrides)
 
 
 @functools.cache
-def _open_composer(directory: Path) -> tuple[JobComposer, RawConfig]:
-    """Return the composer of a directory's configuration, and the configuration without overrides."""
-    loader = CheckedLoader(make_search_path(directory))
+def _open_composer(directory: Path, own: Path | None) -> tuple[JobComposer, RawConfig]:
+    """Return the composer of two directories' files, and the configuration without overrides."""
+    loader = CheckedLoader(make_search_path(directory, extra=own))
     return JobComposer(loader), loader.load_configuration("config", [], run_mode=RunMode.RUN)

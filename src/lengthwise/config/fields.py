@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import inspect
 import types
 import typing
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from lengthwise.config import options
 from lengthwise.config.options import Between, FilePath, ListOf, Pattern
+from lengthwise.config.plugins import find_dataset_options
 
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", tuple: "a list"}
 
@@ -102,14 +104,22 @@ def read_fields(section: type) -> tuple[Field, ...]:
     """Read the fields of an options class.
 
     Args:
-        section: A dataclass of `options.py`.
+        section: A dataclass of `options.py`, or of a package that adds a dataset.
 
     Returns:
         Its fields in order.
     """
     hints = typing.get_type_hints(section, include_extras=True)
-    texts = read_meanings().get(section.__name__, {})
-    return tuple(_read_field(f.name, hints[f.name], texts.get(f.name, "")) for f in dataclasses.fields(section))
+    texts = read_meanings(inspect.getfile(section)).get(section.__name__, {})
+    fields = [_read_field(f.name, hints[f.name], texts.get(f.name, "")) for f in dataclasses.fields(section)]
+    if section is options.RunOptions:
+        fields = [_add_plugins(field) if field.name == "dataset" else field for field in fields]
+    return tuple(fields)
+
+
+def _add_plugins(field: Field) -> Field:
+    """Return the field of the dataset with the datasets that other packages add."""
+    return dataclasses.replace(field, sections=(*field.sections, *find_dataset_options(field.sections)))
 
 
 def _read_field(name: str, hint: object, meaning: str) -> Field:
@@ -163,13 +173,16 @@ def find_variants(field: Field) -> dict[str, type]:
 
 
 @cache
-def read_meanings() -> dict[str, dict[str, str]]:
-    """Read the documentation of every field of `options.py`.
+def read_meanings(file: str = options.__file__) -> dict[str, dict[str, str]]:
+    """Read the documentation of every field of the options classes of a module.
+
+    Args:
+        file: Of the module.
 
     Returns:
         By class, then by field: the text under the field, as one line.
     """
-    tree = ast.parse(Path(options.__file__).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(file).read_text(encoding="utf-8"))
     return {node.name: _read_class(node) for node in tree.body if isinstance(node, ast.ClassDef)}
 
 

@@ -27,8 +27,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from lengthwise.config.about import ABOUT
 from lengthwise.config.overrides import check_overrides
 from lengthwise.config.parse import Base, refuse_resolvers
-from lengthwise.config.paths import conf_dir
+from lengthwise.config.paths import conf_dir, find_own_conf
 from lengthwise.config.plain_yaml import check_references, check_yaml_file
+from lengthwise.config.plugins import list_conf_dirs
 from lengthwise.errors import ConfigError
 
 PLUGINS: Mapping[str, frozenset[str]] = {
@@ -62,12 +63,16 @@ def make_search_path(directory: Path, *, extra: Path | None = None) -> ConfigSea
 
     Args:
         directory: Of the primary configuration.
-        extra: A further directory of the user's; the files of `directory` come first.
+        extra: A further directory of the user's; None: `conf` in the current directory, where it is there. The files
+            of `directory` come first, then those of packages that add datasets.
     """
     version.setbase(_HYDRA_VERSION)
     search_path = create_config_search_path(str(directory.resolve()))
+    after = SearchPathQuery(provider="schema")
+    for package, conf in list_conf_dirs():
+        search_path.prepend(provider=f"the package {package}", path=f"file://{conf.resolve()}", anchor=after)
+    extra = find_own_conf() if extra is None else extra
     if extra is not None:
-        after = SearchPathQuery(provider="schema")
         search_path.prepend(provider="command-line", path=f"file://{extra.resolve()}", anchor=after)
     return search_path
 

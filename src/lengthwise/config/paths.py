@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lengthwise.config.options import RunOptions
-from lengthwise.errors import LengthwiseError
+from lengthwise.errors import ConfigError, LengthwiseError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -51,6 +51,30 @@ def conf_dir() -> Path:
     if checkout is None:
         raise LengthwiseError(f"No configuration files at {shipped}. Install lengthwise again.")
     return checkout / "conf"
+
+
+def find_own_conf() -> Path | None:
+    """Return the user's own directory of YAML files.
+
+    Returns:
+        `conf` in the current directory, if it holds a group such as `dataset/`; None where there is none, and in the
+        checkout, whose `conf` is Lengthwise's own.
+
+    Raises:
+        ConfigError: A file has the name of one of Lengthwise's, which would be read instead of it.
+    """
+    own, shipped = Path.cwd() / "conf", conf_dir()
+    groups = [path.name for path in shipped.iterdir() if path.is_dir() and path.name != "hydra"]
+    if not any((own / group).is_dir() for group in groups) or own.resolve() == shipped.resolve():
+        return None
+    for group in groups:
+        for file in sorted((own / group).glob("*.yaml")):
+            other = shipped / group / file.name
+            if other.is_file() and other.read_bytes() != file.read_bytes():
+                rule = "has the name of a file of Lengthwise, which is read instead"
+                remedy = f"Give it another name, and choose it with {group}=NAME"
+                raise ConfigError(f"conf/{group}/{file.name}", rule, received=None, remedy=remedy)
+    return own
 
 
 def find_ending(path: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lengthwise.config.plugins import METRICS, Plugin, find_plugins, refuse_plugin
 from lengthwise.data.dataset import Forecast, Kind, Split
 from lengthwise.decoding.predictions import Predictions
 from lengthwise.evaluation.comparison import (
@@ -215,9 +217,43 @@ FORECAST_METRICS = ("mase", "smape")
 """Metrics that only forecasts have."""
 
 
+@cache
+def list_metrics(kind: Kind) -> Mapping[str, Metric[Any]]:
+    """Return the metrics of a kind of data by name: Lengthwise's, then those that installed packages add.
+
+    Args:
+        kind: `tokens` or `features`. A package's metric belongs to the kind whose comparison its function takes.
+
+    Raises:
+        LengthwiseError: A package cannot be imported, or adds something else than a metric.
+    """
+    own: Mapping[str, Metric[Any]] = TOKEN_METRICS if kind == "tokens" else FEATURE_METRICS
+    added = {}
+    for plugin in find_plugins(METRICS):
+        if _find_kind(plugin) == kind:
+            added[plugin.name] = plugin.value
+    return MappingProxyType({**own, **added})
+
+
+def _find_kind(plugin: Plugin) -> Kind:
+    """Return the kind of data that a package's metric is for."""
+    remedy = "Correct the package: docs/your-own-dataset.md has an example"
+    if not isinstance(plugin.value, Metric):
+        raise refuse_plugin(plugin, "its entry point names no Metric", remedy=remedy)
+    if plugin.name in TOKEN_METRICS or plugin.name in FEATURE_METRICS:
+        raise refuse_plugin(plugin, "Lengthwise has a metric of this name", remedy="Choose another name")
+    hints = [hint for name, hint in get_type_hints(plugin.value.measure).items() if name != "return"]
+    if hints == [TokenComparison]:
+        return "tokens"
+    if hints == [FeatureComparison]:
+        return "features"
+    problem = "its function does not take one TokenComparison or FeatureComparison, by its annotation"
+    raise refuse_plugin(plugin, problem, remedy=remedy)
+
+
 def find_metric(name: str) -> Metric[TokenComparison] | Metric[FeatureComparison] | None:
     """Return the metric of this name; None where there is none."""
-    return TOKEN_METRICS.get(name) or FEATURE_METRICS.get(name)
+    return list_metrics("tokens").get(name) or list_metrics("features").get(name)
 
 
 def describe_metric(name: str) -> Metric[TokenComparison] | Metric[FeatureComparison]:
@@ -228,7 +264,8 @@ def describe_metric(name: str) -> Metric[TokenComparison] | Metric[FeatureCompar
     """
     found = find_metric(name)
     if found is None:
-        raise ValueError(f"a metric is one of {', '.join({**TOKEN_METRICS, **FEATURE_METRICS})}; got {name}")
+        known = {**list_metrics("tokens"), **list_metrics("features")}
+        raise ValueError(f"a metric is one of {', '.join(known)}; got {name}")
     return found
 
 
@@ -256,15 +293,16 @@ def score_predictions(
     """
     if kind == "tokens":
         tokens = compare_tokens(predictions, split)
-        examples = _measure_all(TOKEN_METRICS, tokens, TOKEN_METRICS if names is None else names)
+        known = list_metrics(kind)
+        examples = _measure_all(known, tokens, known if names is None else names)
         return Scores(kind=kind, examples=examples, comparison=tokens)
     features = compare_features(predictions, split, forecast)
     if names is None:
         left_out = set(FORECAST_METRICS) if forecast is None else set()
         if (features.predicted_length == features.target_length).all():
             left_out.add("time_warping")
-        names = [name for name in FEATURE_METRICS if name not in left_out]
-    examples = _measure_all(FEATURE_METRICS, features, names)
+        names = [name for name in list_metrics(kind) if name not in left_out]
+    examples = _measure_all(list_metrics(kind), features, names)
     return Scores(kind=kind, examples=examples, comparison=features)
 
 

@@ -32,7 +32,8 @@ def reads_features(options: RunOptions) -> bool:
     Args:
         options: The options of one run.
     """
-    return isinstance(options.dataset, DigitsOptions | SequencesOptions | ForecastOptions | SeriesOptions)
+    is_own = isinstance(options.dataset, DigitsOptions | SequencesOptions | ForecastOptions | SeriesOptions)
+    return is_own or getattr(options.dataset, "KIND", None) == "features"
 
 
 def _check_scan(options: RunOptions) -> Refusals:

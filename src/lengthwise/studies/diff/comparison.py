@@ -10,7 +10,7 @@ from lengthwise.config.parse import parse_stored
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import LengthwiseError
-from lengthwise.evaluation.metrics import FEATURE_METRICS, TOKEN_METRICS
+from lengthwise.evaluation.metrics import list_metrics
 from lengthwise.files import dump_json
 from lengthwise.studies.diff.contents import build_pair_report, describe_pair
 from lengthwise.studies.diff.method_contents import build_method_report, describe_methods
@@ -93,7 +93,9 @@ def compare(output_dir: Path, first: str, second: str) -> Comparison:
 def compare_sides(first: Side, second: Side) -> Comparison:
     """Compare two sides; as `compare`."""
     if len(first.runs) > 1 or len(second.runs) > 1:
-        return Comparison(found=compare_methods(first, second, metrics=[*TOKEN_METRICS, *FEATURE_METRICS]))
+        return Comparison(
+            found=compare_methods(first, second, metrics=[*list_metrics("tokens"), *list_metrics("features")])
+        )
     before, after = first.runs[0], second.runs[0]
     if before.directory == after.directory:
         raise LengthwiseError(f"{before.manifest.name} is on both sides. Name two runs.")
