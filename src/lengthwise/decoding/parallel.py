@@ -6,13 +6,17 @@ Training runs its recurrences in the same way.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
 import tensorflow as tf
 
-from lengthwise.models.recurrence.parts import Parts
+from lengthwise.models.recurrence.parts import PART_SIZE, Parts
 from lengthwise.models.recurrent_layer import has_gpu
+
+MANY_ROWS, FEWEST_ROWS = 256, 128
+"""Batches of so many rows are cut into parts of at least so many, unless that would leave cores without work."""
 
 Result = TypeVar("Result")
 Arguments: TypeAlias = dict[str, tf.Tensor] | tf.Tensor
@@ -41,7 +45,19 @@ def run_in_parts(
         traced = tf.function(
             lambda *tensors: loop(*tf.nest.pack_sequence_as(rows, tensors[:-1]), tensors[-1]), autograph=False
         ).get_concrete_function(*specs, tf.TensorSpec((), shared.dtype))
-    parts = Parts(tf.shape(flat[0])[0], values_per_row)
+    num_rows = tf.shape(flat[0])[0]
+    parts = Parts(num_rows, _limit_values(num_rows, values_per_row))
     results = parts.run(traced, [*map(parts.split, flat)], [shared], training=False)
     merged: Result = tf.nest.pack_sequence_as(traced.structured_outputs, [*map(parts.merge, results)])
     return merged
+
+
+def _limit_values(num_rows: tf.Tensor, values_per_row: int) -> tf.Tensor:
+    """Return the size of a row's state as `Parts` is to take it: in large batches less, for fewer and larger parts.
+
+    Nothing is summed over the parts, and a row's result does not depend on the rows beside it, so that other parts give
+    the same bits.
+    """
+    num_cores = os.cpu_count() or 1
+    enough = tf.maximum(PART_SIZE // FEWEST_ROWS, PART_SIZE * num_cores // tf.maximum(num_rows, 1))
+    return tf.where(num_rows < MANY_ROWS, values_per_row, tf.minimum(values_per_row, enough))
