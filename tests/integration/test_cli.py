@@ -71,7 +71,7 @@ def test_options_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
         (["runs", "sead=1"], "sead is not an option. Did you mean seed?"),
         (["ui", "--port", "x"], "Argument --port: invalid int value: 'x'"),
         (["ui", "--port", "0"], "--port must be from 1 to 65535; got 0"),
-        (["ui", "study"], "`lengthwise ui` takes none of 'study'"),
+        (["reap", "study"], "`lengthwise reap` takes none of 'study'"),
         (["ui", "tracking=directory"], "tracking must be mlflow for the UI; got directory"),
         (["sync", "tracking=directory"], "tracking must be mlflow"),
         (
@@ -80,7 +80,7 @@ def test_options_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (["runs", "+model.cell=gru"], "model.cell has no effect on `lengthwise runs`"),
         (["runs", "tracking=directory"], "tracking has no effect on `lengthwise runs`"),
-        (["ui", "output_dir=x"], "output_dir has no effect on `lengthwise ui`"),
+        (["models", "output_dir=x"], "output_dir has no effect on `lengthwise models`"),
         (["reap", "decoding=beam"], "decoding has no effect on `lengthwise reap`"),
         (["ui", "hydra/launcher=local"], "hydra/launcher has no effect on `lengthwise ui`"),
         (["ui", "hydra.launcher.retries=2"], "hydra.launcher.retries has no effect on `lengthwise ui`"),

@@ -104,7 +104,13 @@ def test_a_study_is_reported_by_one_command(sweep: Path, tmp_path: Path, capsys:
     assert words.startswith("1 of 11 runs failed in training and count with the worst score, 0.0 % (1 of feedback=")
     assert "3 seeds are too few for verdicts" in words
     assert printed.splitlines()[-1] == f"report  {place / 'report.html'}"
-    assert {path.name for path in place.iterdir()} == {"README.md", "report.html", "results.csv", "figures"}
+    assert {path.name for path in place.iterdir()} == {
+        "README.md",
+        "answer.md",
+        "report.html",
+        "results.csv",
+        "figures",
+    }
     assert (place / "figures" / "effects_longer.png").read_bytes().startswith(b"\x89PNG")
     with (place / "results.csv").open() as file:
         rows = list(csv.DictReader(file))

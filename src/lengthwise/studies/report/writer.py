@@ -13,7 +13,7 @@ from lengthwise.evaluation.tables import Table
 from lengthwise.files import write_whole
 from lengthwise.studies.collect import Collection, collect_studies, collect_sweep
 from lengthwise.studies.judging import MIN_SEEDS
-from lengthwise.studies.report.answer import write_answer
+from lengthwise.studies.report.answer import Answer, write_answer
 from lengthwise.studies.report.contents import Report
 from lengthwise.studies.report.details import list_commands, list_details
 from lengthwise.studies.report.findings import LEGEND, LEGEND_FEW_SEEDS
@@ -84,7 +84,7 @@ def _write(collection: Collection, destination: Path) -> WrittenReport:
         report = _assemble(collection, destination / "figures")
         write_whole(html, render_page(report).encode())
         write_whole(destination / TEXT_NAME, render_markdown(report).encode())
-        write_whole(destination / ANSWER_NAME, "\n".join(report.answer.paragraphs).encode())
+        write_whole(destination / ANSWER_NAME, _write_lead(report.answer).encode())
         write_whole(destination / RESULTS_NAME, write_results(collection.study).encode())
     except OSError as error:
         raise LengthwiseError(
@@ -97,6 +97,12 @@ def _write(collection: Collection, destination: Path) -> WrittenReport:
         answer=(*answer.paragraphs, *answer.cautions),
         commands=answer.choice.commands if answer.choice is not None and answer.standing == "compared" else (),
     )
+
+
+def _write_lead(answer: Answer) -> str:
+    """Return the paragraph by which MLflow describes a sweep: the condition to take, and every warning."""
+    lead = " ".join(answer.opening[:1]) if answer.choice is None else answer.choice.headline
+    return " ".join([lead, *answer.warnings]).strip()
 
 
 def _assemble(collection: Collection, figures: Path) -> Report:

@@ -27,7 +27,7 @@ MIRROR_STATE_NAME = "mirror.json"
 """What MLflow has of the run already."""
 
 ANSWER_NAME = "answer.md"
-"""In the directory of a report: its first paragraphs, one a line."""
+"""In the directory of a report: its first paragraph."""
 
 CHECKPOINTS_DIRECTORY = "checkpoints"
 MODEL_DIRECTORY = "model"

@@ -361,6 +361,7 @@ def test_a_job_is_named_and_grouped_by_the_values_that_vary(
     assert "test/exact_match **0.75** (best baseline 0.25)." in first
     note = runs[parent.name].data.tags["mlflow.note.content"]
     link = f"#/experiments/{experiment.experiment_id}/runs/{runs[parent.name].info.run_id}/artifacts/report/report.html"
+    link += "?workflowType=machine_learning"
     assert note.startswith(f"Use repeat. [The whole report]({link}).")
     assert client.get_experiment(experiment.experiment_id).tags["mlflow.note.content"].startswith("Use repeat.")
 
