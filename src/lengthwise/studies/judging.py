@@ -1,8 +1,8 @@
 """What a page may call different: one family of comparisons at 5 % in all, and which conditions may be the best.
 
-The effects that the sentences of a page speak of, main and simple, share one half of its 5 %; which conditions are
-ruled out as the best has the other half. With one axis both are the same comparisons, its pairs of levels, and have all
-of it. So in 95 of 100 studies in which nothing differs, a page calls nothing different and rules nothing out.
+The effects that the sentences of a page speak of, main and simple, share 4 of its 5 %; which conditions are ruled out
+as the best has the rest. With one axis both are the same comparisons, its pairs of levels, and have all of it. So in 95
+of 100 studies in which nothing differs, a page calls nothing different and rules nothing out.
 
 Effects are judged by Holm's weighted procedure (Holm 1979, "A simple sequentially rejective multiple test procedure",
 section 3): each axis has the same share, and in it each pair of levels; half of that is for the main effect, and the
@@ -32,19 +32,21 @@ PAGE_LEVEL = 1 - LEVEL
 MIN_SEEDS = 5
 """Fewer seeds have no verdict."""
 
-_HALF = 0.5
+_OF_EFFECTS = 0.8
+"""Share of the page's level for its effects, beside the comparisons of conditions."""
+
 _MOST_RULING, _LEAST_RULING, _MOST_COMPARISONS = 20, 3, 6000
 """Only conditions with the highest means are tried for ruling out others: this many, fewer of a very large study."""
 
 
 def find_set_confidence(num_axes: int, *, is_grid: bool) -> float:
-    """Return the confidence of the set that may hold the best condition: 97.5 %, or 95 % where it is the only family.
+    """Return the confidence of the set that may hold the best condition: 99 %, or 95 % where it is the only family.
 
     Args:
         num_axes: Axes of the study.
         is_grid: Whether their effects are measured.
     """
-    return 1 - PAGE_LEVEL * (_HALF if is_grid and num_axes > 1 else 1.0)
+    return 1 - PAGE_LEVEL * (1 - _OF_EFFECTS if is_grid and num_axes > 1 else 1.0)
 
 
 def correct_holm(p_values: Sequence[float], weights: Sequence[float] | None = None) -> list[float]:
@@ -91,7 +93,7 @@ def correct_effects(
         for each, weight in ((effect, part if not own else part / 2), *((one, part / 2 / len(own)) for one in own)):
             p_values.append(each.estimate.p_value if each.seeds_used >= MIN_SEEDS else math.nan)
             weights.append(weight)
-    share = _HALF if len(pairs) > 1 else 1.0
+    share = _OF_EFFECTS if len(pairs) > 1 else 1.0
     corrected = iter(p if math.isnan(p) else min(1.0, p / share) for p in correct_holm(p_values, weights))
     found = [(next(corrected), [next(corrected) for _ in own]) for own in simple]
     return [first for first, _ in found], [rest for _, rest in found]

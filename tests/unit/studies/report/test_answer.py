@@ -133,7 +133,7 @@ def test_the_choice_names_the_best_condition_those_that_may_be_it_and_their_cost
     assert "Without learning (majority) 10.0 % is reached." in choice
     assert "1,000 parameters, trained in 5.0 s" in choice
     assert "These 2 may be the best: conditioning=" in choice
-    assert "Each of the others is worse than another condition, with 97.5 % confidence for all of them." in choice
+    assert "Each of the others is worse than another condition, with 99 % confidence for all of them." in choice
 
 
 def test_conditions_that_tie_for_the_best_are_all_named() -> None:
