@@ -68,6 +68,7 @@ COMMANDS: Mapping[str, Command] = {
         run=show.show_options,
         meaning="Show what every option means, or those that match WORD.",
         words=(Word(name="WORD", demand="Give part of an option's name or of its meaning"),),
+        flags={"--json-schema": {"action": "store_true", "help": "all options as a JSON Schema, for an editor"}},
     ),
     "data": Command(
         run=show.show_data,

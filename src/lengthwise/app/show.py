@@ -32,6 +32,13 @@ def _measure_terminal() -> int:
 def show_options(request: Request) -> int:
     """Print what options mean: all, or those that match a word."""
     word = request.first or ""
+    if request.flags.json_schema:
+        if word:
+            raise LengthwiseError("`--json-schema` writes the schema of all options. Leave the word out.")
+        from lengthwise.catalog.schema import build_schema
+
+        print(dump_json(build_schema(), indent=1))
+        return 0
     found = find_options(word)
     if not found:
         hint = suggest(word, (option.name for option in describe_options()))
