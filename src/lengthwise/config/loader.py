@@ -178,6 +178,7 @@ class _BoundedRepository(CachingConfigRepository):
     def __init__(self, delegate: IConfigRepository, *, primary: str | None, base: Base | None) -> None:
         super().__init__(delegate)
         self._num_loaded, self._primary, self._base = 0, primary, base
+        self._chosen: set[str] = set()
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         self._num_loaded += 1
@@ -186,9 +187,30 @@ class _BoundedRepository(CachingConfigRepository):
             remedy = "Look for a file whose defaults name itself, or others many times"
             raise ConfigError("the configuration", rule, received=None, remedy=remedy)
         loaded = super().load_config(config_path)
-        if loaded is None or self._base is None or config_path != self._primary:
+        if loaded is None:
+            return None
+        if config_path != self._primary:
+            self._check_overrides(loaded, config_path)
+            return loaded
+        self._chosen |= _list_overridden(loaded)
+        if self._base is None:
             return loaded
         return _replace_values(loaded, self._base)
+
+    def _check_overrides(self, loaded: ConfigResult, config_path: str) -> None:
+        """Refuse a choice that the primary file makes too: Hydra would take that of the primary file."""
+        for group in sorted(_list_overridden(loaded) & self._chosen):
+            rule = f"has no effect in {config_path}.yaml: {self._primary}.yaml overrides it"
+            remedy = f"Take it out, and give {group}=NAME on the command line"
+            raise ConfigError(f"override /{group}", rule, received=None, remedy=remedy)
+
+
+def _list_overridden(loaded: ConfigResult) -> set[str]:
+    """Return the groups whose choice a file overrides."""
+    defaults = loaded.defaults_list or []
+    return {
+        each.group.lstrip("/") for each in defaults if isinstance(each, GroupDefault) and each.override and each.group
+    }
 
 
 def _replace_values(loaded: ConfigResult, base: Base) -> ConfigResult:

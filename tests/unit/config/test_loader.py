@@ -221,6 +221,15 @@ def test_an_experiment_names_no_code(kind: str, hostile: Hostile, capsys: pytest
     assert list(hostile.traces.iterdir()) == []
 
 
+def test_a_choice_that_the_primary_file_overrides_has_no_effect_in_an_experiment(
+    hostile: Hostile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile.write({"experiment/x.yaml": f"{GLOBAL}defaults:\n  - override /hydra/launcher: ray\n"})
+    refuse(hostile, ["--config-dir", str(hostile.files), "experiment=x"], capsys)
+    with pytest.raises(ConfigError, match=r"override /hydra/launcher has no effect in experiment/x\.yaml"):
+        compose_options([f"hydra.searchpath=[file://{hostile.files}]", "experiment=x"])
+
+
 @pytest.mark.parametrize(("files", "arguments"), GROUPS.values(), ids=GROUPS)
 def test_no_group_names_code(
     files: Files, arguments: list[str], hostile: Hostile, capsys: pytest.CaptureFixture[str]
