@@ -89,8 +89,8 @@ def _write_shape(study: Study) -> list[str]:
     mixed = count_mixed(study)
     if mixed > 1 and MIN_SEEDS <= study.num_seeds < _SEEDS_OF_FAILING:
         sentences.append(
-            f"In {mixed} conditions some seeds work and others do not. If all failed in half of their seeds, a page with "
-            f"{MIN_SEEDS} seeds would call something different by chance in 10 % of studies instead of 5, with "
+            f"In {mixed} conditions some seeds work and others do not. If all failed in half of their seeds, a page "
+            f"with {MIN_SEEDS} seeds would call something different by chance in 10 % of studies instead of 5, with "
             f"{_SEEDS_OF_FAILING} seeds in 3 % (simulated): add seeds before you rely on a verdict."
         )
     if study.num_seeds > 1 and not study.arrange_conditions(study.metric).noise.is_complete:
