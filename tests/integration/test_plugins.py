@@ -153,3 +153,6 @@ def test_the_users_own_conf_is_found_by_itself(directory: Path, capsys: pytest.C
     (own / "copy.yaml").write_text("name: copy\n", encoding="utf-8")
     assert use("data", "dataset=copy") == 2
     assert "conf/dataset/copy.yaml has the name of a file of Lengthwise" in capsys.readouterr().err
+    (directory / "conf" / "config.yaml").write_text("another: project\n", encoding="utf-8")
+    assert use("data", "dataset=copy") == 0
+    assert use("data", "dataset=mine") == 2

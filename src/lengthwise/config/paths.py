@@ -57,15 +57,15 @@ def find_own_conf() -> Path | None:
     """Return the user's own directory of YAML files.
 
     Returns:
-        `conf` in the current directory, if it holds a group such as `dataset/`; None where there is none, and in the
-        checkout, whose `conf` is Lengthwise's own.
+        `conf` in the current directory, if it holds a group such as `dataset/`; None where there is none, and where it
+        holds a whole configuration, `config.yaml`, as in a checkout.
 
     Raises:
         ConfigError: A file has the name of one of Lengthwise's, which would be read instead of it.
     """
     own, shipped = Path.cwd() / "conf", conf_dir()
     groups = [path.name for path in shipped.iterdir() if path.is_dir() and path.name != "hydra"]
-    if not any((own / group).is_dir() for group in groups) or own.resolve() == shipped.resolve():
+    if not any((own / group).is_dir() for group in groups) or (own / "config.yaml").exists():
         return None
     for group in groups:
         for file in sorted((own / group).glob("*.yaml")):
