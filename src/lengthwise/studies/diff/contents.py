@@ -236,12 +236,8 @@ def _format_row(difference: Difference, *, unit_of: str | None = None) -> tuple[
 def _build_sections(pair: PairDifference, num_examples: int) -> list[Section]:
     if not pair.splits or not pair.splits[0].num_examples:
         return []
-    sections, split, tables = [], pair.splits[0], {}
-    if split.outcomes:
-        rows = [(LABELS[each.metric], *_format_row(each, unit_of="exact_match")) for each in split.outcomes]
-        tables["Share of each outcome (%)"] = Table(columns=("outcome", *SIDES, DIFFERENCE), rows=tuple(rows))
-    if split.transitions is not None:
-        tables[TRANSITIONS] = _tabulate_transitions(split.transitions)
+    sections, split = [], pair.splits[0]
+    tables = _tabulate_outcomes(split)
     if tables:
         sections.append(Section(title=f"By outcome, {split.split}", tables=tables))
     if split.by_length:
@@ -256,6 +252,15 @@ def _build_sections(pair: PairDifference, num_examples: int) -> list[Section]:
             table = Table(columns=("metric", *SIDES, DIFFERENCE), rows=tuple(_list_metrics(other, other.metrics)))
             sections.append(Section(title=f"{SCORES_ON}{other.split}", tables={"": table}))
     return sections
+
+
+def _tabulate_outcomes(split: SplitDifference) -> dict[str, Table]:
+    """Tabulate shares and changes of outcomes; nothing where both are right in all: of features, always in length."""
+    if split.transitions is None or split.transitions[0, 0] == split.transitions.sum():
+        return {}
+    rows = [(LABELS[each.metric], *_format_row(each, unit_of="exact_match")) for each in split.outcomes]
+    shares = Table(columns=("outcome", *SIDES, DIFFERENCE), rows=tuple(rows))
+    return {"Share of each outcome (%)": shares, TRANSITIONS: _tabulate_transitions(split.transitions)}
 
 
 def _tabulate_transitions(transitions: NDArray[np.int64]) -> Table:
