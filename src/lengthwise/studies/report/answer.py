@@ -27,7 +27,7 @@ from lengthwise.studies.study import Study
 from lengthwise.studies.units import Unit, find_unit
 
 _MOST_PAIRS = 3
-"""Pairs of levels of an axis that are told in sentences; of more only the largest."""
+"""Pairs of levels of an axis that are shown in sentences; of more only the largest."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,10 +123,10 @@ def _write_axes(study: Study, findings: Sequence[Finding]) -> list[str]:
         known = sorted((each for each in own if each.is_known), key=_rank, reverse=True)
         if not known:
             sentences.append(f"The effect of {axis.label} is not known: no runs can be compared.")
-        told = known if len(known) <= _MOST_PAIRS else known[:1]
-        sentences += [_write_change(study, each, unit) for each in told]
-        if len(told) < len(known):
-            sentences.append(f"The other {len(known) - len(told)} pairs of levels of {axis.label} are in the table.")
+        shown = known if len(known) <= _MOST_PAIRS else known[:1]
+        sentences += [_write_change(study, each, unit) for each in shown]
+        if len(shown) < len(known):
+            sentences.append(f"The other {len(known) - len(shown)} pairs of levels of {axis.label} are in the table.")
     return sentences
 
 
