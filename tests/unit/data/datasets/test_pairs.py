@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from helpers.small_data import list_accepted
@@ -276,3 +278,14 @@ def test_columns_units_and_tags_that_a_line_does_not_fit(tmp_path, line, changes
 def test_the_source_may_be_the_target(tmp_path, read_pairs):
     dataset = load_pairs(_options(_write(tmp_path, "".join(f"go {n}\n" for n in range(20))), target_column=1), "auto")
     assert all(source == target for source, target in read_pairs(dataset, "train"))
+
+
+def test_one_long_line_does_not_lengthen_the_others(tmp_path):
+    rows = [(f"{index:060}", "b" * (50 + index % 9)) for index in range(4_000)]
+    path = _write(tmp_path, _join([*rows, ("0" * 5_000, "b")]))
+    tracemalloc.start()
+    dataset = load_pairs(_options(path, unit="characters"), "auto")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert dataset.spec.source_timesteps == 5_000
+    assert peak < 40e6, "one padded array of the sources would have 80 MB"
