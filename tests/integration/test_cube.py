@@ -59,6 +59,7 @@ def test_the_whole_command_starts_a_run_for_every_composition(tmp_path: Path) ->
     small = ["training.epochs=1", "training.batches_per_epoch=1", "dataset.num_train=64", "dataset.num_validation=8"]
     command = [sys.executable, str(ROOT / "train.py"), "experiment=cube", 'hydra.sweeper.params.seed="0"', *small]
     command += ["dataset.num_test=8", "tracking=directory", f"output_dir={tmp_path}"]
+    command.append("hydra.sweeper.tune='training.learning_rate=0.01,0.02'")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     manifests: list[dict[str, Any]] = [json.loads(path.read_text()) for path in tmp_path.glob("cube/*/manifest.json")]

@@ -9,7 +9,7 @@ import pytest
 from helpers.study_runs import make_grid, make_run
 from lengthwise.studies.build import build_study
 from lengthwise.studies.published import PUBLISHED, Published, compare_published
-from lengthwise.studies.report.tables import tabulate_decodings
+from lengthwise.studies.report.tables import tabulate_decodings, tabulate_published
 
 
 def publish(recipe: dict[str, object], note: str = "") -> Published:
@@ -74,3 +74,17 @@ def test_a_result_under_another_length_rule_is_shown_beside_the_same_trained_mod
     assert table.columns == ("condition", "test, as run (%)", "test, greedy oracle (%)")
     assert table.rows[0][1:] == ("10.0 [9.9, 10.1]", "50.0 [25.2, 74.8]")
     assert tabulate_decodings(build_study(["try"], make_grid({}, lambda seed: 0.5))).rows == ()
+
+
+def test_a_score_under_another_length_rule_is_compared_with_what_was_published_under_it() -> None:
+    options = {"dataset.name": "scan", "model.name": "lake2018", "decoding.name": "greedy", "decoding.length": "model"}
+    options |= {"dataset.split": "length", "dataset.length_cut": None}
+    summary = {"test/exact_match": 0.1, "test/greedy_oracle/exact_match": 0.2}
+    runs = [make_run(options, seed, 0.1, summary=summary) for seed in range(2)]
+    own, oracle = compare_published(build_study(["try"], runs))
+    assert (own.published.value, own.estimate.mean) == (0.138, 0.1)
+    assert (oracle.published.value, oracle.estimate.mean) == (0.236, 0.2)
+    assert {row[1] for row in tabulate_published([own, oracle]).rows} == {
+        "test/exact_match (%)",
+        "test/greedy_oracle/exact_match (%)",
+    }

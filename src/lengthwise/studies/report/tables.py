@@ -298,7 +298,7 @@ def tabulate_published(comparisons: Sequence[Comparison]) -> Table:
     """Tabulate published results beside those of this study."""
     rows: list[tuple[Entry, ...]] = []
     for each in comparisons:
-        unit = find_unit(each.published.metric.partition("/")[2])
+        unit = find_unit(each.published.metric.rpartition("/")[2])
         bare = unit._replace(score="")
         expected = each.prediction
         position = UNKNOWN
