@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -28,3 +29,13 @@ def test_keras_goes_without_what_it_does_not_need(refused):
 def test_others_may_import_it(refused, importer):
     exec(f"import {refused}", {"__name__": importer})
     assert refused in sys.modules
+
+
+@pytest.mark.slow
+def test_what_a_run_imports_does_not_bring_them_in():
+    code = (
+        "import sys, lengthwise.pipeline.preload;"
+        "print(sorted({'tensorflow', 'matplotlib.pyplot', 'pandas', 'sklearn'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "['tensorflow']"

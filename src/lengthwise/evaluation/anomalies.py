@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, precision_recall_curve, precision_recall_fscore_support
 
 from lengthwise.data.dataset import Origin
 from lengthwise.evaluation.comparison import FeatureComparison
@@ -59,6 +58,9 @@ class AnomalyScores:
         found = {"anomaly_alarms": float(self.alarms.mean())}
         if self.is_anomalous is None or self.is_anomalous.all() or not self.is_anomalous.any():
             return found
+        # Imported here: it takes half a second, and hardly any run has labels of anomalies.
+        from sklearn.metrics import average_precision_score, precision_recall_fscore_support
+
         precision, recall, f_score, _ = precision_recall_fscore_support(
             self.is_anomalous, self.alarms, average="binary", zero_division=0.0
         )
@@ -137,6 +139,8 @@ def _measure_distance(
 
 def _choose_threshold(is_anomalous: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
     """Return the threshold with the best F score (beta 1), so that scores above it are alarms."""
+    from sklearn.metrics import precision_recall_curve  # as above
+
     precision, recall, thresholds = precision_recall_curve(is_anomalous, scores)
     total = precision + recall
     f_score = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)[:-1]
