@@ -112,6 +112,8 @@ def take_batch(held: HeldSplit, wiring: Wiring, rows: Tensor, shape: BatchShape 
     num_scored = num_steps if wiring.length == "fixed" else length[:, None] + extra
     weights = tf.cast(is_real[:, None] & (steps < num_scored), tf.float32)
     source_length = tf.gather(held.source.length, rows)
+    if shape:  # a row that only fills the batch up may be longer than the batch is
+        source_length = tf.minimum(source_length, shape.source_steps)
     inputs = {
         "source": held.source.take(rows, shape.source_steps if shape else tf.reduce_max(source_length)),
         "source_length": source_length,

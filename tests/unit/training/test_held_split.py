@@ -61,3 +61,15 @@ def test_a_batch_of_a_planned_shape_has_only_more_padding(kind: str, length: str
     np.testing.assert_array_equal(
         found[0]["previous"].numpy()[:3][scored[:3] == 1], expected.inputs["previous"][expected.weights["values"] == 1]
     )
+
+
+def test_rows_that_fill_a_batch_up_are_not_longer_than_the_batch() -> None:
+    """They stand for the first example, which is the longest here."""
+    wiring = resolve_wiring(build_options(head="dense"), 8, SPECS["features"])
+    split = draw_split("features", num_examples=23)
+    short = int(split.source.length.argmin())
+    shape = BatchShape(source_steps=int(split.source.length[short]), target_steps=5)
+    assert split.source.length[0] > shape.source_steps
+    inputs, _, weights = take_held(hold_split(split), wiring, tf.constant([short, -1]), shape)
+    assert inputs["source_length"].numpy().tolist() == [shape.source_steps] * 2
+    assert not weights["values"][1].numpy().any()
