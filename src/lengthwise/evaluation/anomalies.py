@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,7 @@ class AnomalyScores:
         is_learnt: Whether the threshold is the one with the best F score on labelled validation rows; else a share of
             the validation rows is above it.
         is_anomalous: `(scored rows,)` bool, the user's labels; None where there are none.
+        baselines: Name -> `(scored rows,)` float64, scores of the same rows without learning.
     """
 
     rows: NDArray[np.int64]
@@ -46,6 +48,7 @@ class AnomalyScores:
     threshold: float
     is_learnt: bool
     is_anomalous: NDArray[np.bool_] | None
+    baselines: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def alarms(self) -> NDArray[np.bool_]:
@@ -64,12 +67,19 @@ class AnomalyScores:
         precision, recall, f_score, _ = precision_recall_fscore_support(
             self.is_anomalous, self.alarms, average="binary", zero_division=0.0
         )
-        return found | {
-            "anomaly_precision": float(precision),
-            "anomaly_recall": float(recall),
-            "anomaly_f_score": float(f_score),
-            "anomaly_average_precision": float(average_precision_score(self.is_anomalous, self.scores)),
-        }
+        return (
+            found
+            | {
+                "anomaly_precision": float(precision),
+                "anomaly_recall": float(recall),
+                "anomaly_f_score": float(f_score),
+                "anomaly_average_precision": float(average_precision_score(self.is_anomalous, self.scores)),
+            }
+            | {
+                f"baseline_{name}_anomaly_average_precision": float(average_precision_score(self.is_anomalous, scores))
+                for name, scores in self.baselines.items()
+            }
+        )
 
 
 def measure_row_errors(comparison: FeatureComparison, starts: NDArray[np.int64]) -> RowErrors:
@@ -86,6 +96,25 @@ def measure_row_errors(comparison: FeatureComparison, starts: NDArray[np.int64])
     flat = error.reshape(-1, error.shape[2])
     sums = [np.bincount(inverse, weights=feature, minlength=len(rows)) for feature in flat.T]
     return RowErrors(rows=rows, errors=np.stack(sums, axis=1) / count[:, None])
+
+
+def score_naively(comparison: FeatureComparison, starts: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Score rows without learning: by their distance from the mean of the rows, and from the row before.
+
+    Args:
+        comparison: Windows, of which only the true steps are read.
+        starts: `(windows,)` first row of each window in the user's file.
+
+    Returns:
+        By name, Euclidean distances `(rows,)` in scaled units, in the order of `measure_row_errors`.
+    """
+    num_steps = int(comparison.target_length.max())
+    place = (starts[:, None] + np.arange(num_steps)).ravel()
+    _, first = np.unique(place, return_index=True)
+    values = comparison.target[:, :num_steps].reshape(-1, comparison.num_features)[first]
+    before = np.concatenate([values[:1], values[:-1]])
+    distances = {"mean": values - values.mean(axis=0), "last_value": values - before}
+    return {name: np.linalg.norm(difference, axis=1) for name, difference in distances.items()}
 
 
 def score_anomalies(val: RowErrors, test: RowErrors, origin: Origin, *, alarm_share: float) -> AnomalyScores:

@@ -149,7 +149,10 @@ def describe_anomalies(found: AnomalyScores) -> str:
     text = f"alarms: {counts} (score above {found.threshold:.4g}, {how})"
     named = {"precision": "precision", "recall": "recall", "f_score": "F", "average_precision": "average precision"}
     known = [f"{label} {scores[key]:.4f}" for name, label in named.items() if (key := f"anomaly_{name}") in scores]
-    return f"{text}; {', '.join(known)}" if known else text
+    if not known:
+        return text
+    naive = max(scores.get(f"baseline_{name}_anomaly_average_precision", 0.0) for name in ("mean", "last_value"))
+    return f"{text}; {', '.join(known)} (best baseline {naive:.4f})"
 
 
 def compare_with_baseline(assessment: Assessment) -> str | None:

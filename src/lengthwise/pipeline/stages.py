@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from rich.console import Console
 
 from lengthwise.config.options import RunOptions, SeriesOptions
 from lengthwise.data.dataset import Dataset
 from lengthwise.decoding.inference import Inference
-from lengthwise.evaluation.anomalies import AnomalyScores, measure_row_errors, score_anomalies
+from lengthwise.evaluation.anomalies import AnomalyScores, measure_row_errors, score_anomalies, score_naively
 from lengthwise.evaluation.assessment import Assessment, assess_split
 from lengthwise.evaluation.comparison import FeatureComparison
 from lengthwise.models.pool import keep_models, take_models
@@ -111,4 +112,5 @@ def _score_anomalies(
     if not isinstance(val, FeatureComparison) or not isinstance(test, FeatureComparison):
         return None
     errors = [measure_row_errors(each, dataset.origin.rows[name]) for name, each in (("val", val), ("test", test))]
-    return score_anomalies(errors[0], errors[1], dataset.origin, alarm_share=options.dataset.alarm_share)
+    found = score_anomalies(errors[0], errors[1], dataset.origin, alarm_share=options.dataset.alarm_share)
+    return replace(found, baselines=score_naively(test, dataset.origin.rows["test"]))

@@ -9,7 +9,13 @@ from lengthwise.data.dataset import Origin, Split
 from lengthwise.data.scaler import Scaler
 from lengthwise.data.sequences import Sequences
 from lengthwise.decoding.predictions import Predictions
-from lengthwise.evaluation.anomalies import AnomalyScores, RowErrors, measure_row_errors, score_anomalies
+from lengthwise.evaluation.anomalies import (
+    AnomalyScores,
+    RowErrors,
+    measure_row_errors,
+    score_anomalies,
+    score_naively,
+)
 from lengthwise.evaluation.by_column import measure_by_step, tabulate_columns
 from lengthwise.evaluation.comparison import FeatureComparison, compare_features
 
@@ -105,3 +111,22 @@ def test_columns_have_errors_in_their_own_units() -> None:
     assert table.rows[1] == ("wind", pytest.approx(4 / 3), pytest.approx(2 / 3), pytest.approx(0.5 * (16 / 3) ** 0.5))
     # At the first step |1|, 0, 0 and |4|, two features a step; at the second only the first example.
     assert measure_by_step(comparison).tolist() == [1.25, 1.0]
+
+
+def test_naive_scores_are_distances_from_the_mean_and_from_the_row_before() -> None:
+    series = np.array([[0.0, 0.0], [3.0, 4.0], [3.0, 4.0], [6.0, 8.0]])
+    comparison = compare([series[:3], series[1:]], np.zeros((2, 3, 2)), [3, 3])
+    found = score_naively(comparison, np.array([5, 6]))
+    assert found["mean"].tolist() == [5, 0, 0, 5]
+    assert found["last_value"].tolist() == [0, 5, 0, 5]
+    scores = AnomalyScores(
+        rows=np.arange(5, 9),
+        scores=np.array([1.0, 9.0, 1.0, 1.0]),
+        threshold=5.0,
+        is_learnt=False,
+        is_anomalous=np.array([False, True, False, False]),
+        baselines=found,
+    )
+    # The anomaly shares the third and fourth place by the first, and the first two places by the second.
+    assert scores.summary["baseline_mean_anomaly_average_precision"] == 0.25
+    assert scores.summary["baseline_last_value_anomaly_average_precision"] == 0.5
