@@ -48,10 +48,8 @@ EXPERIMENTS = {
     "the launcher by reference": f"evil: {CODE}\nhydra: {{launcher: {{num_workers: '${{evil}}'}}}}",
     "the launcher by a resolver": "hydra: {launcher: {num_workers: '${oc.decode:\"{_target_: os.getcwd}\"}'}}",
     "what is swept": f"hydra: {{mode: MULTIRUN, sweeper: {{params: {{seed: {CODE}}}}}}}",
-    "a swept logger": "defaults: [override /hydra/launcher: basic]\n"
-    f"hydra: {{mode: MULTIRUN, sweeper: {{params: {{+hydra.job_logging: '{LOGGING}'}}}}}}",
-    "a swept callback": "defaults: [override /hydra/launcher: basic]\n"
-    "hydra: {mode: MULTIRUN, sweeper: {params: {+hydra.callbacks.x._target_: os.getcwd}}}",
+    "a swept logger": f"hydra: {{mode: MULTIRUN, sweeper: {{params: {{+hydra.job_logging: '{LOGGING}'}}}}}}",
+    "a swept callback": "hydra: {mode: MULTIRUN, sweeper: {params: {+hydra.callbacks.x._target_: os.getcwd}}}",
     "the environment": "hydra: {job: {env_set: {LD_PRELOAD: CANARY}}}",
     "a copy of the environment": "hydra: {job: {env_copy: [HOME]}}",
     "a directory": "hydra: {run: {dir: CANARY}}",
@@ -214,7 +212,8 @@ def _keep_process(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("kind", EXPERIMENTS)
 def test_an_experiment_names_no_code(kind: str, hostile: Hostile, capsys: pytest.CaptureFixture[str]) -> None:
     hostile.write({"experiment/x.yaml": f"{GLOBAL}{EXPERIMENTS[kind]}\n"})
-    refuse(hostile, ["--config-dir", str(hostile.files), "experiment=x"], capsys)
+    launcher = ["hydra/launcher=basic"] if kind.startswith("a swept") else []
+    refuse(hostile, ["--config-dir", str(hostile.files), "experiment=x", *launcher], capsys)
     # A command that runs no sweep does not read what would be swept.
     with contextlib.nullcontext() if kind.startswith("a swept") else pytest.raises(ConfigError):
         compose_options([f"hydra.searchpath=[file://{hostile.files}]", "experiment=x"])
