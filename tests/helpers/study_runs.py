@@ -21,8 +21,9 @@ from lengthwise.studies.report.contents import Report
 from lengthwise.studies.report.findings import LEGEND, LEGEND_FEW_SEEDS
 from lengthwise.studies.report.sections import build_lead, build_sections
 from lengthwise.studies.report.tables import tabulate_answer
-from lengthwise.tracking.runs.manifest import Failure, Status
+from lengthwise.tracking.runs.manifest import Failure
 from lengthwise.tracking.runs.run_record import DatasetRecord, PrimaryMetric
+from lengthwise.tracking.runs.status import Status
 
 BASE: Mapping[str, Value] = {
     "config_version": CONFIG_VERSION,

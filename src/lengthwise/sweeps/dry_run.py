@@ -8,7 +8,7 @@ from rich.console import Console
 
 from lengthwise.errors import count_noun
 from lengthwise.sweeps.executors.contract import Executor
-from lengthwise.sweeps.history import History, read_score
+from lengthwise.sweeps.finished_jobs import History, read_score
 from lengthwise.sweeps.jobs import Job
 from lengthwise.sweeps.parent_run import find_study
 from lengthwise.sweeps.table import Row, find_varied, make_row, make_screen_table

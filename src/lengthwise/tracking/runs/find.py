@@ -11,7 +11,8 @@ from typing import NamedTuple, get_args
 
 from lengthwise.errors import RunError
 from lengthwise.tracking.runs.layout import MANIFEST_NAME
-from lengthwise.tracking.runs.manifest import Manifest, Status, read_manifest
+from lengthwise.tracking.runs.manifest import Manifest, read_manifest
+from lengthwise.tracking.runs.status import Status
 
 _MOST_CANDIDATES = 10
 _BEST, _LATEST = "best:", "latest"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from lengthwise.errors import RunError
 from lengthwise.files import dump_json, read_regular, write_whole
@@ -17,8 +17,7 @@ from lengthwise.tracking.runs.process import Process, upgrade_process
 from lengthwise.tracking.runs.provenance import GitState
 from lengthwise.tracking.runs.run_record import MAX_RUN_NAME_LENGTH, RunRecord, check_name
 from lengthwise.tracking.runs.schema import parse_fields
-
-Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+from lengthwise.tracking.runs.status import Status
 
 _MAX_BYTES = 10_000_000
 _MAX_REASON_LENGTH = 300

@@ -32,7 +32,6 @@ from lengthwise.tracking.runs.layout import (
 from lengthwise.tracking.runs.manifest import (
     Failure,
     Manifest,
-    Status,
     iso_time,
     read_manifest,
     seconds_of,
@@ -42,11 +41,10 @@ from lengthwise.tracking.runs.process import current_process
 from lengthwise.tracking.runs.provenance import read_git, read_versions
 from lengthwise.tracking.runs.run_files import RunFiles
 from lengthwise.tracking.runs.run_record import RunRecord, without_credentials
+from lengthwise.tracking.runs.status import Status, judge_end
 
 _METRIC_NAME = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+")
-_MAX_REASON_LENGTH = 2000
 _MAX_RESCUED_LOG = 8_000  # characters, of at most four bytes each: half of the reserve
-_INTERRUPTED, _TERMINATED = 130, 143  # exit statuses after SIGINT and SIGTERM
 _log = logging.getLogger(__name__)
 
 
@@ -173,7 +171,10 @@ class Run(RunFiles):
             traceback is kept in the directory.
         """
         free_reserve(self.directory)
-        status, failure = self._judge(error)
+        status, reason = judge_end(error)
+        failure = None if reason is None else Failure(reason=reason, traceback=None)
+        if failure is not None and status == "FAILED":
+            failure = replace(failure, traceback=self._keep_traceback(error))
         now = time.time()
         started = seconds_of(self._manifest.started)
         ended = max(now, started)  # a clock that was set back must not make a run end before it began
@@ -192,22 +193,9 @@ class Run(RunFiles):
             (self.directory / HEARTBEAT_NAME).unlink(missing_ok=True)
         return status
 
-    def _judge(self, error: BaseException | None) -> tuple[Status, Failure | None]:
-        """Return the status that an exception means, and why the run did not finish."""
-        code = error.code if isinstance(error, SystemExit) else None
-        if error is None or (isinstance(error, SystemExit) and code in (None, 0)):
-            return "FINISHED", None
-        if isinstance(error, KeyboardInterrupt) or code == _INTERRUPTED:
-            return "KILLED", Failure(reason="stopped by SIGINT", traceback=None)
-        if code == _TERMINATED:
-            return "KILLED", Failure(reason="stopped by SIGTERM", traceback=None)
-        kind = "exit" if isinstance(error, SystemExit) else type(error).__name__
-        kept = self._keep_traceback(hide_credentials("".join(traceback.format_exception(error))))
-        return "FAILED", Failure(reason=hide_credentials(f"{kind}: {error}")[:_MAX_REASON_LENGTH], traceback=kept)
-
-    def _keep_traceback(self, text: str) -> str | None:
+    def _keep_traceback(self, error: BaseException | None) -> str | None:
         try:
-            self.write_text(TRACEBACK_NAME, text)
+            self.write_text(TRACEBACK_NAME, hide_credentials("".join(traceback.format_exception(error))))
         except OSError as problem:
             _log.warning("The traceback could not be kept: %s", problem)
             return None

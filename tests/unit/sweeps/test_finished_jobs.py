@@ -15,8 +15,8 @@ from lengthwise.config.parse import flatten_options
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import LengthwiseError
 from lengthwise.pipeline.launch import JOB_TAG
-from lengthwise.sweeps import history
-from lengthwise.sweeps.history import History, find_parent_run, lock_study, read_score, read_validation_value
+from lengthwise.sweeps import finished_jobs
+from lengthwise.sweeps.finished_jobs import History, find_parent_run, lock_study, read_score, read_validation_value
 from lengthwise.sweeps.jobs import AttemptStatus, Job, JobResult, build_job
 from lengthwise.sweeps.ledger import LEDGER_NAME, Ledger
 from lengthwise.tracking.runs.manifest import write_manifest
@@ -151,7 +151,7 @@ def test_numbers_and_rows_of_jobs_last(make_job: MakeJob, tmp_path: Path) -> Non
 
 
 def test_one_sweep_at_a_time_chooses_its_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "_MAX_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(finished_jobs, "_MAX_WAIT_SECONDS", 0.1)
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
