@@ -31,8 +31,8 @@ def measure_once(mode: str, epochs: int) -> float:
     from lengthwise.data.datasets.registry import load_dataset
     from lengthwise.models.bundle import build_models
     from lengthwise.models.wiring import resolve_wiring
+    from lengthwise.pipeline.command import Launch
     from lengthwise.pipeline.experiment import build_record
-    from lengthwise.pipeline.launch import Launch
     from lengthwise.pipeline.stages import prepare_backend, train_model
     from lengthwise.tracking.session import start_run
 

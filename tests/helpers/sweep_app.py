@@ -12,7 +12,7 @@ from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import dump_options, flatten_options
 from lengthwise.config.paths import find_output_dir
 from lengthwise.errors import DataError
-from lengthwise.pipeline.launch import JOB_TAG, JobFunction, Launch
+from lengthwise.pipeline.command import JOB_TAG, JobFunction, Launch
 from lengthwise.tracking.runs.run_record import PrimaryMetric, RunRecord
 from lengthwise.tracking.session import resume_run, start_run
 

@@ -16,13 +16,13 @@ from helpers import sweep_app
 from lengthwise.app.arguments import describe_command, read_arguments
 from lengthwise.app.exit_status import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED
 from lengthwise.app.hydra_app import main
-from lengthwise.config.fields import read_fields
 from lengthwise.config.loader import compose_raw
 from lengthwise.config.options import RunOptions
 from lengthwise.config.overrides import list_groups
 from lengthwise.config.paths import conf_dir
+from lengthwise.config.reflection import read_fields
 from lengthwise.errors import ConfigError, DataError
-from lengthwise.pipeline.launch import JobFunction, Launch
+from lengthwise.pipeline.command import JobFunction, Launch
 
 ROOT = Path(__file__).parents[2]
 APP = Path(__file__).parents[1] / "helpers" / "sweep_app.py"

@@ -24,8 +24,8 @@ from lengthwise.config.compose import compose_options
 from lengthwise.config.options import DirectoryOptions
 from lengthwise.errors import ConfigError, IncompleteRunError, RunError, Terminated
 from lengthwise.pipeline import outputs, stages
+from lengthwise.pipeline.command import Launch
 from lengthwise.pipeline.experiment import run_experiment
-from lengthwise.pipeline.launch import Launch
 from lengthwise.pipeline.reevaluation import write_missing
 from lengthwise.pipeline.results import RunResult
 from lengthwise.tracking.runs import run as run_module

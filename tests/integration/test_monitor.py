@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lengthwise.config.compose import compose_options
+from lengthwise.pipeline.command import Launch
 from lengthwise.pipeline.experiment import run_experiment
-from lengthwise.pipeline.launch import Launch
 from lengthwise.tracking.runs.find import list_runs
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.layout import JOURNAL_NAME

@@ -19,8 +19,8 @@ import pytest
 
 from helpers.step_by_step import step_by_step
 from lengthwise.config.compose import compose_options
-from lengthwise.config.fields import read_fields
 from lengthwise.config.options import RunOptions
+from lengthwise.config.reflection import read_fields
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.decoding.inference import Inference
 from lengthwise.errors import ConfigError

@@ -13,8 +13,8 @@ from lengthwise.config.about import read_study_about
 from lengthwise.config.compose import compose_options
 from lengthwise.config.options import RunOptions
 from lengthwise.config.paths import conf_dir
+from lengthwise.pipeline.command import Launch
 from lengthwise.pipeline.experiment import run_experiment
-from lengthwise.pipeline.launch import Launch
 from lengthwise.tracking.runs.find import list_runs
 
 STUDIES = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from lengthwise.config.compose import compose_options
-from lengthwise.config.fields import Field, find_variants, read_fields
 from lengthwise.config.options import RunOptions
+from lengthwise.config.reflection import Field, find_variants, read_fields
 from lengthwise.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

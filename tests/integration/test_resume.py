@@ -14,8 +14,8 @@ from lengthwise.config.parse import dump_options
 from lengthwise.config.paths import find_output_dir
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import RunError
+from lengthwise.pipeline.command import Launch
 from lengthwise.pipeline.experiment import build_record, run_experiment
-from lengthwise.pipeline.launch import Launch
 from lengthwise.tracking.session import start_run
 
 LAUNCH = Launch(command=("python", "train.py"), overrides=())

@@ -122,7 +122,7 @@ class SweepLauncher(Launcher):
         from lengthwise.config.overrides import check_overrides
         from lengthwise.config.parse import parse_config
         from lengthwise.errors import LengthwiseError
-        from lengthwise.pipeline.launch import Launch
+        from lengthwise.pipeline.command import Launch
         from lengthwise.sweeps.jobs import build_job
 
         try:

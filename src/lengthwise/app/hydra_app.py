@@ -38,7 +38,7 @@ from lengthwise.config.plugins import describe_plugins
 from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.lean_import import skip_unused
-from lengthwise.pipeline.launch import EXPERIMENT, JobFunction
+from lengthwise.pipeline.command import EXPERIMENT, JobFunction
 from lengthwise.signals import terminate_by_exception
 
 _GRID = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"

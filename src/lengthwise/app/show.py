@@ -166,8 +166,8 @@ def _find_sizes(options: RunOptions, *, features: bool, is_named: bool) -> DataS
 
 def show_runs(request: Request) -> int:
     """Print the runs, newest first."""
-    from lengthwise.config.fields import read_fields
     from lengthwise.config.options import RunOptions
+    from lengthwise.config.reflection import read_fields
     from lengthwise.config.values import check_value
     from lengthwise.tracking.runs.find import list_runs
     from lengthwise.tracking.runs.heartbeat import reap_listed

@@ -14,7 +14,7 @@ from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import RawConfig, parse_config
 from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError
-from lengthwise.pipeline.launch import EXPERIMENT, JobFunction, Launch
+from lengthwise.pipeline.command import EXPERIMENT, JobFunction, Launch
 from lengthwise.tracking.session import names_tracking
 
 if TYPE_CHECKING:

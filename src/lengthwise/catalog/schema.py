@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from lengthwise.config.fields import Field, find_variants, read_fields
 from lengthwise.config.options import RunOptions
+from lengthwise.config.reflection import Field, find_variants, read_fields
 
 Schema = dict[str, Any]
 

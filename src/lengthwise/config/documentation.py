@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from lengthwise.config.fields import Field, find_variants, read_fields
 from lengthwise.config.options import PLUGIN_OPTIONS, RunOptions
+from lengthwise.config.reflection import Field, find_variants, read_fields
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from lengthwise.config.documentation import describe_options, suggest
-from lengthwise.config.fields import Field, find_variants, read_fields
+from lengthwise.config.reflection import Field, find_variants, read_fields
 from lengthwise.credentials import hide_credentials
 from lengthwise.errors import ConfigError
 

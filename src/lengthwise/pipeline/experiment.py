@@ -10,17 +10,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lengthwise.config.fields import read_fields
 from lengthwise.config.options import DatasetOptions, RunOptions, TrackingOptions
 from lengthwise.config.parse import dump_options, flatten_options, parse_stored
 from lengthwise.config.paths import find_output_dir
+from lengthwise.config.reflection import read_fields
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import IncompleteRunError, RunError, count_noun, printable
 from lengthwise.evaluation.assessment import PRIMARY_METRICS
 from lengthwise.evaluation.metrics import describe_metric
 from lengthwise.models.wiring import Wiring, count_parameters, resolve_wiring
-from lengthwise.pipeline.launch import JOB_TAG, WARNINGS_TAG, Launch
+from lengthwise.pipeline.command import JOB_TAG, WARNINGS_TAG, Launch
 from lengthwise.pipeline.longer import LongerFit, asks_longer, copy_fit, find_longer_fit
 from lengthwise.pipeline.origin import Start, check_unchanged, find_initial_weights
 from lengthwise.silence import silence_import

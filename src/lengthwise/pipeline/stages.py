@@ -15,7 +15,7 @@ from lengthwise.evaluation.anomalies import AnomalyScores, measure_row_errors, s
 from lengthwise.evaluation.assessment import Assessment, assess_split
 from lengthwise.evaluation.comparison import FeatureComparison
 from lengthwise.models.pool import keep_models, take_models
-from lengthwise.pipeline.launch import Launch
+from lengthwise.pipeline.command import Launch
 from lengthwise.pipeline.length_rules import score_length_rules
 from lengthwise.pipeline.monitor import Monitor
 from lengthwise.pipeline.origin import Start

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from lengthwise.config.options import RunOptions
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import LengthwiseError, RunError
-from lengthwise.pipeline.launch import JOB_TAG
+from lengthwise.pipeline.command import JOB_TAG
 from lengthwise.sweeps.jobs import Job, Score, identify_run
 from lengthwise.sweeps.ledger import list_identities
 from lengthwise.tracking.runs.find import StoredRun

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lengthwise.errors import RunError
-from lengthwise.pipeline.launch import JOB_TAG
+from lengthwise.pipeline.command import JOB_TAG
 from lengthwise.sweeps.jobs import Job
 from lengthwise.sweeps.parent_run import find_study
 from lengthwise.tracking.runs.heartbeat import reap

@@ -14,7 +14,7 @@ from typing import Protocol
 from rich.console import Console
 
 from lengthwise.errors import printable
-from lengthwise.pipeline.launch import EXPERIMENT, WARNINGS_TAG, JobFunction, Launch
+from lengthwise.pipeline.command import EXPERIMENT, WARNINGS_TAG, JobFunction, Launch
 from lengthwise.sweeps.executors.contract import SECONDS_TO_CLOSE, Assignment, Executor, PoolSize
 from lengthwise.sweeps.finished_jobs import History, find_parent_run, lock_study, read_score, read_validation_value
 from lengthwise.sweeps.job_runs import JobRuns, await_closed

@@ -7,8 +7,8 @@ import pytest
 
 from lengthwise.config import options
 from lengthwise.config.documentation import describe_options, find_nearest, find_options
-from lengthwise.config.fields import describe_range, read_fields
 from lengthwise.config.options import Between, FilePath, ListOf, Pattern, RunOptions
+from lengthwise.config.reflection import describe_range, read_fields
 
 MARKS = (Between, Pattern, FilePath, ListOf)
 SECTIONS = [c for _, c in inspect.getmembers(options, dataclasses.is_dataclass) if c not in MARKS]

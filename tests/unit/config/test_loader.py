@@ -19,7 +19,7 @@ from lengthwise.config.loader import CheckedLoader, make_search_path
 from lengthwise.config.options import RunOptions
 from lengthwise.config.paths import conf_dir
 from lengthwise.errors import ConfigError
-from lengthwise.pipeline.launch import JobFunction, Launch
+from lengthwise.pipeline.command import JobFunction, Launch
 
 GLOBAL = "# @package _global_\n"
 CODE = "{_target_: logging.FileHandler, filename: CANARY}"

@@ -14,7 +14,7 @@ from lengthwise.config.compose import compose_options
 from lengthwise.config.parse import flatten_options
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import LengthwiseError
-from lengthwise.pipeline.launch import JOB_TAG
+from lengthwise.pipeline.command import JOB_TAG
 from lengthwise.sweeps import finished_jobs
 from lengthwise.sweeps.finished_jobs import History, find_parent_run, lock_study, read_score, read_validation_value
 from lengthwise.sweeps.jobs import AttemptStatus, Job, JobResult, build_job

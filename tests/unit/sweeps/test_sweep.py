@@ -13,7 +13,7 @@ from rich.console import Console
 
 from helpers.runs import make_manifest
 from lengthwise.config.compose import compose_options
-from lengthwise.pipeline.launch import JOB_TAG, WARNINGS_TAG
+from lengthwise.pipeline.command import JOB_TAG, WARNINGS_TAG
 from lengthwise.sweeps.executors.contract import Assignment, Monitor, PoolSize
 from lengthwise.sweeps.jobs import AttemptStatus, Job, build_job
 from lengthwise.sweeps.parent_run import find_study

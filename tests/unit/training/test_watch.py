@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from helpers.training_options import build_training
-from lengthwise.config.fields import read_fields
 from lengthwise.config.options import TrainingOptions
+from lengthwise.config.reflection import read_fields
 from lengthwise.evaluation.metrics import describe_metric
 from lengthwise.training.watch import HIGHER_IS_BETTER, ValidationWatch
 

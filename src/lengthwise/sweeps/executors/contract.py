@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lengthwise.pipeline.launch import JobFunction, Launch
+from lengthwise.pipeline.command import JobFunction, Launch
 from lengthwise.sweeps.jobs import AttemptStatus, Job
 
 SECONDS_TO_CLOSE = 10

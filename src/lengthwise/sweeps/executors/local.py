@@ -18,7 +18,7 @@ from multiprocessing.context import BaseContext
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from lengthwise.config.options import LocalLauncherOptions
-from lengthwise.pipeline.launch import JobFunction
+from lengthwise.pipeline.command import JobFunction
 from lengthwise.signals import hold_interrupt
 from lengthwise.sweeps.executors.contract import SECONDS_TO_CLOSE, Assignment, Monitor, PoolSize, describe_timeout
 from lengthwise.sweeps.executors.worker import WORN_OUT, follow_parent, perform_job

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lengthwise.config.compose import compose_options
-from lengthwise.config.fields import read_fields
 from lengthwise.config.options import RunOptions
 from lengthwise.config.paths import conf_dir
+from lengthwise.config.reflection import read_fields
 from lengthwise.data.datasets.registry import load_dataset
 
 NAMES = sorted(file.stem for file in (conf_dir() / "dataset").glob("*.yaml"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lengthwise.config.compose import compose_options
-from lengthwise.pipeline.launch import EXPERIMENT, Launch
+from lengthwise.pipeline.command import EXPERIMENT, Launch
 from lengthwise.sweeps.executors import remote
 from lengthwise.sweeps.executors.contract import Assignment
 from lengthwise.sweeps.executors.remote import RemoteExecutor

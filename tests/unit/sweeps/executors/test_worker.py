@@ -11,7 +11,7 @@ import pytest
 from lengthwise.config.compose import compose_options
 from lengthwise.config.options import RunOptions
 from lengthwise.errors import DataError
-from lengthwise.pipeline.launch import JobFunction, Launch
+from lengthwise.pipeline.command import JobFunction, Launch
 from lengthwise.sweeps.executors.contract import Assignment
 from lengthwise.sweeps.executors.worker import perform_job
 from lengthwise.sweeps.jobs import build_job
