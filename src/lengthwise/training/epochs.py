@@ -41,7 +41,8 @@ class Epochs:
         is_compiled = uses_xla(training, models.wiring, num_updates=training.epochs * self.num_batches)
         self._shapes = plan_shapes(self.train_split, models.wiring) if is_compiled else ()
         self._held = {name: hold_split(splits[name], is_rounded=is_compiled) for name in ("train", "val")}
-        self._program = find_program(models, training, self._held, self._shapes)
+        self._batch_size = min(training.batch_size, len(self.train_split))
+        self._program = find_program(models, training, self._held, batch_size=self._batch_size, shapes=self._shapes)
         self._program.reset(training.learning_rate)
         lengths = splits["val"].source.length, splits["val"].target.length
         batches = plan_evaluation_batches(*lengths, VALIDATION_BATCH_SIZE)
@@ -101,7 +102,7 @@ class Epochs:
         batches, shapes = self.plan(epoch), self._shapes
         return plan_pass(
             batches,
-            batch_size=self.options.training.batch_size,
+            batch_size=self._batch_size,
             shapes=choose_shapes(shapes, batches, self.train_split, self.model.wiring) if shapes else None,
             sampling_rates=plan_sampling_rates(self.options.model, epoch=epoch, num_batches=self.num_batches),
             learning_rates=self._plan_rates(epoch).tolist(),

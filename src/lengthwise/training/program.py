@@ -32,8 +32,9 @@ class FitProgram:
 
     Args:
         models: Their network is trained.
-        options: Of the training; the optimiser's kind, clipping and batch size are compiled in.
+        options: Of the training; the optimiser's kind, clipping and smoothing are compiled in.
         held: The splits `train` and `val` as tensors, of any number of examples.
+        batch_size: Most examples of a training batch.
         shapes: Shapes of training batches that XLA compiles; empty for TensorFlow's own loops.
     """
 
@@ -42,6 +43,8 @@ class FitProgram:
         models: Models,
         options: TrainingOptions,
         held: Mapping[str, HeldSplit],
+        *,
+        batch_size: int,
         shapes: tuple[BatchShape, ...],
     ) -> None:
         network, wiring = models.network, models.wiring
@@ -62,7 +65,7 @@ class FitProgram:
         def validate(plan: BatchPlan, held: HeldSplit, shape: BatchShape | None) -> tf.Tensor:
             return self.step.validate(take_batch(held, wiring, plan.rows, shape))
 
-        self.train = CompiledPass(train, describe_held(held["train"]), batch_size=options.batch_size, shapes=shapes)
+        self.train = CompiledPass(train, describe_held(held["train"]), batch_size=batch_size, shapes=shapes)
         self.validate = CompiledPass(validate, describe_held(held["val"]), batch_size=VALIDATION_BATCH_SIZE)
 
     def reset(self, learning_rate: float) -> None:
@@ -73,14 +76,19 @@ class FitProgram:
 
 
 def find_program(
-    models: Models, options: TrainingOptions, held: Mapping[str, HeldSplit], shapes: tuple[BatchShape, ...]
+    models: Models,
+    options: TrainingOptions,
+    held: Mapping[str, HeldSplit],
+    *,
+    batch_size: int,
+    shapes: tuple[BatchShape, ...],
 ) -> FitProgram:
     """Return the program of a fit, which has the arguments of `FitProgram`, compiled before if that is possible."""
     described = tuple(describe_held(split) for split in held.values())
-    compiled_in = (options.optimizer, options.clip_norm, options.batch_size, options.label_smoothing)
+    compiled_in = (options.optimizer, options.clip_norm, options.label_smoothing, batch_size)
     key = (FitProgram, compiled_in, described, shapes)
     if key not in models.functions:
-        models.functions[key] = FitProgram(models, options, held, shapes)
+        models.functions[key] = FitProgram(models, options, held, batch_size=batch_size, shapes=shapes)
     program: FitProgram = models.functions[key]
     return program
 
