@@ -1,4 +1,4 @@
-"""The console script `lengthwise`, also `python -m lengthwise`: Ctrl-C while it is imported ends it without a word."""
+"""The console script `lengthwise`, also `python -m lengthwise`: Ctrl-C while it is imported prints nothing."""
 
 from __future__ import annotations
 

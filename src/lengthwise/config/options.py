@@ -663,7 +663,7 @@ class RunOptions:
     whole command. Where runs are kept is not taken from it. null: the defaults."""
 
     weights: Annotated[str, FilePath("a run: its id, its name or the beginning of one, its directory")] | None
-    """Run whose trained weights this one starts from; its wiring and its symbols must be the same. null: drawn anew by
+    """Run whose trained weights this one starts from; its wiring and its symbols must be the same. null: drawn again by
     the seed."""
 
     model: ModelOptions

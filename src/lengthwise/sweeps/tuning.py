@@ -82,7 +82,7 @@ class Trial:
     Args:
         candidate: Its overrides.
         values: Primary metric on validation of each tuning seed; None where the run failed.
-        losses: Validation loss of each, by which equal values are told apart; None where it is not known.
+        losses: Validation loss of each, which decides between equal values; None where it is not known.
     """
 
     candidate: Overrides

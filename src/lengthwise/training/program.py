@@ -94,7 +94,7 @@ def find_program(
 
 
 def uses_xla(options: TrainingOptions, wiring: Wiring, *, num_updates: int) -> bool:
-    """Decide by options and sizes alone whether XLA compiles a fit's updates, so that a run can be repeated.
+    """Decide only by options and sizes whether XLA compiles a fit's updates, so that a run can be repeated.
 
     Args:
         options: `compile=auto` leaves the choice to the sizes.

@@ -143,7 +143,7 @@ def read_pairs(path: str, options: PairsOptions, *, max_examples: int | None = N
 
     Raises:
         DataError: The file cannot be read; a line lacks a column; a source or target is blank, or has a symbol that
-            cannot be told from others.
+            cannot be distinguished from others.
     """
     stores = SymbolStore(find_source_unit(options)), SymbolStore(options.target_unit)
     texts: list[tuple[str, str]] = []

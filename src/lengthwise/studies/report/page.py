@@ -45,7 +45,7 @@ def render_page(report: Report) -> str:
 
 
 def frame_page(page: str) -> str:
-    """Return a whole HTML page as a frame for a notebook, whose own style it leaves alone."""
+    """Return a whole HTML page as a frame for a notebook, whose own style stays as it is."""
     return f'<iframe style="width:100%;height:42rem;border:1px solid #ddd" srcdoc="{html.escape(page)}"></iframe>'
 
 
