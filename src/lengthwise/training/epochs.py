@@ -37,11 +37,12 @@ class Epochs:
     def __init__(self, models: Models, splits: Mapping[str, Split], options: RunOptions) -> None:
         self.options, self.model, self.train_split = options, models.network, splits["train"]
         training = options.training
-        self.num_batches = len(self.plan(0))
+        first = self.plan(0)
+        self.num_batches = len(first)
         is_compiled = uses_xla(training, models.wiring, num_updates=training.epochs * self.num_batches)
         self._shapes = plan_shapes(self.train_split, models.wiring) if is_compiled else ()
         self._held = {name: hold_split(splits[name], is_rounded=is_compiled) for name in ("train", "val")}
-        self._batch_size = min(training.batch_size, len(self.train_split))
+        self._batch_size = max(len(rows) for rows in first)
         self._program = find_program(models, training, self._held, batch_size=self._batch_size, shapes=self._shapes)
         self._program.reset(training.learning_rate)
         lengths = splits["val"].source.length, splits["val"].target.length
