@@ -20,7 +20,7 @@ from lengthwise.config.options import RunOptions
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import ConfigError, DataError
 
-SMALL = ["latent_dim=3", "training.epochs=1", "tracking=directory", "training.num_threads=1"]
+SMALL = ["latent_dim=3", "training.epochs=1", "tracking=directory"]
 
 
 def run(capsys: pytest.CaptureFixture[str], directory: Path, *words: str) -> tuple[Path, dict[str, float], str]:
