@@ -80,4 +80,4 @@ def test_it_answers_on_a_free_port_and_ends_with_all_its_processes(
 
 def test_a_server_is_only_pointed_to(capsys: pytest.CaptureFixture[str]) -> None:
     assert serve_ui("http://me:secret@host:5000", 5000) == 0
-    assert capsys.readouterr().out == "The runs are on a server: http://me:***@host:5000\n"
+    assert capsys.readouterr().out == "The runs are on a server: http://me:***@host:5000/#/experiments\n"
