@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from helpers.commands import train, use
-from lengthwise.config import composer, documentation, fields, plugins
+from lengthwise.config import composer, documentation, plugins, reflection
 from lengthwise.evaluation import metrics
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "your-own-dataset.md"
@@ -26,7 +26,7 @@ def forget() -> None:
     for cached in (
         plugins.find_plugins,
         plugins.find_dataset_options,
-        fields.read_fields,
+        reflection.read_fields,
         documentation.describe_options,
         composer._open_composer,
         metrics.list_metrics,
