@@ -248,6 +248,8 @@ def draw_values(rng: np.random.Generator, directory: Path, precisions: tuple[str
     dataset, training = {"name": name} | _draw(rng, DATASETS[name]), _draw(rng, TRAINING)
     training["precision"] = _pick(rng, precisions)
     training["label_smoothing"] *= is_tokens
+    if training["draws"] == "replacement":  # which fills its batches, however few the examples
+        training["batch_size"] = min(training["batch_size"], 2 * MAX_EXAMPLES)
     for option in ("path", "target_path"):
         if dataset.get(option) is not None:
             dataset[option] = str(directory / dataset[option])
