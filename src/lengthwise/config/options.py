@@ -514,9 +514,9 @@ class TrainingOptions:
     """Floating-point precision of the computation; the mixed ones keep the weights in float32."""
 
     compile: Literal["auto", "xla", "loops"]
-    """How the updates are compiled. `xla`: whole epochs by XLA, two to three times as fast for small models (64 units),
-    after seconds of compilation; `loops`: TensorFlow's own loops; `auto`: `xla` for float32 models of up to 128 units
-    that are trained for 2,000 updates or more, without a GPU. Results agree up to rounding."""
+    """How the updates are compiled. `xla`: whole epochs by XLA, up to three times as fast for small models, after
+    seconds of compilation; `loops`: TensorFlow's own loops; `auto`: `xla` for float32 models of up to 4,096 units times
+    `batch_size` that are trained for 2,000 updates or more, without a GPU. Results agree up to rounding."""
 
     num_threads: Annotated[int, Between(0, 1_024, "threads")]
     """Threads of TensorFlow; 0: one for each core."""

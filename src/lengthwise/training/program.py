@@ -20,11 +20,12 @@ from lengthwise.training.step import FitStep
 
 VALIDATION_BATCH_SIZE = 256
 
-MOST_UNITS = 128
-"""Widest state for which `compile=auto` takes XLA: beyond it the matrix products take most of a step's time."""
+MOST_VALUES = 4_096
+"""Values of a batch's states, rows times units, up to which `compile=auto` takes XLA. Above, the matrix products take
+most of a step's time, and XLA's are no faster: `experiments/performance/compile.csv`."""
 
 FEWEST_UPDATES = 2_000
-"""Fewest updates for which `compile=auto` takes XLA, which compiles for seconds."""
+"""Fewest updates for which `compile=auto` takes XLA: compilation takes as long as it saves in 500 to 1,100."""
 
 
 class FitProgram:
@@ -103,6 +104,6 @@ def uses_xla(options: TrainingOptions, wiring: Wiring, *, num_updates: int) -> b
     """
     if options.compile != "auto":
         return options.compile == "xla"
-    is_small = max(wiring.latent_dim, wiring.decoder_dim) <= MOST_UNITS
+    is_small = options.batch_size * max(wiring.latent_dim, wiring.decoder_dim) <= MOST_VALUES
     is_long = num_updates >= FEWEST_UPDATES
     return is_small and is_long and options.precision == "float32" and not has_gpu()

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from helpers.small_data import SPECS, draw_split
-from helpers.training_options import build_run, build_training
+from helpers.training_options import build_run
 from lengthwise.models.bundle import build_models
 from lengthwise.models.wiring import resolve_wiring
 from lengthwise.training.epochs import Epochs
-from lengthwise.training.program import FEWEST_UPDATES, MOST_UNITS, uses_xla
+from lengthwise.training.program import FEWEST_UPDATES, MOST_VALUES, uses_xla
 
 CORNERS: dict[str, dict[str, Any]] = {
     "tokens": {"conditioning": "both", "feedback": "teacher", "length": "stop", "carry": "hc", "head": "dense"},
@@ -78,12 +78,15 @@ def test_models_trained_again_start_again() -> None:
 
 def test_what_is_chosen_follows_from_options_and_sizes() -> None:
     def choose(updates: int, units: int, **changes: Any) -> bool:
-        training = build_training(**{"compile": "auto", **changes})
-        return uses_xla(training, resolve_wiring(build_run().model, units, SPECS["tokens"]), num_updates=updates)
+        options = build_run(training={"compile": "auto", "batch_size": 32, **changes})
+        wiring = resolve_wiring(options.model, units, SPECS["tokens"])
+        return uses_xla(options.training, wiring, num_updates=updates)
 
-    assert choose(FEWEST_UPDATES, MOST_UNITS)
-    assert not choose(FEWEST_UPDATES - 1, MOST_UNITS)
-    assert not choose(FEWEST_UPDATES, MOST_UNITS + 1)
-    assert not choose(FEWEST_UPDATES, MOST_UNITS, precision="mixed_bfloat16")
-    assert choose(1, MOST_UNITS + 1, compile="xla")
-    assert not choose(FEWEST_UPDATES, MOST_UNITS, compile="loops")
+    most_units = MOST_VALUES // 32
+    assert choose(FEWEST_UPDATES, most_units)
+    assert not choose(FEWEST_UPDATES - 1, most_units)
+    assert not choose(FEWEST_UPDATES, most_units + 1)
+    assert not choose(FEWEST_UPDATES, most_units, batch_size=33)
+    assert not choose(FEWEST_UPDATES, most_units, precision="mixed_bfloat16")
+    assert choose(1, most_units + 1, compile="xla")
+    assert not choose(FEWEST_UPDATES, most_units, compile="loops")
