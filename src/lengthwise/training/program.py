@@ -48,7 +48,8 @@ class FitProgram:
         batch_size: int,
         shapes: tuple[BatchShape, ...],
     ) -> None:
-        network, wiring = models.network, models.wiring
+        self.network = network = models.network
+        wiring = models.wiring
         network.compile(optimizer=build_optimizer(options))
         # So that the training step is traced only once: with the variables there, it need not create them.
         network.optimizer.build(network.trainable_variables)
@@ -70,7 +71,9 @@ class FitProgram:
         self.validate = CompiledPass(validate, describe_held(held["val"]), batch_size=VALIDATION_BATCH_SIZE)
 
     def reset(self, learning_rate: float) -> None:
-        """Start a new fit: with the optimiser as it was built, at a learning rate."""
+        """Start a new fit: with this program's optimiser, as it was built, at a learning rate."""
+        # The models' last fit may have had another program, with an optimiser of its own.
+        self.network.optimizer = self.optimizer
         for variable, value in zip(self.optimizer.variables, self._initial, strict=True):
             variable.assign(value)
         self.optimizer.learning_rate = learning_rate

@@ -76,6 +76,27 @@ def test_models_trained_again_start_again() -> None:
     assert len(models.functions) == 1
 
 
+def test_a_fit_uses_its_own_optimizer_after_another_fit_of_the_same_models() -> None:
+    splits = {"train": draw_split("tokens", num_examples=16), "val": draw_split("tokens", num_examples=4, seed=1)}
+    models, initial, results = None, [], []
+    for optimizer, rate in (("adam", 0.01), ("sgd", 0.5), ("adam", 0.01)):
+        training = {"compile": "loops", "batch_size": 8, "epochs": 1, "schedule": "constant"}
+        options = build_run(training={**training, "optimizer": optimizer, "learning_rate": rate}, **CORNERS["tokens"])
+        if models is None:
+            keras.utils.set_random_seed(3)
+            models = build_models(resolve_wiring(options.model, 6, SPECS["tokens"]))
+            initial = models.network.get_weights()
+        models.network.set_weights(initial)
+        epochs = Epochs(models, splits, options)
+        metrics = epochs.run(0, on_progress=lambda _done: None)
+        state = [np.copy(variable) for variable in models.network.optimizer.variables]  # what a checkpoint holds
+        results.append((metrics["train/loss"], metrics["val/loss"], metrics["train/learning_rate"], state))
+    assert results[0][:3] == results[2][:3]
+    assert results[0][2] == pytest.approx(0.01)
+    for first, third in zip(results[0][3], results[2][3], strict=True):
+        np.testing.assert_array_equal(first, third)
+
+
 def test_what_is_chosen_follows_from_options_and_sizes() -> None:
     def choose(updates: int, units: int, **changes: Any) -> bool:
         options = build_run(training={"compile": "auto", "batch_size": 32, **changes})
