@@ -9,6 +9,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
@@ -134,6 +135,31 @@ class SweepLauncher(Launcher):
         except Exception as error:
             refusal = explain_error(error, overrides)
             raise LengthwiseError(f"Job {number} ({' '.join(overrides)}): {refusal}") from error
+
+
+def open_launcher(
+    sweeper: str, *, hydra_context: HydraContext, task_function: TaskFunction, config: RawConfig
+) -> SweepLauncher:
+    """Return the launcher that Hydra chose, for a sweeper that needs one of these.
+
+    Args:
+        sweeper: Its name, as in `hydra/sweeper=NAME`.
+        hydra_context: Of Hydra.
+        task_function: What each job runs.
+        config: The composed configuration.
+
+    Raises:
+        ConfigError: The launcher is none of Lengthwise.
+    """
+    from lengthwise.errors import ConfigError
+
+    launcher = Plugins.instance().instantiate_launcher(
+        hydra_context=hydra_context, task_function=task_function, config=config
+    )
+    if not isinstance(launcher, SweepLauncher):
+        remedy = "Choose hydra/launcher=local, ray or slurm"
+        raise ConfigError(f"hydra/sweeper={sweeper}", "needs a launcher of Lengthwise", received=None, remedy=remedy)
+    return launcher
 
 
 class LocalLauncher(SweepLauncher):

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 
-from hydra_plugins.lengthwise_local.launcher import SweepLauncher
+from hydra_plugins.lengthwise_local.launcher import open_launcher
 
 if TYPE_CHECKING:
     from lengthwise.config.options import OptunaSweeperOptions, RunOptions
@@ -37,18 +36,13 @@ class OptunaSweeper(Sweeper):
         """Take what Hydra gives; wrong options are refused before anything else happens."""
         from lengthwise.config.options import OptunaSweeperOptions
         from lengthwise.config.parse import parse_plugin
-        from lengthwise.errors import ConfigError
         from lengthwise.sweeps.search import import_optuna
 
         self._options = parse_plugin(OptunaSweeperOptions, self._raw)
         import_optuna()
-        launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
+        self._launcher = open_launcher(
+            "optuna", hydra_context=hydra_context, task_function=task_function, config=config
         )
-        if not isinstance(launcher, SweepLauncher):
-            remedy = "Choose hydra/launcher=local, ray or slurm"
-            raise ConfigError("hydra/sweeper=optuna", "needs a launcher of Lengthwise", received=None, remedy=remedy)
-        self._launcher, self._config = launcher, config
 
     def sweep(self, arguments: list[str]) -> None:
         """Search, or resume the search that the same command began.

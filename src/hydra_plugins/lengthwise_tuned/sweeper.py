@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 
-from hydra_plugins.lengthwise_local.launcher import SweepLauncher
+from hydra_plugins.lengthwise_local.launcher import open_launcher
 
 if TYPE_CHECKING:
     from lengthwise.config.options import TunedSweeperOptions
@@ -41,17 +40,10 @@ class TunedSweeper(Sweeper):
         """Take what Hydra gives; wrong options are refused before anything else happens."""
         from lengthwise.config.options import TunedSweeperOptions
         from lengthwise.config.parse import parse_plugin
-        from lengthwise.errors import ConfigError
         from lengthwise.sweeps.tuning import Budget
 
         self._options = parse_plugin(TunedSweeperOptions, self._raw)
-        launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
-        if not isinstance(launcher, SweepLauncher):
-            remedy = "Choose hydra/launcher=local, ray or slurm"
-            raise ConfigError("hydra/sweeper=tuned", "needs a launcher of Lengthwise", received=None, remedy=remedy)
-        self._launcher, self._config = launcher, config
+        self._launcher = open_launcher("tuned", hydra_context=hydra_context, task_function=task_function, config=config)
         self._budget = Budget(self._options.budget_minutes)
 
     def sweep(self, arguments: list[str]) -> None:
