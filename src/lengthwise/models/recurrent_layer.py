@@ -39,7 +39,7 @@ class Recurrent(keras.layers.Layer):
 
     def __init__(self, cell: Literal["lstm", "gru", "rnn"], units: int, input_dim: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.supports_jit = False  # the loops of `recurrence` are operations that XLA does not have
+        self.supports_jit = False  # Keras' own: XLA has other loops, of `formulate_for_xla`
         self.cell_kind: Literal["lstm", "gru", "rnn"] = cell
         self.units = units
         self.input_dim = input_dim

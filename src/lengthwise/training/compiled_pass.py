@@ -61,8 +61,6 @@ class CompiledPass:
     """
 
     def __init__(self, step: Step, data: Any, *, batch_size: int, shapes: Sequence[BatchShape] = ()) -> None:
-        self.batch_size = batch_size
-
         def run(plan: BatchPlan, data: Any, first: Tensor, last: Tensor) -> Any:
             def body(index: Tensor, _loss: Tensor) -> tuple[Tensor, Tensor]:
                 batch = BatchPlan(*(tensor[index] for tensor in plan))

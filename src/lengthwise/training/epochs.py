@@ -75,7 +75,7 @@ class Epochs:
         step.reset_metrics()
         self._program.validate.run(self._validation_plan, self._held["val"], on_progress=lambda _done: None)
         metrics |= {f"val/{name}": value for name, value in step.read_metrics().items()}
-        metrics["train/learning_rate"] = float(self._plan_rates(epoch + 1)[0])
+        metrics["train/learning_rate"] = float(self._plan_rates(epoch + 1, count=1)[0])
         metrics["time/epoch_seconds"] = time.perf_counter() - started
         return metrics
 
@@ -106,12 +106,12 @@ class Epochs:
             batch_size=self._batch_size,
             shapes=choose_shapes(shapes, batches, self.train_split, self.model.wiring) if shapes else None,
             sampling_rates=plan_sampling_rates(self.options.model, epoch=epoch, num_batches=self.num_batches),
-            learning_rates=self._plan_rates(epoch).tolist(),
+            learning_rates=self._plan_rates(epoch, count=self.num_batches).tolist(),
         )
 
-    def _plan_rates(self, epoch: int) -> NDArray[np.float32]:
-        """Return the learning rate of each batch of an epoch."""
+    def _plan_rates(self, epoch: int, *, count: int) -> NDArray[np.float32]:
+        """Return the learning rates `(count,)` of the first batches of an epoch."""
         current = float(np.asarray(self.model.optimizer.learning_rate))
         total = self.num_batches * self.options.training.epochs
         first = epoch * self.num_batches
-        return plan_learning_rates(self.options.training, current, first=first, count=self.num_batches, total=total)
+        return plan_learning_rates(self.options.training, current, first=first, count=count, total=total)
