@@ -18,8 +18,6 @@ SHARE_KEY = "lengthwise"
 VIEW_TAG = f"mlflow.sharedViewState.{SHARE_KEY}"
 EXPERIMENTS_PAGE = "#/experiments"
 
-_PREFIX = "deflate;"
-
 
 def share_view(store: Store, study: str, columns: Sequence[str], metric: PrimaryMetric | None) -> str:
     """Set the view of a study.
@@ -63,11 +61,4 @@ def write_view(columns: Sequence[str], metric: PrimaryMetric | None) -> str:
         state |= {"orderByKey": key, "orderByAsc": not metric.greater_is_better}
         shown.append(key)
     packed = base64.b64encode(zlib.compress(json.dumps(state | {"selectedColumns": shown}).encode())).decode("ascii")
-    return json.dumps({"name": "Scores", "createdAt": 1, "updatedAt": 1, "state": f"{_PREFIX}{packed}"})
-
-
-def read_view(tag: str) -> dict[str, object]:
-    """Return the state in a view's tag."""
-    state = json.loads(tag)["state"].removeprefix(_PREFIX)
-    content: dict[str, object] = json.loads(zlib.decompress(base64.b64decode(state)))
-    return content
+    return json.dumps({"name": "Scores", "createdAt": 1, "updatedAt": 1, "state": f"deflate;{packed}"})

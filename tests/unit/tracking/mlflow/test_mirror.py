@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import base64
 import json
 import math
 import shutil
 import time
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from lengthwise.errors import ConfigError, RunError
 from lengthwise.tracking.mlflow.logged_model import LOADER_MODULE
 from lengthwise.tracking.mlflow.mirror import sync
 from lengthwise.tracking.mlflow.store import open_store
-from lengthwise.tracking.mlflow.views import read_view, share_view
+from lengthwise.tracking.mlflow.views import share_view
 from lengthwise.tracking.runs.heartbeat import reap
 from lengthwise.tracking.runs.journal import read_journal
 from lengthwise.tracking.runs.run import Run
@@ -387,7 +389,8 @@ def test_the_view_of_a_study_is_a_shared_view(start: StartRun, tracking: MlflowO
     number = client.get_experiment_by_name("grid").experiment_id
     expected = f"#/experiments/{number}/runs?viewStateShareKey=lengthwise&workflowType=machine_learning"
     assert share_view(store, "grid", ["model.name", "latent_dim"], metric) == expected
-    view = read_view(client.get_experiment(number).tags["mlflow.sharedViewState.lengthwise"])
+    state = json.loads(client.get_experiment(number).tags["mlflow.sharedViewState.lengthwise"])["state"]
+    view = json.loads(zlib.decompress(base64.b64decode(state.removeprefix("deflate;"))))
     assert view["selectedColumns"] == ["params.`model.name`", "params.`latent_dim`", "metrics.`test/error_rate`"]
     assert (view["orderByKey"], view["orderByAsc"]) == ("metrics.`test/error_rate`", True)
     found = client.search_runs([number], str(view["searchFilter"]), order_by=[f"{view['orderByKey']} ASC"])
@@ -395,7 +398,7 @@ def test_the_view_of_a_study_is_a_shared_view(start: StartRun, tracking: MlflowO
 
 
 def test_the_pages_of_mlflow_still_read_a_shared_view() -> None:
-    """The format is private to MLflow: where its pages no longer know the words, the view has to be written anew."""
+    """The format is private to MLflow: where its pages no longer know the words, the view has to be written again."""
     pages = Path(mlflow.__file__).parent / "server" / "js" / "build" / "static" / "js"
     text = "".join(path.read_text(encoding="utf-8") for path in pages.glob("*.js"))
     words = ("mlflow.sharedViewState.", "viewStateShareKey", "deflate;", "selectedColumns", "modelVersionFilter")
