@@ -95,6 +95,28 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return parent.directory
 
 
+def test_studies_are_set_side_by_side(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["report", "cube", "--side-by-side", f"output_dir={sweep.parent.parent}", "--output", str(tmp_path)]
+    assert run_command(words) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"report  {tmp_path / 'report.html'}"
+    text = (tmp_path / "README.md").read_text()
+    assert "Which should I take for my data, and why?" in text
+    assert "| cube  | feedback=teacher, length=stop" in text
+    assert (tmp_path / "figures" / "side_by_side.png").read_bytes().startswith(b"\x89PNG")
+    with (tmp_path / "changes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["verdict"] for row in rows} == {"not judged"}, "of two or three seeds"
+    (fixed,) = (
+        row for row in rows if (row["change"], row["at"]) == ("feedback: teacher instead of none", "length=fixed")
+    )
+    assert float(fixed["difference"]) == pytest.approx((0.3 + 0.3 + (0 - 0.52)) / 3), "a failed run counts with 0"
+
+
+def test_side_by_side_leaves_no_run_out(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["report", "cube", "--side-by-side", "--leave-out-failed"]) == 2
+    assert "--side-by-side cannot be used with --leave-out-failed" in capsys.readouterr().err
+
+
 def test_a_study_is_reported_by_one_command(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = tmp_path / "experiments" / "cube"
     output_dir = sweep.parent.parent

@@ -49,9 +49,9 @@ INNER_ROOMS = {
     "tracking/runs": {"tracking/mlflow", "tracking"},
     "tracking/mlflow": {"tracking"},
     "serving": {"serving/http"},
-    "studies": {"studies/report", "studies/figures", "studies/diff"},
-    "studies/figures": {"studies/report", "studies/diff"},
-    "studies/report": {"studies/diff"},
+    "studies": {"studies/report", "studies/figures", "studies/diff", "studies/side_by_side"},
+    "studies/figures": {"studies/report", "studies/diff", "studies/side_by_side"},
+    "studies/report": {"studies/diff", "studies/side_by_side"},
 }
 """Folders, and the folders of their own room that their modules may not import."""
 

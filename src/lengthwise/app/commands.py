@@ -162,6 +162,10 @@ COMMANDS: Mapping[str, Command] = {
                 "action": "store_true",
                 "help": "leave out runs that failed in training; else they count with the worst score",
             },
+            "--side-by-side": {
+                "action": "store_true",
+                "help": "each study by itself, on one page; else their runs are taken together",
+            },
         },
     ),
     "serve": Command(

@@ -259,12 +259,18 @@ def evaluate_run(request: Request) -> int:
 def write_report(request: Request) -> int:
     """Write the report on studies, and print its first sentences."""
     from lengthwise.studies.report.writer import report_studies
+    from lengthwise.studies.side_by_side.writer import report_side_by_side
 
-    output_dir = find_output_dir(request.compose())
-    destination = None if request.flags.output is None else Path(request.flags.output)
-    written = report_studies(
-        output_dir, request.words, destination=destination, leave_out_failed=request.flags.leave_out_failed
-    )
+    flags, output_dir = request.flags, find_output_dir(request.compose())
+    destination = None if flags.output is None else Path(flags.output)
+    if flags.side_by_side and flags.leave_out_failed:
+        raise ConfigError("--side-by-side", "cannot be used with --leave-out-failed", received=None, remedy="Drop one")
+    if flags.side_by_side:
+        written = report_side_by_side(output_dir, request.words, destination=destination)
+    else:
+        written = report_studies(
+            output_dir, request.words, destination=destination, leave_out_failed=flags.leave_out_failed
+        )
     width = min(shutil.get_terminal_size((120, 24)).columns, 120)
     print("\n\n".join(textwrap.fill(paragraph, width) for paragraph in written.answer))
     print("\n".join(["", *written.commands, *([""] if written.commands else []), f"report  {written.html}"]))

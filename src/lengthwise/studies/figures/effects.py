@@ -31,7 +31,8 @@ class EffectRow(NamedTuple):
     verdict: int
 
 
-_VERDICTS = {1: ("better", GREEN, "o"), -1: ("worse", ORANGE, "s"), 0: ("no significant difference", INK, "D")}
+VERDICT_LOOKS = {1: ("better", GREEN, "o"), -1: ("worse", ORANGE, "s"), 0: ("no significant difference", INK, "D")}
+"""Verdict -> its name, its colour and its marker."""
 
 
 @styled
@@ -48,7 +49,7 @@ def plot_effects(rows: Sequence[EffectRow], *, unit: str) -> Figure:
     axes = figure.subplots()
     axes.axvline(0, color="#888888", linewidth=1)
     for height, row in enumerate(shown):
-        _, colour, marker = _VERDICTS[row.verdict]
+        _, colour, marker = VERDICT_LOOKS[row.verdict]
         if math.isfinite(row.low):
             axes.plot([row.low, row.high], [height, height], color=colour, linewidth=2)
         face = colour if row.verdict else "white"
@@ -61,12 +62,13 @@ def plot_effects(rows: Sequence[EffectRow], *, unit: str) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.ticklabel_format(axis="x", style="plain", useOffset=False)
     if has_intervals:
-        _draw_legend(axes, {row.verdict for row in shown})
+        draw_verdict_legend(axes, {row.verdict for row in shown})
     return figure
 
 
-def _draw_legend(axes: Axes, verdicts: set[int]) -> None:
-    for verdict, (label, colour, marker) in _VERDICTS.items():
+def draw_verdict_legend(axes: Axes, verdicts: set[int]) -> None:
+    """Explain the verdicts that are drawn, above a figure."""
+    for verdict, (label, colour, marker) in VERDICT_LOOKS.items():
         if verdict in verdicts:
             face = colour if verdict else "white"
             axes.plot([], [], marker=marker, color=colour, markerfacecolor=face, linewidth=2, label=label)
