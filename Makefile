@@ -6,13 +6,14 @@ READY := .venv/ready
 
 SHARE := --dist loadgroup --no-loadscope-reorder      # by the groups of tests/conftest.py, in their order
 
-.PHONY: help setup train ui check test lock clean
+.PHONY: help setup train ui check test docs lock clean
 
 help:
 	@echo "make train   set up, train model=repeat on the handwritten digits (about a minute), say where to look"
 	@echo "make ui      browse the runs in the MLflow UI"
 	@echo "make check   lint, types and the fast tests, about a minute"
 	@echo "make test    every check, slow tests included; what CI runs"
+	@echo "make docs    build the documentation site, without a network"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
 	@echo "make clean   remove the environment and caches, keep runs"
 
@@ -44,9 +45,13 @@ test: $(READY)
 	$(BIN)/mypy
 	$(BIN)/pytest -n 3 $(SHARE)      # some tests wait for processes, so three share two cores well
 
+docs: $(READY)
+	$(BIN)/python -m sphinx -q -E -W --keep-going docs build/docs
+	@echo "Open build/docs/index.html"
+
 lock: $(READY)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra g2p --extra optuna --extra slurm --universal --python-version 3.11 --no-header --no-annotate \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra docs --extra g2p --extra optuna --extra slurm --universal --python-version 3.11 --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file requirements.lock
 
 clean:

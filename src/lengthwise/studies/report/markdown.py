@@ -38,7 +38,8 @@ def _list_answer(answer: Answer) -> list[str]:
     choice = answer.choice
     if choice is not None:
         lines += [f"**{choice.headline}**", "", *(f"- {reason}" for reason in choice.reasons), ""]
-        lines += [*(f"    {command}" for command in choice.commands), ""] if choice.commands else []
+        # An indented block below a list would be part of its last point.
+        lines += ["```sh", *choice.commands, "```", ""] if choice.commands else []
     return lines
 
 
