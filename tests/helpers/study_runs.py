@@ -18,6 +18,7 @@ from lengthwise.studies.condition import LearningCurve, StudyRun
 from lengthwise.studies.judging import MIN_SEEDS
 from lengthwise.studies.report.answer import write_answer
 from lengthwise.studies.report.contents import Report
+from lengthwise.studies.report.fate import Fate
 from lengthwise.studies.report.findings import LEGEND, LEGEND_FEW_SEEDS
 from lengthwise.studies.report.sections import build_lead, build_sections
 from lengthwise.studies.report.tables import tabulate_answer
@@ -121,7 +122,9 @@ def build_report(runs: Sequence[StudyRun], directory: Path) -> Report:
     return Report(
         title=study.title,
         question="Which <axis>?",
-        prediction="Predicted before the runs: <all> alike.",
+        fate=Fate(
+            verdict="Not refuted", prediction="Predicted before the runs: <all> alike.", rules=("Not met: <x>.",)
+        ),
         answer=answer,
         summary=tabulate_answer(study) if answer.standing == "compared" else Table(columns=(), rows=()),
         legend=LEGEND if study.num_seeds >= MIN_SEEDS else LEGEND_FEW_SEEDS,

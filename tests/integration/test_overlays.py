@@ -12,7 +12,9 @@ import yaml
 from lengthwise.config.about import read_study_about
 from lengthwise.config.compose import compose_options
 from lengthwise.config.options import RunOptions
+from lengthwise.config.parse import flatten_options
 from lengthwise.config.paths import conf_dir
+from lengthwise.evaluation.metrics import find_metric
 from lengthwise.pipeline.command import Launch
 from lengthwise.pipeline.experiment import run_experiment
 from lengthwise.tracking.runs.find import list_runs
@@ -146,6 +148,21 @@ def test_a_header_counts_the_runs(study: str) -> None:
     if "tune" in sweeper:
         conditions = {tuple(part for part in job if not part.startswith("seed=")) for job in list_jobs(study)}
         assert f"after {len(conditions) * len(sweeper['tune'].split(','))} for tuning" in about.runs
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_what_refutes_a_prediction_is_of_options_that_the_study_has(study: str, tmp_path: Path) -> None:
+    about, params = read_study_about(study), read_overlay(study)["hydra"]["sweeper"]["params"]
+    assert about is not None
+    assert bool(about.refuted_if) == (about.prediction is not None)
+    swept = {{"dataset": "dataset.name"}.get(key, key): str(values).split(",") for key, values in params.items()}
+    options = flatten_options(compose_options([f"experiment={study}", *give_file(study, tmp_path)]))
+    for rule in about.refuted_if:
+        for option, value in rule.where.items():
+            assert str(value) in swept.get(option, [str(options[option])]), rule.text
+        for option, ends in rule.change.items():
+            assert {str(end) for end in ends} <= set(swept[option]), rule.text
+        assert rule.metric is None or find_metric(rule.metric.rpartition("/")[2]) is not None
 
 
 @pytest.mark.slow

@@ -130,6 +130,17 @@ def measure_interactions(grid: Grid) -> list[Effect]:
     return effects
 
 
+def measure_change(grid: Grid, contrasts: Sequence[Contrast], context: tuple[int, ...]) -> Effect:
+    """Measure a change at one combination of the other axes' levels; of two changes, one beyond the other.
+
+    Args:
+        grid: The scores.
+        contrasts: One for each axis that changes.
+        context: Index of the level on every axis, those of the axes that change counting for nothing.
+    """
+    return _measure(grid, contrasts, context=context)
+
+
 def compare_with(grid: Grid, best: int) -> list[Effect | None]:
     """Compare every condition with one, over the seeds that both have.
 
@@ -175,7 +186,8 @@ def _measure(grid: Grid, contrasts: Sequence[Contrast], *, context: tuple[int, .
     if context is None:
         table = differences.reshape(-1, num_seeds)
     else:
-        table = differences[tuple(level for axis, level in enumerate(context) if axis != own[0].axis)][None]
+        changed = {contrast.axis for contrast in own}
+        table = differences[tuple(level for axis, level in enumerate(context) if axis not in changed)][None]
     rows, seeds = choose_complete(np.isfinite(table))
     used = len(seeds)
     method: Method = "paired seeds"

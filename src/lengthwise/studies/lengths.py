@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from lengthwise.evaluation.tables import Table
-from lengthwise.studies.condition import Condition
+from lengthwise.studies.condition import Condition, StudyRun
 from lengthwise.studies.study import Study
 
 _TRAINED_ON = ("train", "val")
@@ -44,6 +45,31 @@ def average_by_length(condition: Condition, metric: str) -> dict[tuple[int, int]
                     found[0] += float(row[score]) * float(row[count])
                     found[1] += float(row[count])
     return {lengths: total / count for lengths, (total, count) in sorted(sums.items()) if count}
+
+
+def score_beyond(run: StudyRun, metric: str, steps: int) -> float:
+    """Average a metric over the targets that are longer than any trained on, weighted by the examples.
+
+    Args:
+        run: A run.
+        metric: `split/metric`.
+        steps: How many steps longer they are at least.
+
+    Returns:
+        The score; NaN where there are no such targets.
+    """
+    split, _, name = metric.partition("/")
+    rows = [row for table in run.by_length.values() for row in _read_lengths(table)]
+    trained = max((row.high for row in rows if not row.is_beyond), default=0)
+    total = count = 0.0
+    table = run.by_length.get(split)
+    if table is not None and name in table.columns:
+        score, examples = table.columns.index(name), table.columns.index("examples")
+        for row, lengths in zip(table.rows, _read_lengths(table), strict=True):
+            if lengths.low >= trained + steps:
+                total += float(row[score]) * float(row[examples])
+                count += float(row[examples])
+    return total / count if count else math.nan
 
 
 def has_several_lengths(study: Study) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lengthwise.config.about import StudyAbout, read_study_about, take_about
+from lengthwise.config.about import RefutedIf, StudyAbout, read_study_about, take_about
 from lengthwise.config.compose import compose_options
 from lengthwise.config.loader import compose_raw
 from lengthwise.config.parse import dump_options
@@ -38,7 +38,14 @@ def test_a_prediction_comes_with_what_refutes_it() -> None:
         "`ambiguous`: without feedback exact match 0, token accuracy 2/3, for every conditioning; with feedback above "
         "95 %"
     )
-    assert about.refuted_if == "any no-feedback corner above 2 %, or a feedback corner below 90 %"
+    assert about.refuted_if == (
+        RefutedIf(text="any no-feedback corner above 2 %", where={"model.feedback": "none"}, above=0.02),
+        RefutedIf(text="a feedback corner below 90 %", where={"model.feedback": "teacher"}, below=0.9),
+    )
+    why = read_study_about("cube_why")
+    assert why is not None
+    assert [rule.is_checkable for rule in why.refuted_if] == [True] * 4 + [False]
+    assert why.refuted_if[0].change == {"model.carry": ("h", "hc")}
 
 
 def test_what_a_file_says_about_itself_is_taken_out_of_its_values() -> None:
@@ -58,6 +65,14 @@ def test_what_a_file_says_about_itself_is_taken_out_of_its_values() -> None:
         (WHOLE | {"runs": ""}, "about.runs must be a text; got ''"),
         (WHOLE | {"runs": 36}, "about.runs must be a text; got 36"),
         (WHOLE | {"comand": "x"}, "about.comand is unknown. Did you mean command?"),
+        (WHOLE | {"refuted_if": "a loss"}, "about.refuted_if must be a list of rules; got 'a loss'"),
+        (WHOLE | {"refuted_if": [{"above": 1}]}, "about.refuted_if[0] lacks text. Write text in each rule, as in"),
+        (WHOLE | {"refuted_if": [{"text": "x", "over": 1}]}, "refuted_if[0].over is unknown."),
+        (WHOLE | {"refuted_if": [{"text": "x", "above": "1"}]}, "refuted_if[0].above must be a number; got '1'"),
+        (WHOLE | {"refuted_if": [{"text": "x", "cases": 0}]}, "[0].cases must be a whole number above 0; got 0"),
+        (WHOLE | {"refuted_if": [{"text": "x", "surely": 1}]}, "refuted_if[0].surely must be true or false; got 1"),
+        (WHOLE | {"refuted_if": [{"text": "x", "where": {"a": [1, 2]}}]}, "each with its value; got"),
+        (WHOLE | {"refuted_if": [{"text": "x", "change": {"a": 1}}]}, "each with its value before and after; got"),
         ({"question": "Why?"}, "about lacks command, runs, minutes, recipe, expected"),
     ],
 )

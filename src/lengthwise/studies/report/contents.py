@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lengthwise.evaluation.tables import Table
 from lengthwise.studies.report.answer import Answer
+from lengthwise.studies.report.fate import Fate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +49,7 @@ class Report:
     Args:
         title: Title of the study.
         question: The question of the study; None where its configuration does not state one.
-        prediction: What was predicted before the runs, and what refutes it; None where nothing was.
+        fate: What became of what was predicted before the runs; None where nothing was.
         answer: The answer in words.
         summary: The main effects side by side, marked; without rows where conditions cannot be compared.
         legend: How the summary is read.
@@ -63,7 +64,7 @@ class Report:
 
     title: str
     question: str | None
-    prediction: str | None = None
+    fate: Fate | None = None
     answer: Answer
     summary: Table
     legend: str

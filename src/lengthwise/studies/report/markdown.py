@@ -13,8 +13,9 @@ def render_markdown(report: Report) -> str:
     lines = [f"# {report.title}", ""]
     if report.question:
         lines += [report.question, ""]
-    if report.prediction:
-        lines += [report.prediction, ""]
+    if report.fate is not None:
+        lines += [f"**{report.fate.verdict}.** {report.fate.prediction}", ""]
+        lines += [*(f"- {rule}" for rule in report.fate.rules), ""] if report.fate.rules else []
     lines += ["## Answer", ""]
     lines += _list_answer(report.answer)
     for picture in report.lead:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from lengthwise.config.about import StudyAbout, read_study_about
+from lengthwise.config.about import read_study_about
 from lengthwise.errors import LengthwiseError
 from lengthwise.evaluation.tables import Table
 from lengthwise.files import write_whole
@@ -16,6 +16,7 @@ from lengthwise.studies.judging import MIN_SEEDS
 from lengthwise.studies.report.answer import Answer, write_answer
 from lengthwise.studies.report.contents import Report
 from lengthwise.studies.report.details import list_commands, list_details
+from lengthwise.studies.report.fate import Fate, write_fate
 from lengthwise.studies.report.findings import LEGEND, LEGEND_FEW_SEEDS
 from lengthwise.studies.report.markdown import render_markdown
 from lengthwise.studies.report.page import render_page
@@ -94,7 +95,7 @@ def _write(collection: Collection, destination: Path) -> WrittenReport:
     return WrittenReport(
         directory=destination,
         html=html,
-        answer=(*answer.paragraphs, *answer.cautions),
+        answer=(*_list_fate(report.fate), *answer.paragraphs, *answer.cautions),
         commands=answer.choice.commands if answer.choice is not None and answer.standing == "compared" else (),
     )
 
@@ -103,6 +104,11 @@ def _write_lead(answer: Answer) -> str:
     """Return the paragraph by which MLflow describes a sweep: the condition to take, and every warning."""
     lead = " ".join(answer.opening[:1]) if answer.choice is None else answer.choice.headline
     return " ".join([lead, *answer.warnings]).strip()
+
+
+def _list_fate(fate: Fate | None) -> tuple[str, ...]:
+    """Return what a terminal shows of a prediction, in one paragraph."""
+    return () if fate is None else (" ".join([f"{fate.verdict}.", fate.prediction, *fate.rules]),)
 
 
 def _assemble(collection: Collection, figures: Path) -> Report:
@@ -114,7 +120,7 @@ def _assemble(collection: Collection, figures: Path) -> Report:
     return Report(
         title=study.title,
         question=None if about is None else about.question,
-        prediction=None if about is None else _write_prediction(about),
+        fate=None if about is None else write_fate(study, about),
         answer=answer,
         summary=tabulate_answer(study) if is_compared else Table(columns=(), rows=()),
         legend=LEGEND if study.num_seeds >= MIN_SEEDS else LEGEND_FEW_SEEDS,
@@ -124,11 +130,3 @@ def _assemble(collection: Collection, figures: Path) -> Report:
         commands=list_commands(study, sweeps),
         made=f"Written by lengthwise {newest.versions.get('lengthwise', '')} on {datetime.now(UTC):%Y-%m-%d}.",
     )
-
-
-def _write_prediction(about: StudyAbout) -> str | None:
-    """Write what was predicted before the runs, and what refutes it."""
-    if about.prediction is None:
-        return None
-    refuted = "" if about.refuted_if is None else f" Refuted if: {about.refuted_if}."
-    return f"Predicted before the runs: {about.prediction}.{refuted}"
