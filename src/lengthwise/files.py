@@ -85,6 +85,26 @@ def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
         aside.unlink(missing_ok=True)
 
 
+def append(path: Path, content: bytes) -> None:
+    """Add to the end of a file, on the disk when this returns; a kill in the middle leaves a part of what was added.
+
+    Args:
+        path: The file, neither a link nor a device; it is made where it is missing.
+        content: What is added.
+
+    Raises:
+        RunError: It is a link, a device, a pipe or a directory.
+        OSError: It cannot be written; names `path`.
+    """
+    try:
+        with os.fdopen(open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def sync(path: Path) -> None:
     """Sync to the disk what was written to a file, or the entries of a directory.
 

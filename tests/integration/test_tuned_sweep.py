@@ -46,7 +46,7 @@ def test_each_condition_is_tuned_reported_and_not_run_again(tmp_path: Path) -> N
     assert "6 finished before" in again.stdout
     assert "4 finished before" in again.stdout
     assert len(read_runs(tmp_path, "scratch")) == 4
-    assert len(list((tmp_path / "out" / "scratch").glob("*/jobs.json"))) == 1, "one parent run, resumed"
+    assert len(list((tmp_path / "out" / "scratch").glob("*/jobs.jsonl"))) == 1, "one parent run, resumed"
     doubled = tune(tmp_path, *arguments, "hydra.sweeper.doubling=true", "training.epochs=30")
     assert doubled.returncode == 0
     assert {run["params"]["training.epochs"] for run in read_runs(tmp_path, "scratch_doubled")} == {60}

@@ -13,7 +13,7 @@ from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import LengthwiseError, RunError
 from lengthwise.pipeline.command import JOB_TAG
 from lengthwise.sweeps.jobs import Job, Score, identify_run
-from lengthwise.sweeps.ledger import list_identities
+from lengthwise.sweeps.ledger import LEDGER_PATTERN, list_identities
 from lengthwise.tracking.runs.find import StoredRun
 from lengthwise.tracking.runs.layout import MANIFEST_NAME
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest
@@ -120,15 +120,21 @@ def find_parent_run(study: Path, jobs: Sequence[Job]) -> Path | None:
     """
     wanted = {job.identity for job in jobs}
     newest = None
-    for directory, manifest in _read_manifests(study):
-        shared = wanted & list_identities(directory) if manifest.record.kind == "sweep" else None
-        if shared and manifest.status == "RUNNING":
+    for directory in sorted({path.parent for path in study.glob(f"*/{LEDGER_PATTERN}")}):
+        shared = wanted & list_identities(directory)
+        if not shared:
+            continue
+        try:
+            manifest = read_manifest(directory)
+        except RunError:  # damaged: not a sweep to build on
+            continue
+        if manifest.status == "RUNNING":
             process = manifest.process
             raise LengthwiseError(
                 f"{len(shared)} of these jobs belong to a sweep that is running, {directory.name}, as process "
                 f"{process.pid} on {process.host}. Wait for it, or choose another study=NAME."
             )
-        newest = directory if shared else newest
+        newest = directory
     return newest
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +13,7 @@ from lengthwise.pipeline.command import JOB_TAG
 from lengthwise.sweeps.jobs import Job
 from lengthwise.sweeps.parent_run import find_study
 from lengthwise.tracking.runs.heartbeat import reap
-from lengthwise.tracking.runs.manifest import Manifest, read_manifest
+from lengthwise.tracking.runs.manifest import read_manifest
 
 _POLL_SECONDS = 0.2
 
@@ -26,8 +27,8 @@ class JobRuns:
 
     def __init__(self, parent: str) -> None:
         self._parent = parent
-        self._studies: set[Path] = set()
-        self._manifests: dict[Path, Manifest | None] = {}  # None: not a run that a job of this command has made
+        self._known: dict[Path, set[str]] = {}  # of each study the names of runs that need not be read any more
+        self._made: dict[tuple[Path, str], list[str]] = {}  # study and number of a job -> names of its runs
         self._resumed: dict[str, Path] = {}
 
     def skip_existing(self, studies: Iterable[Path]) -> None:
@@ -36,9 +37,8 @@ class JobRuns:
         Args:
             studies: Directories; one that was given before is not read again.
         """
-        for study in set(studies) - self._studies:
-            self._studies.add(study)
-            self._manifests |= dict.fromkeys(study.iterdir() if study.is_dir() else ())
+        for study in set(studies) - self._known.keys():
+            self._known[study] = set(_list_names(study))
 
     def skip(self, directory: Path) -> None:
         """Leave out a run from now on.
@@ -46,7 +46,10 @@ class JobRuns:
         Args:
             directory: Of the run.
         """
-        self._manifests[directory] = None
+        self._known.setdefault(directory.parent, set()).add(directory.name)
+        for (study, _), names in self._made.items():
+            if study == directory.parent and directory.name in names:
+                names.remove(directory.name)
 
     def resume(self, job: Job, directory: Path) -> None:
         """Note that a job resumes a run.
@@ -78,20 +81,25 @@ class JobRuns:
         """
         if job.identity in self._resumed:
             return self._resumed[job.identity]
-        found = []
         study = find_study(job)
-        for directory in study.iterdir() if study.is_dir() else ():
-            manifest = self._read(directory)
-            if manifest is not None and manifest.record.tags.get(JOB_TAG) == str(job.number):
-                found.append(directory)
-        return max(found) if found else None
+        self._read_new(study)
+        names = self._made.get((study, str(job.number)))
+        return study / max(names) if names else None
 
-    def _read(self, directory: Path) -> Manifest | None:
-        if directory not in self._manifests:
+    def _read_new(self, study: Path) -> None:
+        """Read the manifests of the runs that have been made since the last time."""
+        known = self._known.setdefault(study, set())
+        for name in set(_list_names(study)) - known:
             with contextlib.suppress(RunError):  # another process is just making it
-                manifest = read_manifest(directory)
-                self._manifests[directory] = manifest if manifest.record.parent == self._parent else None
-        return self._manifests.get(directory)
+                record = read_manifest(study / name).record
+                known.add(name)
+                if record.parent == self._parent and JOB_TAG in record.tags:
+                    self._made.setdefault((study, record.tags[JOB_TAG]), []).append(name)
+
+
+def _list_names(study: Path) -> list[str]:
+    """Return the names in a directory, without a path for each: a study may hold many thousand runs."""
+    return os.listdir(study) if study.is_dir() else []  # noqa: PTH208
 
 
 def await_closed(directory: Path, patience_seconds: float) -> bool:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lengthwise.errors import RunError
-from lengthwise.files import read_regular, write_whole
+from lengthwise.files import append, read_regular, write_whole
 from lengthwise.sweeps.jobs import Job, JobResult
 from lengthwise.sweeps.table import Row, make_row
 
-LEDGER_NAME = "jobs.json"
-_MAX_BYTES = 100_000_000
+LEDGER_NAME = "jobs.jsonl"
+_NAME_BEFORE = "jobs.json"
+LEDGER_PATTERN = "jobs.json*"
+"""What the ledgers of sweeps are called, those of versions until November 2026 too."""
+
+_MAX_BYTES = 1_000_000_000
 
 
 class Ledger:
-    """The jobs of a sweep, each with its number, its row of the table and its value; stored in `jobs.json`.
+    """The jobs of a sweep, each with its number, its row of the table and its value; stored in `jobs.jsonl`.
+
+    Each line of the file is a job; what is recorded of it later is a further line, which replaces the earlier ones. So
+    a result costs the same in a sweep of ten jobs and of ten thousand.
 
     Args:
         directory: Of the sweep's parent run.
@@ -29,7 +36,8 @@ class Ledger:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / LEDGER_NAME
-        self._entries: dict[str, dict[str, Any]] = {entry["identity"]: entry for entry in _read(self._path)}
+        self._entries: dict[str, dict[str, Any]] = {entry["identity"]: entry for entry in _read(directory)}
+        self._is_whole = False  # whether the file holds these entries, and ends with a whole line
 
     def enter(self, jobs: Iterable[Job]) -> list[Job]:
         """Give each job the number that it had before, or else the next free one; on the disk when this returns.
@@ -40,15 +48,16 @@ class Ledger:
         Returns:
             The jobs with their numbers.
         """
-        numbered = []
+        numbered, fresh = [], []
         for job in jobs:
             known = self._entries.get(job.identity)
             entered = replace(job, number=len(self._entries) if known is None else known["number"])
             if known is None:
                 entry = {"number": entered.number, "value": None, "row": make_row(entered, None)}
                 self._entries[job.identity] = {"identity": job.identity, **entry}
+                fresh.append(self._entries[job.identity])
             numbered.append(entered)
-        self._write()
+        self._write(fresh)
         return numbered
 
     def record(self, result: JobResult) -> None:
@@ -60,7 +69,7 @@ class Ledger:
         entry = self._entries[result.job.identity]
         if result.num_attempts or entry["row"]["status"] != "FINISHED":
             entry |= {"row": make_row(result.job, result), "value": result.attempt.value}
-            self._write()
+            self._write([entry])
 
     def find_value(self, job: Job) -> float | None:
         """Return what a job returned when it finished; None if that is not known.
@@ -76,8 +85,17 @@ class Ledger:
         """The rows of all jobs, by number."""
         return [entry["row"] for entry in self._entries.values()]
 
-    def _write(self) -> None:
-        write_whole(self._path, json.dumps(list(self._entries.values()), indent=1).encode())
+    def _write(self, entries: Sequence[dict[str, Any]]) -> None:
+        """Add lines to the file; the first time the whole file, whose last line may be torn, is written anew."""
+        if not self._is_whole:
+            write_whole(self._path, _format(self._entries.values()))
+            self._is_whole = True
+        elif entries:
+            append(self._path, _format(entries))
+
+
+def _format(entries: Iterable[dict[str, Any]]) -> bytes:
+    return "".join(f"{json.dumps(entry)}\n" for entry in entries).encode()
 
 
 def list_identities(directory: Path) -> set[str]:
@@ -87,14 +105,21 @@ def list_identities(directory: Path) -> set[str]:
         directory: Of the sweep's parent run.
     """
     try:
-        return {entry["identity"] for entry in _read(directory / LEDGER_NAME)}
+        return {entry["identity"] for entry in _read(directory)}
     except RunError:
         return set()
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
+def _read(directory: Path) -> list[dict[str, Any]]:
+    """Return the entries of all lines, later ones after those that they replace."""
+    path = directory / LEDGER_NAME
     try:
-        entries: list[dict[str, Any]] = json.loads(read_regular(path, max_bytes=_MAX_BYTES))
+        if not path.is_file() and (directory / _NAME_BEFORE).is_file():
+            path = directory / _NAME_BEFORE  # one list, of versions until November 2026
+            entries = json.loads(read_regular(path, max_bytes=_MAX_BYTES))
+        else:
+            *lines, _torn = read_regular(path, max_bytes=_MAX_BYTES).split(b"\n")
+            entries = map(json.loads, lines)
         return [{key: entry[key] for key in ("identity", "number", "value", "row")} for entry in entries]
     except FileNotFoundError:
         return []

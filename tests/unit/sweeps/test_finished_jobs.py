@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import threading
 from collections.abc import Callable
@@ -168,3 +169,25 @@ def test_one_sweep_at_a_time_chooses_its_jobs(tmp_path: Path, monkeypatch: pytes
     thread.join()
     with lock_study(tmp_path / "s"):
         pass
+
+
+def test_a_ledger_grows_by_a_line_a_result_and_survives_a_torn_one(make_job: MakeJob, tmp_path: Path) -> None:
+    jobs = [other(make_job(0), seed) for seed in range(3)]
+    ledger = Ledger(tmp_path)
+    entered = ledger.enter(jobs)
+    path = tmp_path / LEDGER_NAME
+    before = path.read_bytes()
+    assert before.count(b"\n") == 3
+    attempt = AttemptStatus(status="FINISHED", seconds=1.0, value=7.0)
+    ledger.record(JobResult(job=entered[1], attempt=attempt, num_attempts=1, run="r", score=None))
+    assert path.read_bytes().startswith(before)
+    assert path.read_bytes().count(b"\n") == 4
+    path.write_bytes(path.read_bytes() + b'{"identity": "to')  # killed in the middle of a line
+    again = Ledger(tmp_path)
+    assert again.rows == ledger.rows
+    assert again.find_value(entered[1]) == 7.0
+    assert [job.number for job in again.enter([other(make_job(0), 9)])] == [3]
+    assert path.read_bytes().count(b"\n") == 4, "written anew without what was replaced or torn"
+    path.rename(tmp_path / "rest")
+    (tmp_path / "jobs.json").write_text(json.dumps([json.loads(line) for line in before.splitlines()]))
+    assert [row["job"] for row in Ledger(tmp_path).rows] == ["0", "1", "2"], "as older versions have written it"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
 import types
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -28,22 +29,33 @@ def parse_fields(kind: type[T], content: object, *, name: str = "") -> T:
     """
     if not isinstance(content, dict):
         raise _mismatch(name or "the file", "an object", content)
-    hints, fields = _describe(cast("Any", kind))
+    fields = _describe(cast("Any", kind))
     prefix = f"{name}." if name else ""
     for key in content.keys() - fields.keys():
         raise ValueError(f"{prefix}{key} is not a field of it")
     values = {}
     for key, field in fields.items():
         if key in content:
-            values[key] = _convert(content[key], hints[key], f"{prefix}{key}")
-        elif field.default is dataclasses.MISSING:
+            value = content[key]
+            values[key] = value if type(value) in field.taken else _convert(value, field.hint, f"{prefix}{key}")
+        elif field.is_required:
             raise ValueError(f"{prefix}{key} is missing")
     return kind(**values)
 
 
+class _Field(NamedTuple):
+    hint: Any
+    taken: frozenset[type[Any]]  # types whose values are taken as they are
+    is_required: bool
+
+
 @functools.cache
-def _describe(kind: Any) -> tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]:
-    return get_type_hints(kind), {field.name: field for field in dataclasses.fields(kind)}
+def _describe(kind: Any) -> dict[str, _Field]:
+    hints = get_type_hints(kind)
+    return {
+        field.name: _Field(hints[field.name], _find_types(hints[field.name]), field.default is dataclasses.MISSING)
+        for field in dataclasses.fields(kind)
+    }
 
 
 @functools.cache
@@ -64,16 +76,22 @@ def _convert(value: Any, hint: Any, name: str) -> Any:
             raise _mismatch(name, f"one of {', '.join(map(str, arguments))}", value)
         return value
     if origin is tuple:
-        if not isinstance(value, list):
-            raise _mismatch(name, "a list", value)
-        return tuple(_convert(item, arguments[0], f"{name}[{place}]") for place, item in enumerate(value))
+        return _convert_list(value, arguments[0], name)
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, dict):
             raise _mismatch(name, "an object", value)
         if _find_types(arguments[1]).issuperset(map(type, value.values())):
-            return value
-        return {key: _convert(item, arguments[1], f"{name}.{key}") for key, item in value.items()}
+            return {sys.intern(key): item for key, item in value.items()}  # of many runs one copy of each key
+        return {sys.intern(key): _convert(item, arguments[1], f"{name}.{key}") for key, item in value.items()}
     return _convert_scalar(value, hint, name)
+
+
+def _convert_list(value: Any, hint: Any, name: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise _mismatch(name, "a list", value)
+    if _find_types(hint).issuperset(map(type, value)):
+        return tuple(value)
+    return tuple(_convert(item, hint, f"{name}[{place}]") for place, item in enumerate(value))
 
 
 def _convert_union(value: Any, options: tuple[Any, ...], name: str) -> Any:
