@@ -158,7 +158,10 @@ def read_regular(path: Path, *, max_bytes: int) -> bytes:
         OSError: It cannot be read.
     """
     with open_stream(path) as file:
-        content = file.read(max_bytes + 1)
+        size = min(os.fstat(file.fileno()).st_size, max_bytes)
+        content = file.read(size + 1)  # not `max_bytes`, for which memory would be taken each time
+        if size < len(content) <= max_bytes:  # it is growing
+            content += file.read(max_bytes + 1 - len(content))
     if len(content) > max_bytes:
         raise RunError(f"{path} has more than {max_bytes:,} bytes, which no run writes. Move the run's directory away.")
     return content

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lengthwise.app import compare, maintain, show, show_run, use
+from lengthwise.app import maintain, show, use
 from lengthwise.app.request import Request
+from lengthwise.app.runs import compare, listing, show_run
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,8 +88,8 @@ COMMANDS: Mapping[str, Command] = {
         },
     ),
     "runs": Command(
-        run=show.show_runs,
-        meaning="List the runs, or those of a study, newest first.",
+        run=listing.list_runs,
+        meaning="List the runs, newest first; of a study with the options that vary and the test score.",
         words=(STUDY,),
         options=("output_dir",),
         flags={"--json": {"action": "store_true", "help": "one JSON list, for a program to read"}},

@@ -1,4 +1,4 @@
-"""The commands that show what there is: options, models, runs."""
+"""The commands that show what can be run: options, data, models."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING
 from lengthwise.app.exit_status import EXIT_REFUSED
 from lengthwise.app.request import Request
 from lengthwise.config.documentation import OptionDescription, describe_options, find_options, suggest
-from lengthwise.config.paths import find_output_dir
-from lengthwise.errors import ConfigError, LengthwiseError, printable
+from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.files import dump_json
 
 if TYPE_CHECKING:
     from lengthwise.catalog.presets import Preset
     from lengthwise.config.options import RunOptions
     from lengthwise.data.dataset import DataSpec
-    from lengthwise.tracking.runs.find import StoredRun
 
 _WIDEST = 120
 
@@ -162,82 +160,3 @@ def _find_sizes(options: RunOptions, *, features: bool, is_named: bool) -> DataS
     if features:
         raise LengthwiseError("`--features` stands for data of eight features. Leave it out, or the dataset.")
     return load_dataset(options.dataset, options.timesteps).spec
-
-
-def show_runs(request: Request) -> int:
-    """Print the runs, newest first."""
-    from lengthwise.config.options import RunOptions
-    from lengthwise.config.reflection import read_fields
-    from lengthwise.config.values import check_value
-    from lengthwise.tracking.runs.find import list_runs
-    from lengthwise.tracking.runs.heartbeat import reap_listed
-
-    study = request.first
-    if study is not None:
-        (field,) = (field for field in read_fields(RunOptions) if field.name == "study")
-        check_value(field, study, name="study")
-    output_dir = find_output_dir(request.compose())
-    runs = list_runs(output_dir, study)
-    if reap_listed(runs):  # so that no run shows as RUNNING whose process is dead
-        runs = list_runs(output_dir, study)
-    if request.flags.json:
-        print(dump_json([_summarise_run(run) for run in runs], indent=1))
-    elif not runs:
-        print(f"No runs in {output_dir / study if study else output_dir}.")
-    else:
-        _print_runs(runs)
-    return 0
-
-
-def _print_runs(runs: Sequence[StoredRun]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE)
-    for column in ("started", "id", "study", "run", "data", "seed", "status", "seconds", "metrics"):
-        table.add_column(column, overflow="fold", justify="right" if column in ("seed", "seconds") else "left")
-    for run in runs:
-        entries = ("\n".join(map(printable, entry.split("\n"))) for entry in _describe_run(run))
-        table.add_row(*(Text(entry) for entry in entries))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)
-    console.print(table)
-
-
-def _summarise_run(run: StoredRun) -> dict[str, object]:
-    """Return what `--json` prints of a run."""
-    manifest, record = run.manifest, run.manifest.record
-    return {
-        "name": manifest.name,
-        "id": manifest.id,
-        "study": record.study,
-        "label": record.label,
-        "kind": record.kind,
-        "parent": record.parent,
-        "status": manifest.status,
-        "started": manifest.started,
-        "duration_seconds": manifest.duration_seconds,
-        "seed": record.seed,
-        "dataset": None if record.dataset is None else record.dataset.name,
-        "summary": manifest.summary,
-        "failure": None if manifest.failure is None else manifest.failure.reason,
-        "missing": manifest.missing,
-        "directory": run.directory,
-    }
-
-
-def _describe_run(run: StoredRun) -> tuple[str, ...]:
-    manifest, record = run.manifest, run.manifest.record
-    started = manifest.started[:16].replace("T", " ")
-    data = "" if record.dataset is None else record.dataset.name
-    seed = "" if record.seed is None else str(record.seed)
-    seconds = "" if manifest.duration_seconds is None else f"{manifest.duration_seconds:.0f}"
-    last = "\n".join(f"{key} {value:.4g}" for key, value in list(manifest.summary.items())[:3])
-    if manifest.failure is not None and manifest.status != "FINISHED":
-        last = manifest.failure.reason
-    if manifest.missing:
-        last += f"\nnot written: {', '.join(manifest.missing)}"
-    return started, manifest.id, record.study, record.label, data, seed, manifest.status, seconds, last

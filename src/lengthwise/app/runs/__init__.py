@@ -1,0 +1,1 @@
+"""The commands about stored runs: list them, show one, compare several."""
