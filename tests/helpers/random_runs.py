@@ -1,14 +1,15 @@
 """Draw random valid configurations and run them: all options, both kinds of data, all precisions, sizes at extremes.
 
-PYTHONPATH=tests python -m helpers.random_runs 1000               a longer run than the tests', step by step
-PYTHONPATH=tests python -m helpers.random_runs 100 --compiled     the same in compiled graphs, as users run them
+PYTHONPATH=tests python -m helpers.random_runs 1000                 a longer run than the tests', step by step
+PYTHONPATH=tests python -m helpers.random_runs 100 --compiled       the same in compiled graphs, as users run them
+PYTHONPATH=tests python -m helpers.random_runs 250 --seed 2000      other draws
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
-import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
@@ -417,15 +418,19 @@ def find_failures(
 
 def main() -> None:
     """Run as many configurations as the command line asks for, and print the failures."""
-    count, seed = int(sys.argv[1]), 1_000
-    mode = contextlib.nullcontext() if "--compiled" in sys.argv else step_by_step()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("count", type=int, help="configurations to run")
+    parser.add_argument("--seed", type=int, default=1_000, help="of the draws (default: %(default)s)")
+    parser.add_argument("--compiled", action="store_true", help="in compiled graphs instead of step by step")
+    arguments = parser.parse_args()
+    mode = contextlib.nullcontext() if arguments.compiled else step_by_step()
     num_failures = 0
     with mode, tempfile.TemporaryDirectory() as directory:
-        for number, failure in enumerate(find_failures(seed, count, Path(directory)), start=1):
+        for number, failure in enumerate(find_failures(arguments.seed, arguments.count, Path(directory)), start=1):
             if failure is not None:
                 num_failures += 1
-                print(failure, flush=True)
-            if number % 50 == 0:
+                print(f"configuration {number} of seed {arguments.seed}: {failure}", flush=True)
+            if number % 50 == 0 or number == arguments.count:
                 print(f"{number} run, {num_failures} failed", flush=True)
 
 
