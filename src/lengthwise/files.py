@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
@@ -11,7 +12,7 @@ import secrets
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from lengthwise.errors import RunError
 
@@ -103,6 +104,38 @@ def append(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextlib.contextmanager
+def open_whole(path: Path) -> Iterator[TextIO]:
+    """Open a text file that takes its place at the end of the context; until then what was there stays.
+
+    A device or a pipe is written at once. Ctrl-C keeps what was written so far; any other error keeps what was there.
+
+    Args:
+        path: The file, in UTF-8; no link.
+
+    Raises:
+        RunError: It is a link.
+        OSError: It cannot be written.
+    """
+    if path.is_symlink():
+        raise _refusal(path)
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+        return
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with aside.open("x", encoding="utf-8", newline="\n") as file:
+            yield file
+    except KeyboardInterrupt:
+        aside.replace(path)
+        raise
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    aside.replace(path)
 
 
 def sync(path: Path) -> None:

@@ -187,3 +187,7 @@ def test_texts_from_file_to_file(trained: Path, ask: Callable[..., int], tmp_pat
     np.testing.assert_allclose(np.array([row[1:] for row in rows[1:]], np.float32), predictor.encode(texts), rtol=1e-5)
     assert ask("encode", *file) == 2
     assert ask("decode", *file, "dataset.source_column=2") == 2
+    assert ask("decode", *file, "--output", str(tmp_path / "in.txt")) == 2
+    assert use("decode", "no-such-run", "--file", "-", "--output", str(tmp_path / "out.txt")) == 2
+    assert (tmp_path / "in.txt").read_text(encoding="utf-8") == "ab\n\nzc\n"
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8").splitlines() == made

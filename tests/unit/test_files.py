@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from pathlib import Path
 
 import pytest
 
-from lengthwise.files import dump_json, write_whole
+from lengthwise.errors import RunError
+from lengthwise.files import dump_json, open_whole, write_whole
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,25 @@ def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path: Path) 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="none/file"):
         write_whole(tmp_path / "none" / "file", b"")
+
+
+@pytest.mark.parametrize(("error", "left"), [(None, "new\n"), (KeyboardInterrupt, "new\n"), (ValueError, "old")])
+def test_a_text_takes_its_place_at_the_end(tmp_path: Path, error: type[BaseException] | None, left: str) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with contextlib.suppress(KeyboardInterrupt, ValueError), open_whole(path) as file:
+        file.write("new\n")
+        assert path.read_text() == "old"
+        if error is not None:
+            raise error
+    assert path.read_text() == left
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_text_is_written_through_no_link_and_into_a_device(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match="is not a regular file"), open_whole(tmp_path / "link"):
+        pass
+    with open_whole(Path("/dev/null")) as file:
+        file.write("lost")
+    assert [each.name for each in tmp_path.iterdir()] == ["link"]

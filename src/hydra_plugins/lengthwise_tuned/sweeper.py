@@ -144,7 +144,7 @@ def _read_grid(given: Sequence[str], options: TunedSweeperOptions) -> TunedGrid:
     Raises:
         ConfigError: Nothing is tuned, what is tuned is also an axis, or a seed is both tuned on and reported.
     """
-    from lengthwise.config.overrides import check_overrides
+    from lengthwise.config.overrides import check_overrides, check_swept
     from lengthwise.errors import ConfigError
     from lengthwise.sweeps.tuning import TunedGrid
 
@@ -161,6 +161,7 @@ def _read_grid(given: Sequence[str], options: TunedSweeperOptions) -> TunedGrid:
     candidates: list[list[str]] = []
     for override in parser.parse_overrides(tuned):
         key = override.get_key_element()
+        check_swept(key, option="hydra.sweeper.tune")
         if key in values or key == SEED:
             remedy = "Leave it out of hydra.sweeper.tune, or of the options of the command"
             raise ConfigError("hydra.sweeper.tune", f"holds {key}, which is given too", received=None, remedy=remedy)

@@ -15,7 +15,7 @@ from lengthwise.app.request import Request
 from lengthwise.app.unknown_symbols import UnknownSymbols
 from lengthwise.config.paths import find_output_dir
 from lengthwise.errors import ConfigError, DataError, LengthwiseError, printable
-from lengthwise.files import dump_json
+from lengthwise.files import dump_json, open_whole
 
 if TYPE_CHECKING:
     from lengthwise.data.datasets.new_files import NewSources
@@ -36,14 +36,15 @@ def decode_sources(request: Request) -> int:
         raise ConfigError("--best", "must be at least 1", received=str(flags.best), remedy="Choose how many are shown")
     if flags.output is not None and flags.file is None:
         raise ConfigError("--output", "has no effect without --file", received=None, remedy="Add --file FILE")
+    _check_apart(request)
     with contextlib.ExitStack() as opened:
         lines = opened.enter_context(_open_lines(flags.file))
         new = None if flags.file in (None, "-") else _read_numbers(request)
         if new is not None:
             return _decode_numbers(request, new)
         _refuse_files(request)
-        opened.enter_context(_redirect(flags.output))
         predictor = _load(request)
+        opened.enter_context(_redirect(flags.output))
         if flags.best is not None:
             _print_best(predictor, texts, flags.best, as_json=flags.json)
         elif lines is not None:
@@ -85,6 +86,7 @@ def encode_sources(request: Request) -> int:
     if flags.file is None or flags.output is None:
         raise LengthwiseError("Give a file with --file FILE, and where the latents go with --output FILE.")
     check_output(flags.output)
+    _check_apart(request)
     new = _read_numbers(request)
     if new is not None:
         write_latents(flags.output, _load(request).encode_steps(new.sources), new.names)
@@ -121,6 +123,14 @@ def _read_numbers(request: Request) -> NewSources | None:
     return new
 
 
+def _check_apart(request: Request) -> None:
+    """Refuse an output in the place of the file that is read, which would be lost."""
+    source, output = request.flags.file, request.flags.output
+    paths = [Path(path) for path in (source, output) if path is not None and Path(path).exists()]
+    if len(paths) == 2 and paths[0].samefile(paths[1]):
+        raise ConfigError("--output", "is the file that is read", received=output, remedy="Name another file")
+
+
 def _part_files(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
     """Part overrides into those of the dataset's file and others."""
     files = [line for line in overrides if re.match(r"\+*dataset[.=]", line)]
@@ -142,7 +152,7 @@ def _redirect(path: str | None) -> Iterator[None]:
         return
     with contextlib.ExitStack() as stack:
         try:
-            file = stack.enter_context(Path(path).open("w", encoding="utf-8", newline="\n"))
+            file = stack.enter_context(open_whole(Path(path)))
         except OSError as error:
             rule = f"cannot be written ({error.strerror})"
             raise ConfigError("--output", rule, received=path, remedy="Name another file") from error

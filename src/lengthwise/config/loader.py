@@ -1,4 +1,4 @@
-"""Hydra's loader with checks: no file may name code to run, set a part of Hydra, or stand for more than it holds.
+"""Hydra's loader with checks: no file may name code, set a part of Hydra, send runs elsewhere, or hold too much.
 
 Hydra instantiates callbacks and configures logging from what was composed, before a program sees any of it. So a file
 is checked when it is read, what it sets when its place in the configuration is known, and all of it when composed.
@@ -25,7 +25,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lengthwise.config.about import ABOUT
-from lengthwise.config.overrides import check_overrides
+from lengthwise.config.overrides import PLACES, check_overrides
 from lengthwise.config.parse import Base, refuse_resolvers
 from lengthwise.config.paths import conf_dir, find_own_conf
 from lengthwise.config.plain_yaml import check_references, check_yaml_file
@@ -116,7 +116,7 @@ class CheckedLoader(ConfigLoaderImpl):
     def __init__(self, search_path: ConfigSearchPath, *, base: Base | None = None) -> None:
         super().__init__(search_path)
         self.repository = _CheckedRepository(search_path)
-        self._base = base
+        self._base, self._primary = base, ""
 
     def load_configuration(
         self,
@@ -141,6 +141,7 @@ class CheckedLoader(ConfigLoaderImpl):
     def _parse_overrides_and_create_caching_repo(
         self, config_name: str | None, overrides: list[str]
     ) -> tuple[list[Override], CachingConfigRepository]:
+        self._primary = config_name or ""
         parsed = OverridesParser.create().parse_overrides(overrides=overrides)
         repository = _BoundedRepository(self.repository, primary=config_name, base=self._base)
         self._process_config_searchpath(config_name, parsed, repository)
@@ -151,7 +152,10 @@ class CheckedLoader(ConfigLoaderImpl):
         _drop_about(loaded.config)
         if loaded.path.startswith("file://"):  # not Hydra's own, and not of a plugin that is installed
             file = f"{loaded.path.removeprefix('file://')}/{default.config_path}.yaml"
-            _check_file(OmegaConf.to_container(loaded.config, resolve=False), file)
+            values = OmegaConf.to_container(loaded.config, resolve=False)
+            _check_file(values, file)
+            if not _may_set_places(default, loaded, primary=self._primary):
+                _check_places(values, file)
         return loaded
 
 
@@ -199,6 +203,7 @@ class _BoundedRepository(CachingConfigRepository):
 
     def _check_overrides(self, loaded: ConfigResult, config_path: str) -> None:
         """Refuse a choice that the primary file makes too: Hydra would take that of the primary file."""
+        _check_tracking(loaded, config_path)
         for group in sorted(_list_overridden(loaded) & self._chosen):
             rule = f"has no effect in {config_path}.yaml: {self._primary}.yaml overrides it"
             remedy = f"Take it out, and give {group}=NAME on the command line"
@@ -258,6 +263,33 @@ def _check_file(values: object, file: str) -> None:
         if name not in {f"hydra.{plugin}._target_" for plugin in PLUGINS}:
             rule = "cannot be set in a file: no option names code to run"
             raise ConfigError(name, rule, received=file, remedy="Take it out of the file")
+
+
+def _may_set_places(default: ResultDefault, loaded: ConfigResult, *, primary: str) -> bool:
+    """Tell whether a file may say where runs and jobs go: Lengthwise's own, the primary one, and those it chooses."""
+    is_chosen = (default.parent, default.package) in {(primary, "tracking"), ("hydra/config", "hydra.launcher")}
+    return default.primary or is_chosen or loaded.path == f"file://{conf_dir().resolve()}"
+
+
+def _check_places(values: object, file: str) -> None:
+    """Refuse a file that says where runs and jobs go; arguments as for `_check_file`."""
+    for name in PLACES:
+        inner: Any = values
+        for part in name.split("."):
+            inner = inner.get(part) if isinstance(inner, Mapping) else None
+        if inner is not None:
+            rule = "cannot be set in this file: where runs and jobs go is for the command to say"
+            raise ConfigError(name, rule, received=file, remedy="Take it out, and give it on the command line")
+
+
+def _check_tracking(loaded: ConfigResult, config_path: str) -> None:
+    """Refuse a file that chooses a file of conf/tracking/ other than Lengthwise's own."""
+    own = {path.stem for path in (conf_dir() / "tracking").glob("*.yaml")}
+    for each in loaded.defaults_list or []:
+        if isinstance(each, GroupDefault) and (each.group or "").lstrip("/") == "tracking" and each.value not in own:
+            rule = f"must be one of {', '.join(sorted(own))} in {config_path}.yaml: where runs go is for you to say"
+            remedy = "Take it out, and give tracking=NAME on the command line"
+            raise ConfigError("/tracking", rule, received=repr(each.value), remedy=remedy)
 
 
 def _find_code(value: object, *, name: str = "") -> Iterator[str]:

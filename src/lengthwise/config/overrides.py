@@ -18,6 +18,10 @@ from lengthwise.errors import ConfigError, printable
 HYDRA_OPTIONS = ("hydra.mode", "hydra.searchpath", "hydra.launcher", "hydra.sweeper", "hydra/launcher", "hydra/sweeper")
 """Hydra's own options that may be set; all others would take no effect here, or make Hydra write files."""
 
+PLACES = ("output_dir", "tracking", "resume", "hydra.launcher.address", "hydra.launcher.folder")
+"""The options that say where runs and jobs are written, sent and found, which is for the user to say: no file of
+another's may, nor a run."""
+
 _CHOICE = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*(?<!\.yaml)(?<!\.yml)")
 _LONGEST_DETAIL = 200
 
@@ -26,6 +30,21 @@ def list_groups() -> tuple[str, ...]:
     """Return the groups that a choice can be made from, such as `model`."""
     found = sorted(path.name for path in conf_dir().iterdir() if path.is_dir() and path.name != "hydra")
     return tuple(dict.fromkeys((*found, "experiment")))
+
+
+def names_place(key: str) -> bool:
+    """Tell whether an override says where runs and jobs are written, sent and found.
+
+    >>> [names_place(key) for key in ("tracking.uri", "+output_dir=x", "hydra.launcher", "hydra/launcher=ray", "seed")]
+    [True, True, True, False, False]
+
+    Args:
+        key: Its option, section or group; what follows it is not read.
+    """
+    key = re.split("[@=]", key.lstrip("+~"))[0]
+    name = key.replace("/", ".")
+    holds_some = "/" not in key and any(place.startswith(f"{name}.") for place in PLACES)
+    return holds_some or any(f"{name}.".startswith(f"{place}.") for place in PLACES)
 
 
 def check_overrides(overrides: Sequence[str]) -> None:
@@ -109,6 +128,8 @@ def check_sweep(overrides: Sequence[str], composed: DictConfig, loader: ConfigLo
     """
     sweeper = composed.hydra.sweeper
     params = sweeper.get("params") or {}
+    for key in params:
+        check_swept(str(key), option="hydra.sweeper.params")
     lines = [*(f"{key}={value}" for key, value in params.items()), *overrides]
     for override in OverridesParser.create(config_loader=loader).parse_overrides(lines):
         if override.is_sweep_override():
@@ -117,6 +138,21 @@ def check_sweep(overrides: Sequence[str], composed: DictConfig, loader: ConfigLo
     if size is not None and size < 1:
         remedy = "Choose the number of jobs that are composed at once, or null for all"
         raise ConfigError("hydra.sweeper.max_batch_size", "must be at least 1", received=str(size), remedy=remedy)
+
+
+def check_swept(key: str, *, option: str) -> None:
+    """Refuse to sweep over where runs are kept by an option of the sweeper, which a file may have set.
+
+    Args:
+        key: Of what is swept.
+        option: That names it.
+
+    Raises:
+        ConfigError: It is one of `PLACES`.
+    """
+    if names_place(key):
+        rule = f"cannot hold {shorten(key)}: where runs and jobs go is for the command to say"
+        raise ConfigError(option, rule, received=None, remedy=f"Give {shorten(key.lstrip('+'))} on the command line")
 
 
 def _check_values(override: Override, *, is_search: bool) -> None:

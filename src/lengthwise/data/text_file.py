@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Iterator
@@ -21,11 +22,18 @@ BLOCK_BYTES = 1 << 24
 """Bytes of a large file that are read at a time."""
 
 
+MOST_TIMES = 100
+MOST_FREE_BYTES = 1 << 26
+"""How many times its own size a compressed file may unpack to, and the bytes that any may. A megabyte of zeros that was
+compressed can stand for a gigabyte; text is some ten times as large as its compressed file."""
+
+
 def read_bytes(path: str) -> bytes:
     """Return a file's content, decompressed where its name ends in `.gz`.
 
     Raises:
-        DataError: The file is missing, a directory, empty, not readable, or compressed in another way than it says.
+        DataError: The file is missing, a directory, empty, not readable, compressed in another way than it says, or
+            stands for far more than it holds.
     """
     file = Path(path).expanduser()
     try:
@@ -39,13 +47,29 @@ def read_bytes(path: str) -> bytes:
         raise DataError(path, None, f"cannot be read: {reason}", remedy="Check the file and its permissions") from None
     if file.suffix.lower() == ".gz":
         try:
-            content = gzip.decompress(content)
+            most = count_most_bytes(len(content))
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+                unpacked = stream.read(most + 1)
+            if len(unpacked) > most:
+                raise refuse_size(path, len(content))
+            content = unpacked
         except (OSError, EOFError, zlib.error) as error:
             remedy = "Compress it again with gzip, or take .gz from its name"
             raise DataError(path, None, f"is not a whole gzip file ({error})", remedy=remedy) from None
     if not content.strip():
         raise DataError(path, None, "is empty", remedy="Name a file with data in dataset.path")
     return content
+
+
+def count_most_bytes(num_packed: int) -> int:
+    """Return the most bytes that a compressed file of this many bytes may unpack to."""
+    return max(MOST_FREE_BYTES, MOST_TIMES * num_packed)
+
+
+def refuse_size(path: str, num_packed: int) -> DataError:
+    """Build the refusal of a compressed file that unpacks to more than it may."""
+    problem = f"unpacks to more than {MOST_TIMES} times its {num_packed:,} bytes"
+    return DataError(path, None, problem, remedy="If it is what it should be, unpack it and store it uncompressed")
 
 
 def read_lines(path: str) -> list[str]:

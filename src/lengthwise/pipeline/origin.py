@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from lengthwise.config.compose import compose_options
 from lengthwise.config.options import RunOptions
-from lengthwise.config.overrides import list_groups
+from lengthwise.config.overrides import list_groups, names_place
 from lengthwise.config.parse import Base, build_base, parse_stored
 from lengthwise.config.paths import find_output_dir
 from lengthwise.data.dataset import Dataset
@@ -96,7 +96,7 @@ def _list_words(sweep: StoredRun) -> list[str]:
         rule = "names a sweep whose command has flags of its own"
         remedy = "Give its command again, with your options behind it"
         raise ConfigError("base", rule, received=" ".join(flags), remedy=remedy)
-    return [word for word in words if not _PLACES.match(word) and not re.match(r"\+*hydra\.searchpath", word)]
+    return [word for word in words if not names_place(word) and not re.match(r"\+*hydra\.searchpath", word)]
 
 
 def merge_overrides(sweep: Sequence[str], overrides: Sequence[str]) -> list[str]:

@@ -15,10 +15,11 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,11 +135,37 @@ def read_checkpoint(path: Path) -> Checkpoint:
         for name in (STATE_NAME, ARRAYS_NAME):
             if _hash(path / name) != hashes[name]:
                 raise DamagedError(f"{path.name}: {name} is not what was written")
-        state = TrainingState(**json.loads((path / STATE_NAME).read_text(encoding="utf-8")))
+        state = _parse_state(json.loads((path / STATE_NAME).read_text(encoding="utf-8")))
+        with zipfile.ZipFile(path / ARRAYS_NAME) as archive:
+            if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+                raise ValueError(f"{ARRAYS_NAME} is compressed, so it may stand for more than it holds")
         with np.load(path / ARRAYS_NAME, allow_pickle=False) as stored:
             return Checkpoint(state=state, arrays=dict(stored))
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise DamagedError(f"{path.name}: {error}") from error
+    except (MemoryError, RecursionError) as error:  # of an array or a text that claims to be larger than it can be
+        raise DamagedError(f"{path.name}: it cannot be read ({type(error).__name__})") from error
+
+
+def _parse_state(values: dict[str, Any]) -> TrainingState:
+    """Return the state that a file holds; the types of its values are checked, for they may be a stranger's.
+
+    Raises:
+        TypeError: It has other values than a state has, or values of other types.
+    """
+    state = TrainingState(**values)
+    for field in fields(TrainingState):
+        value = getattr(state, field.name)
+        if field.type == "float" and type(value) is int:
+            continue
+        if not isinstance(value, {"int": int, "float": float, "bool": bool}.get(str(field.type), dict)):
+            raise TypeError(f"{field.name} of {STATE_NAME} is {value!r:.40}")
+    for name, numbers in state.history.items():
+        if not (isinstance(numbers, list) and all(isinstance(number, int | float) for number in numbers)):
+            raise TypeError(f"{name} of the history of {STATE_NAME} is no list of numbers")
+    if state.epoch < 1:
+        raise TypeError(f"epoch of {STATE_NAME} is {state.epoch}")
+    return state
 
 
 def _hash(path: Path) -> str:

@@ -85,6 +85,8 @@ def restore_fit(model: keras.Model, watch: ValidationWatch, checkpoint: Checkpoi
     _assign(model.variables, _pick(checkpoint.arrays, "model"))
     _assign(model.optimizer.variables, _pick(checkpoint.arrays, "optimizer"))
     watch.best_weights = _pick(checkpoint.arrays, "best")
+    if watch.best_weights and [each.shape for each in watch.best_weights] != [w.shape for w in model.get_weights()]:
+        raise _refuse_model()
     state = checkpoint.state
     watch.best_epoch, watch.last_change = state.best_epoch, state.last_change
     watch.best_value, watch.best_loss = state.best_value, state.best_loss
@@ -95,12 +97,18 @@ def _read(variables: list[Any]) -> list[NDArray[np.generic]]:
 
 
 def _pick(arrays: Arrays, group: str) -> list[NDArray[np.generic]]:
-    count = sum(name.startswith(f"{group}/") for name in arrays)
-    return [arrays[f"{group}/{index}"] for index in range(count)]
+    names = [f"{group}/{index}" for index in range(sum(name.startswith(f"{group}/") for name in arrays))]
+    if not arrays.keys() >= {*names}:
+        raise _refuse_model()
+    return [arrays[name] for name in names]
+
+
+def _refuse_model() -> RunError:
+    return RunError("The checkpoint is of another model than the run's configuration builds. Start the run again.")
 
 
 def _assign(variables: list[Any], arrays: list[NDArray[np.generic]]) -> None:
-    if [tuple(variable.shape) for variable in variables] != [array.shape for array in arrays]:
-        raise RunError("The checkpoint is of another model than the run's configuration builds. Start the run again.")
+    if [(tuple(each.shape), each.dtype) for each in variables] != [(each.shape, each.dtype.name) for each in arrays]:
+        raise _refuse_model()
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -106,6 +107,55 @@ PRIMARY: Mapping[str, tuple[Files, list[str]]] = {
         [],
     ),
     "a launcher": ({"config.yaml": f"{DEFAULTS}hydra: {{mode: MULTIRUN, launcher: {COPY}}}\n"}, ["seed=1,2"]),
+}
+
+
+ELSEWHERE: Mapping[str, tuple[Files, list[str]]] = {
+    "a tracking server": ({"experiment/x.yaml": f"{GLOBAL}tracking: {{uri: http://evil}}\n"}, ["experiment=x"]),
+    "another directory": ({"experiment/x.yaml": f"{GLOBAL}output_dir: CANARY\n"}, ["experiment=x"]),
+    "another run": ({"experiment/x.yaml": f"{GLOBAL}resume: CANARY\n"}, ["experiment=x"]),
+    "by reference": (
+        {"experiment/x.yaml": f"{GLOBAL}evil: {{name: mlflow, uri: http://evil}}\ntracking: ${{evil}}\n"},
+        ["experiment=x"],
+    ),
+    "from a dataset": (
+        {"dataset/x.yaml": f"{GLOBAL}defaults: [copy@dataset]\ntracking: {{uri: http://evil}}\n"},
+        ["dataset=x"],
+    ),
+    "a choice of tracking": (
+        {
+            "experiment/x.yaml": f"{GLOBAL}defaults: [override /tracking: x]\n",
+            "tracking/x.yaml": "name: mlflow\nuri: http://evil\n",
+        },
+        ["experiment=x"],
+    ),
+    "a file put in the place of tracking": (
+        {
+            "experiment/x.yaml": f"{GLOBAL}defaults: [/parts/evil@tracking]\n",
+            "parts/evil.yaml": "uri: http://evil\n",
+        },
+        ["experiment=x"],
+    ),
+    "a cluster": (
+        {"experiment/x.yaml": f"{GLOBAL}hydra: {{launcher: {{address: 'ray://evil:10001'}}}}\n"},
+        ["-m", "hydra/launcher=ray", "experiment=x", "seed=1,2"],
+    ),
+    "a folder of jobs": (
+        {"experiment/x.yaml": f"{GLOBAL}hydra: {{launcher: {{folder: CANARY}}}}\n"},
+        ["-m", "hydra/launcher=slurm", "experiment=x", "seed=1,2"],
+    ),
+    "a swept server": (
+        {"experiment/x.yaml": f"{GLOBAL}hydra: {{sweeper: {{params: {{+tracking.uri: 'http://a,http://b'}}}}}}\n"},
+        ["-m", "experiment=x"],
+    ),
+    "swept directories": (
+        {"experiment/x.yaml": f"{GLOBAL}evil: {{output_dir: 'a,b'}}\nhydra: {{sweeper: {{params: '${{evil}}'}}}}\n"},
+        ["-m", "experiment=x"],
+    ),
+    "tuned directories": (
+        {"experiment/x.yaml": f"{GLOBAL}hydra: {{sweeper: {{tune: 'output_dir=CANARY,CANARY2'}}}}\n"},
+        ["-m", "hydra/sweeper=tuned", "experiment=x", "seed=1,2"],
+    ),
 }
 
 
@@ -235,6 +285,32 @@ def test_no_group_names_code(
 ) -> None:
     hostile.write(files)
     refuse(hostile, ["--config-dir", str(hostile.files), *arguments], capsys)
+
+
+@pytest.mark.parametrize(("files", "arguments"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_only_the_command_says_where_runs_and_jobs_go(
+    files: Files, arguments: list[str], hostile: Hostile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile.write(files)
+    message = refuse(hostile, ["--config-dir", str(hostile.files), *arguments], capsys)
+    assert re.search(r"where (runs and jobs|runs) go is for (the command|you) to say", message)
+
+
+@pytest.mark.parametrize("name", ["config", "other"])
+def test_a_file_that_the_command_chooses_says_where_runs_go(
+    name: str, hostile: Hostile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile.write({"tracking/x.yaml": "name: mlflow\nuri: http://mine.example\n"})
+    hostile.write({f"{name}.yaml": (conf_dir() / "config.yaml").read_text()} if name == "other" else {})
+    hostile.write({"experiment/x.yaml": f"{GLOBAL}defaults: [override /tracking: directory]\nseed: 3\n"})
+    arguments = ["--config-dir", str(hostile.files)]
+    if name == "other":
+        for group in ("model", "dataset", "training", "decoding", "hydra"):
+            (hostile.files / group).symlink_to(conf_dir() / group)
+        arguments = ["--config-path", str(hostile.files), "--config-name", name]
+    sys.argv[:] = ["train.py", *arguments, "tracking=x", "--cfg", "job"]
+    main(JobFunction(run=hostile.run_job))
+    assert "http://mine.example" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("files", "arguments"), NOT_READ.values(), ids=NOT_READ)

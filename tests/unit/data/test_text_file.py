@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import tempfile
 from pathlib import Path
 
@@ -31,3 +32,12 @@ def collect(read, file):
         return list(read(str(file)))
     except DataError as error:
         return str(error)
+
+
+def test_a_file_that_unpacks_to_far_more_than_it_holds_is_refused(tmp_path, monkeypatch):
+    file = tmp_path / "text.txt.gz"
+    file.write_bytes(gzip.compress(b"a line of text\n" * 20_000))
+    assert len(read_lines(str(file))) == 20_000
+    monkeypatch.setattr(text_file, "MOST_FREE_BYTES", 1_000)
+    with pytest.raises(DataError, match=r"unpacks to more than 100 times its .* bytes.*store it uncompressed"):
+        read_lines(str(file))

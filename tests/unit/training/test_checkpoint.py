@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import math
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +25,11 @@ from lengthwise.training.checkpoint import (
     ARRAYS_NAME,
     STATE_NAME,
     Checkpoint,
+    DamagedError,
     TrainingState,
     list_checkpoints,
     load_newest,
+    read_checkpoint,
     save_checkpoint,
 )
 from lengthwise.training.trainer import TrainingResult, train_model
@@ -76,6 +82,56 @@ def test_a_damaged_checkpoint_is_reported_and_the_one_before_it_used(tmp_path: P
     assert checkpoint is not None
     assert checkpoint.state.epoch == 1
     assert [problem.startswith("epoch-000002") for problem in problems] == [True]
+
+
+def claim(_arrays: dict[str, Any]) -> bytes:
+    """Return an array that claims to be far larger than it is."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (10**15,)})
+    return pack({"model/0.npy": file.getvalue()})
+
+
+def compress(arrays: dict[str, Any]) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def pickle_object(_arrays: dict[str, Any]) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **{"model/0": np.array([{}], object)})
+    return file.getvalue()
+
+
+def pack(members: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+FORGED: list[dict[str, Any] | str] = [{"epoch": value} for value in ("1", 1.5, None, -1, [], {})]
+FORGED += [{"history": value} for value in (None, [], {"a": 1}, {"a": ["x"]})]
+FORGED += [{"best_value": "x"}, {"is_over": "no"}, {"seconds": None}, {"another": 1}, "[]", "3", '{"a":' * 20_000]
+
+
+@pytest.mark.parametrize("forged", [claim, compress, pickle_object, *FORGED], ids=lambda forged: str(forged)[:30])
+def test_a_forged_checkpoint_is_damaged(tmp_path: Path, forged: Any) -> None:
+    """Its hashes fit, since who forges a run writes them too."""
+    checkpoint = make(1)
+    save_checkpoint(tmp_path, checkpoint)
+    directory = tmp_path / "epoch-000001"
+    if callable(forged):
+        (directory / ARRAYS_NAME).write_bytes(forged(checkpoint.arrays))
+    else:
+        state = json.loads((directory / STATE_NAME).read_text())
+        (directory / STATE_NAME).write_text(forged if isinstance(forged, str) else json.dumps(state | forged))
+    names = (STATE_NAME, ARRAYS_NAME)
+    hashes = {name: hashlib.sha256((directory / name).read_bytes()).hexdigest() for name in names}
+    (directory / "hashes.json").write_text(json.dumps(hashes))
+    with pytest.raises(DamagedError, match="epoch-000001: "):
+        read_checkpoint(directory)
 
 
 def test_none_whole_is_an_error_and_none_at_all_a_start(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
@@ -246,6 +247,8 @@ def read_array(path: str, content: bytes, *, num_dimensions: tuple[int, ...], wo
         DataError: The bytes are no array, or one of another type or shape, without values, or with too many features.
     """
     shape, dtype = check_layout(path, content)
+    if not dtype.hasobject and math.prod(shape) * dtype.itemsize > len(content):  # before memory is asked for
+        raise _refuse_array(path, ValueError(f"it is too short for {dtype} of shape {shape}"))
     try:
         array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:

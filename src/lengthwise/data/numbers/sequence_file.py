@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from lengthwise.data.numbers.number_file import (
     read_array,
 )
 from lengthwise.data.numbers.times import Times, find_step_back
-from lengthwise.data.text_file import read_bytes
+from lengthwise.data.text_file import count_most_bytes, read_bytes, refuse_size
 from lengthwise.errors import DataError, count_noun
 
 SPLITS = ("train", "val", "test")
@@ -104,9 +105,12 @@ def _read_npz(path: str) -> NumberSequences:
     remedy = "Store it with numpy.savez, one array of numbers for each sequence"
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = [info.filename for info in archive.infolist() if info.filename.endswith(".npy")]
+            infos = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            if sum(info.file_size for info in infos) > count_most_bytes(len(content)):
+                raise refuse_size(path, len(content))
+            members = [info.filename for info in infos]
             steps = tuple(_read_member(path, archive, member) for member in members)
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise DataError(path, None, f"cannot be read as .npz: {error}", remedy=remedy) from None
     if not steps:
         raise DataError(path, None, "holds no array", remedy=remedy)
@@ -123,7 +127,7 @@ def _read_member(path: str, archive: zipfile.ZipFile, member: str) -> NDArray[np
     name = f"{path}, array {member.removesuffix('.npy')}"
     with archive.open(member) as stream:
         head = stream.read(1 << 16)
-        check_layout(name, head)  # before the rest is unpacked, which may be a thousand times as large as the file
+        check_layout(name, head)  # before the rest is unpacked, which may be a hundred times as large as the file
         content = head + stream.read()
     array = read_array(name, content, num_dimensions=(1, 2), words="(steps,) or (steps, features)")
     values = array.astype(np.float64).reshape(len(array), -1)

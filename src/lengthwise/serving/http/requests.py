@@ -137,9 +137,10 @@ async def _read_body(request: Request, account: BodyAccount) -> bytes:
 def _parse_body(body: bytes) -> tuple[list[Any], bool]:
     """Return the sources, and whether probabilities are wanted."""
     try:
-        content = json.loads(body)
+        content = json.loads(body, object_pairs_hook=_read_object)
     except (ValueError, RecursionError) as error:
-        raise RequestError(HTTPStatus.BAD_REQUEST, f"The request is not JSON ({error}).") from error
+        reason = str(error).partition(";")[0]  # what follows speaks to the programmer of the server
+        raise RequestError(HTTPStatus.BAD_REQUEST, f"The request is not JSON ({reason}).") from error
     if not isinstance(content, dict):
         raise RequestError(HTTPStatus.BAD_REQUEST, 'Send a JSON object, as in {"sources": ["text"]}.')
     sources, probabilities = content.get("sources"), content.get("probabilities", False)
@@ -148,6 +149,14 @@ def _parse_body(body: bytes) -> tuple[list[Any], bool]:
         remedy = 'Send {"sources": [...]}, and "probabilities": true where they are wanted.'
         raise RequestError(HTTPStatus.BAD_REQUEST, f"The request is not understood. {remedy}")
     return sources, probabilities
+
+
+def _read_object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object with a key given twice, of which Python's reader takes the last."""
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        raise ValueError("a key is given twice in one object")
+    return read
 
 
 def _check_bounds(sources: Sequence[Any], probabilities: bool, predictor: Predictor) -> int:

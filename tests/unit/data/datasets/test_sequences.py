@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lengthwise.config.compose import compose_options
+from lengthwise.data import text_file
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import ConfigError, DataError
 
@@ -233,6 +234,22 @@ def test_ten_million_columns_are_refused_before_they_are_read(tmp_path):
     for name, overrides in (("wide.npz", []), ("wide.csv", ["dataset.id_column=1"])):
         with pytest.raises(DataError, match=r"has 10,000,00[01] columns, more than the 65,536"):
             load(tmp_path / name, *overrides)
+
+
+def test_an_array_that_claims_more_than_it_holds_asks_for_no_memory(tmp_path):
+    claim = {"descr": "<f8", "fortran_order": False, "shape": (10**12, 2)}
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, claim)
+    (tmp_path / "claim.npz").write_bytes(pack(a=header.getvalue() + bytes(80)))
+    with pytest.raises(DataError, match=r"array a: cannot be read as \.npy: it is too short for float64 of shape"):
+        load(tmp_path / "claim.npz")
+
+
+def test_an_archive_that_unpacks_to_far_more_than_it_holds_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(text_file, "MOST_FREE_BYTES", 1_000)
+    np.savez_compressed(tmp_path / "bomb.npz", *[np.zeros((4_000, 2))] * 10)
+    with pytest.raises(DataError, match=r"unpacks to more than 100 times its .* bytes\. If it is what it should be"):
+        load(tmp_path / "bomb.npz")
 
 
 def test_other_files_are_refused(tmp_path):

@@ -92,6 +92,8 @@ def test_it_describes_itself_to_programs_and_people(server: PredictionServer) ->
         ("POST", "/decode", "nonsense", JSON, 400, "not JSON"),
         ("POST", "/decode", b"\xff\xfe{", JSON, 400, "not JSON"),
         ("POST", "/decode", "[" * 100_000, JSON, 400, "not JSON"),
+        ("POST", "/decode", '{"sources": ["a"], "sources": ["b"]}', JSON, 400, "a key is given twice in one object"),
+        ("POST", "/decode", '{"sources": [' + "9" * 9_999 + "]}", JSON, 400, "value has 9999 digits)."),
         ("POST", "/decode", [], JSON, 400, "JSON object"),
         ("POST", "/decode", {"sources": "abc"}, JSON, 400, "not understood"),
         ("POST", "/decode", {"source": ["abc"]}, JSON, 400, "not understood"),
