@@ -156,6 +156,10 @@ def test_what_refutes_a_prediction_is_of_options_that_the_study_has(study: str, 
     assert about is not None
     assert bool(about.refuted_if) == (about.prediction is not None)
     swept = {{"dataset": "dataset.name"}.get(key, key): str(values).split(",") for key, values in params.items()}
+    for name in swept.get("training", ()):
+        preset = yaml.safe_load((conf_dir() / "training" / f"{name}.yaml").read_text(encoding="utf-8"))
+        for key, value in preset.items():
+            swept.setdefault(f"training.{key}", []).append(str(value))
     options = flatten_options(compose_options([f"experiment={study}", *give_file(study, tmp_path)]))
     for rule in about.refuted_if:
         for option, value in rule.where.items():

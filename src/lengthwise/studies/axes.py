@@ -21,7 +21,7 @@ _NO_AXES = (
     *("training.num_threads", "decoding.batch_size"),
 )
 _PRESETS = ("model.name", "dataset.name", "training.name", "decoding.name")
-_REFINING = ("model.sampling_", "training.plateau_")
+_REFINING = ("model.sampling_", "training.plateau_", "training.monitor_")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
