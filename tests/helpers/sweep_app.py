@@ -20,7 +20,7 @@ RAISES, EXITS, DIES, HANGS, REFUSES, WAITS, GROWS, LEARNS = 101, 102, 103, 104, 
 """Seeds under which the job goes wrong, each in its own way; any other: it returns `latent_dim + seed`.
 
 WAITS makes one step and hangs, and makes the next once it is resumed; GROWS keeps 300 MB of its process;
-LEARNS logs its value after each of `training.epochs` steps."""
+LEARNS logs its value after each of `training.epochs` steps, which take `SWEEP_APP_STEP` seconds."""
 
 KEPT: list[bytes] = []
 
@@ -44,7 +44,7 @@ def run_job(options: RunOptions, launch: Launch) -> float:
             time.sleep(600 if launch.resume is None else 0)
         for step in range(1, options.training.epochs + 1) if options.seed == LEARNS else ():
             run.log({"val/loss": float(options.latent_dim)}, step=step)
-            time.sleep(0.3)
+            time.sleep(float(os.environ.get("SWEEP_APP_STEP", "0.3")))
         value = float(options.latent_dim + options.seed)
         run.set_summary({"val/loss": value})
         return value
@@ -86,5 +86,9 @@ if __name__ == "__main__":
 
     from lengthwise.app.hydra_app import main  # only here: workers, which import this file too, have no use for Hydra
 
+    if "SWEEP_APP_TICK" in os.environ:  # seconds after which a sweep looks at its jobs
+        from lengthwise.sweeps.executors import local
+
+        local._TICK_SECONDS = float(os.environ["SWEEP_APP_TICK"])
     preload = ("lengthwise.tracking.session", *os.environ.get("SWEEP_APP_PRELOAD", "").split())
     main(JobFunction(run=sweep_app.run_job, preload=preload))

@@ -5,30 +5,36 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helpers import forked
+
 pytest.importorskip("optuna", reason="the extra `optuna` is not installed")
 
 APP = Path(__file__).parents[1] / "helpers" / "sweep_app.py"
 LEARNS = 108
+SEARCH = (*forked.APPLICATION, "optuna", "lengthwise.sweeps.search")
 SPACE = ("latent_dim=int(interval(1,100))", "training.learning_rate=tag(log, interval(1e-4,1e-2))")
 
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(autouse=True)
+def _short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWEEP_APP_STEP", "0.1")
+
+
 def write_command(directory: Path, *arguments: str) -> list[str]:
     fixed = ("tracking=directory", f"output_dir={directory / 'out'}", "hydra/sweeper=optuna")
-    return [sys.executable, str(APP), "-m", *arguments, *fixed]
+    return [str(APP), "-m", *arguments, *fixed]
 
 
 def search(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = write_command(directory, *arguments)
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=200)
+    return forked.run(write_command(directory, *arguments), cwd=directory, preload=SEARCH)
 
 
 def read_runs(directory: Path, kind: str = "run") -> list[dict[str, Any]]:
@@ -59,7 +65,8 @@ def test_a_search_goes_on_to_its_number_of_trials_and_finds_the_best(tmp_path: P
     assert len(read_runs(tmp_path)) == 7
 
 
-def test_trials_that_fall_behind_are_stopped(tmp_path: Path) -> None:
+def test_trials_that_fall_behind_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWEEP_APP_TICK", "0.1")
     size = ("hydra.sweeper.num_trials=14", "hydra.sweeper.warmup_epochs=1", "hydra.launcher.num_workers=2")
     done = search(tmp_path, SPACE[0], f"seed={LEARNS}", "training.epochs=8", *size)
     assert (done.returncode, done.stderr) == (0, "")
@@ -75,7 +82,7 @@ def test_trials_that_fall_behind_are_stopped(tmp_path: Path) -> None:
 @pytest.mark.fault
 def test_a_search_that_was_killed_takes_its_trials_up_again(tmp_path: Path) -> None:
     command = (SPACE[0], f"seed={LEARNS}", "training.epochs=12", "hydra.sweeper.num_trials=4")
-    process = subprocess.Popen(write_command(tmp_path, *command), stdout=subprocess.DEVNULL, cwd=tmp_path)
+    process = forked.Process(write_command(tmp_path, *command), preload=SEARCH, stdout=subprocess.DEVNULL, cwd=tmp_path)
     deadline = time.monotonic() + 60
     while not any(run["status"] == "RUNNING" for run in read_runs(tmp_path)) and time.monotonic() < deadline:
         time.sleep(0.1)

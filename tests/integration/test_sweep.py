@@ -7,13 +7,14 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from helpers import forked
 
 APP = Path(__file__).parents[1] / "helpers" / "sweep_app.py"
 RAISES, EXITS, DIES, HANGS, REFUSES = 101, 102, 103, 104, 105
@@ -22,12 +23,11 @@ pytestmark = pytest.mark.slow
 
 
 def write_command(directory: Path, *arguments: str) -> list[str]:
-    return [sys.executable, str(APP), *arguments, "tracking=directory", f"output_dir={directory / 'out'}"]
+    return [str(APP), *arguments, "tracking=directory", f"output_dir={directory / 'out'}"]
 
 
 def run_app(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = write_command(directory, *arguments)
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=120)
+    return forked.run(write_command(directory, *arguments), cwd=directory, timeout=120)
 
 
 def read_manifests(directory: Path) -> list[dict[str, Any]]:
@@ -146,7 +146,7 @@ def test_one_bad_job_stops_the_sweep_before_the_first_starts(tmp_path: Path) -> 
 
 def test_two_sweeps_that_repeat_everything_share_nothing(tmp_path: Path) -> None:
     command = write_command(tmp_path, "-m", "seed=1,2", "hydra.launcher.finished=repeat")
-    commands = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
+    commands = [forked.Process(command, stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [command.wait(60) for command in commands] == [0, 0]
     manifests = read_manifests(tmp_path)
     parents = [manifest["name"] for manifest in manifests if manifest["kind"] == "sweep"]
@@ -168,7 +168,7 @@ def test_a_sweep_that_is_stopped_closes_its_runs(
 ) -> None:
     command = write_command(tmp_path, "-m", f"seed=1,{HANGS},2", "hydra.launcher.num_workers=2")
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    process = forked.Process(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
     deadline = time.monotonic() + 60
     while sum(manifest["kind"] == "run" for manifest in read_manifests(tmp_path)) < 3 and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -194,7 +194,7 @@ def test_ctrl_c_while_workers_are_started_prints_one_message(tmp_path: Path, mon
     (tmp_path / "slow_import.py").write_text(f"import time\nopen({str(begun)!r}, 'w').close()\ntime.sleep(2)\n")
     command = write_command(tmp_path, "-m", "seed=1,2")
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    process = forked.Process(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
     deadline = time.monotonic() + 60
     while not begun.exists() and time.monotonic() < deadline:
         time.sleep(0.05)

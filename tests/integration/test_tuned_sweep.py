@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from helpers import forked
 
 APP = Path(__file__).parents[1] / "helpers" / "sweep_app.py"
 RAISES = 101
@@ -18,8 +19,7 @@ pytestmark = pytest.mark.slow
 
 def tune(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     fixed = ("tracking=directory", f"output_dir={directory / 'out'}", "hydra/sweeper=tuned")
-    command = [sys.executable, str(APP), "-m", *fixed, *arguments]
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=200)
+    return forked.run([str(APP), "-m", *fixed, *arguments], cwd=directory)
 
 
 def read_runs(directory: Path, study: str) -> list[dict[str, Any]]:

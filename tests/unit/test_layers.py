@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,8 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 PATHS = {str(path.relative_to(SOURCE)) for path in MODULES}
 
 
-def list_imports(path: Path) -> set[str]:
+@cache
+def list_imports(path: Path) -> frozenset[str]:
     """Return the dotted names that a module imports, anywhere in it but for type checking."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     typing_only = {
@@ -101,7 +103,7 @@ def list_imports(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
+    return frozenset(names)
 
 
 def find_module(name: str) -> str | None:

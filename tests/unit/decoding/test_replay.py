@@ -43,6 +43,7 @@ def emit_by_hand(models: Models, values: np.ndarray, stopped: bool) -> np.ndarra
     return np.append(emitted, np.int32(STOP)) if stopped and values.ndim == 1 else emitted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attention", ["additive", "multiplicative"])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("kind", ["tokens", "features"])

@@ -58,6 +58,7 @@ def test_intervals_of_effects_cover_the_truth_at_their_level() -> None:
     assert (num_studies - covered).min() >= num_studies - find_most(0.95, num_studies)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(2, 3, 2), (12,)])
 @pytest.mark.parametrize(
     ("draw", "num_seeds"), [(draw_stable, 5), (draw_stable, 10), (draw_failing(0.05), 5), (draw_failing(0.3), 10)]

@@ -62,6 +62,7 @@ def test_xla_and_loops_train_the_same(corner: str) -> None:
     np.testing.assert_allclose(other, own, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_models_trained_again_start_again() -> None:
     options = build_run(training={"compile": "loops", "batch_size": 8, "epochs": 1}, **CORNERS["tokens"])
     splits = {"train": draw_split("tokens", num_examples=16), "val": draw_split("tokens", num_examples=4, seed=1)}
@@ -76,6 +77,7 @@ def test_models_trained_again_start_again() -> None:
     assert len(models.functions) == 1
 
 
+@pytest.mark.slow
 def test_a_fit_uses_its_own_optimizer_after_another_fit_of_the_same_models() -> None:
     splits = {"train": draw_split("tokens", num_examples=16), "val": draw_split("tokens", num_examples=4, seed=1)}
     models, initial, results = None, [], []

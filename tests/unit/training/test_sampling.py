@@ -48,6 +48,7 @@ def test_the_rate_moves_by_the_epoch_or_by_the_batch() -> None:
     assert plan_sampling_rates(build_options(feedback="teacher"), epoch=2, num_batches=2) == [0.0, 0.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "float64", "mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("unit", ["step", "sequence"])
 @pytest.mark.parametrize("kind", ["tokens", "features"])

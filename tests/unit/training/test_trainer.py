@@ -64,7 +64,8 @@ def training(**changes: Any) -> dict[str, Any]:
     return {"epochs": 3, "batch_size": 16, "num_threads": 0, "schedule": "constant", **changes}
 
 
-@pytest.mark.parametrize("dropout", [pytest.param(0.0, marks=pytest.mark.slow), 0.3])
+@pytest.mark.slow
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_the_same_seed_gives_the_same_weights(dataset: Dataset, dropout: float) -> None:
     options = build_run(training=training(), **STATEFUL, dropout=dropout)
     first, second = fit_before(options)[0], fit(dataset, options)[0].network.get_weights()

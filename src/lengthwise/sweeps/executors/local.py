@@ -88,7 +88,7 @@ def choose_context(function: JobFunction) -> BaseContext:
         function: What jobs do; the server of a process serves the function of its first sweep.
     """
     if sys.platform == "linux":
-        forkserver.set_forkserver_preload(list(function.preload))
+        forkserver.set_forkserver_preload([__name__, *function.preload])  # what workers and what jobs import
         # The server's socket is a temporary file: its path may be too long, or the disk full.
         with contextlib.suppress(OSError):
             resource_tracker.ensure_running()  # the server would start it, and it lets Ctrl-C through again
