@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers import sweep_app
+from helpers import forked, sweep_app
 from lengthwise.app.arguments import describe_command, read_arguments
 from lengthwise.app.exit_status import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED
 from lengthwise.app.hydra_app import main
@@ -29,8 +30,7 @@ APP = Path(__file__).parents[1] / "helpers" / "sweep_app.py"
 
 
 def run_train(directory: Path, *arguments: str, script: Path = ROOT / "train.py") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(script), *arguments]
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=60)
+    return forked.run([str(script), *arguments], cwd=directory)
 
 
 @pytest.fixture(scope="module")
@@ -230,11 +230,11 @@ def test_the_end_of_an_unfinished_run_says_how_to_resume_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(sweep_app.MISHAPS, 7, mishap)
-    (tmp_path / "experiment").mkdir()
-    (tmp_path / "experiment" / "mine.yaml").write_text(f"# @package _global_\noutput_dir: {tmp_path / 'my runs'}\n")
-    place = f"output_dir={tmp_path / 'runs'}" if is_typed else "experiment=mine"
-    command = ["train.py", "--config-dir", str(tmp_path), place, "seed=7", "tracking=directory"]
-    monkeypatch.setattr(sys, "argv", command)
+    own = shutil.copytree(conf_dir(), tmp_path / "own") / "config.yaml"
+    own.write_text(own.read_text().replace("\noutput_dir: outputs", f"\noutput_dir: {tmp_path / 'my runs'}"))
+    place = f"output_dir={tmp_path / 'runs'}"
+    where = [place] if is_typed else ["--config-path", str(own.parent)]
+    monkeypatch.setattr(sys, "argv", ["train.py", *where, "seed=7", "tracking=directory"])
     with pytest.raises(SystemExit) as ended:
         main(JobFunction(run=sweep_app.run_job))
     assert ended.value.code == (EXIT_INTERRUPTED if mishap is interrupt else EXIT_FAILED)
@@ -262,7 +262,8 @@ def test_what_never_began_or_has_finished_is_not_to_be_resumed(
 
 @pytest.mark.slow
 def test_help_is_printed_at_once(tmp_path: Path) -> None:
-    done = run_train(tmp_path, "--help")
+    command = [sys.executable, str(ROOT / "train.py"), "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Lengthwise trains sequence-to-sequence models")
     assert len(done.stdout.splitlines()) < 70
@@ -305,9 +306,9 @@ def test_information_for_hydras_users(arguments: list[str], words: str, tmp_path
     ("line", "offered"), [("model=", "model=stateful"), ("latent", "latent_dim="), ("model.ce", "model.cell=")]
 )
 def test_the_shell_completes(line: str, offered: str, tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "train.py"), "--shell-completion", "query=bash"]
+    command = [str(ROOT / "train.py"), "--shell-completion", "query=bash"]
     environment = {**os.environ, "COMP_LINE": f"train.py {line}", "COMP_POINT": str(len(line) + 9)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    done = forked.run(command, cwd=tmp_path, env=environment)
     assert offered in done.stdout.split()
     install = run_train(tmp_path, "--shell-completion", "install=bash")
     assert "COMP_LINE" in install.stdout or "complete" in install.stdout
@@ -339,11 +340,12 @@ def test_an_experiment_is_the_whole_command(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "mine" / "experiment").mkdir(parents=True)
     (tmp_path / "mine" / "experiment" / "seeds.yaml").write_text(
         "# @package _global_\n"
-        "defaults:\n  - override /model: stateful\n  - override /tracking: directory\n"
-        f"study: seeds\noutput_dir: {tmp_path / 'out'}\n"
+        "defaults:\n  - override /model: stateful\n"
+        "study: seeds\n"
         "hydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      seed: 1,2\n"
     )
-    done = run_train(tmp_path, "--config-dir", "mine", "experiment=seeds", script=APP)
+    places = ["tracking=directory", f"output_dir={tmp_path / 'out'}"]  # the command's alone to say
+    done = run_train(tmp_path, "--config-dir", "mine", "experiment=seeds", *places, script=APP)
     assert (done.returncode, done.stderr) == (0, "")
     assert "2 of 2 jobs finished" in done.stdout
     assert len(list((tmp_path / "out" / "seeds").glob("*-job-*"))) == 2

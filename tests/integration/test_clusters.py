@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from helpers import forked
 
 APP = Path(__file__).parents[1] / "helpers" / "sweep_app.py"
 RAISES, EXITS, DIES, WAITS = 101, 102, 103, 106
@@ -19,11 +20,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.fault]
 
 
 def start(directory: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, str(APP), "-m", *arguments, "tracking=directory", f"output_dir={directory / 'out'}"]
+    command = [str(APP), "-m", *arguments, "tracking=directory", f"output_dir={directory / 'out'}"]
     paths = [str(APP.parent), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=directory, env=environment, stdout=pipe, stderr=pipe, text=True)
+    return forked.Process(command, cwd=directory, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
 def read_status(directory: Path) -> dict[int, str]:

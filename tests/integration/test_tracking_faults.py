@@ -9,7 +9,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers import forked
 from lengthwise.config.options import MlflowOptions
 from lengthwise.tracking.mlflow.mirror import sync
 from lengthwise.tracking.runs.heartbeat import reap
@@ -26,6 +26,8 @@ from lengthwise.tracking.runs.manifest import read_manifest
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 """MLflow uses what SQLAlchemy and others have deprecated."""
+
+TRACKING = ("lengthwise.tracking.session", "mlflow", "mlflow.store.tracking.sqlalchemy_store")
 
 PROGRAM = """
 import sys, time
@@ -57,9 +59,8 @@ def start(
     outputs: Path, *, uri: str = "", timeout: float = 60.0, steps: int = 3, pause: float = 0.0
 ) -> subprocess.Popen[str]:
     arguments = [str(outputs), uri, str(timeout), str(steps), str(pause)]
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    pipe = subprocess.PIPE
+    return forked.Process(["-c", PROGRAM, *arguments], preload=TRACKING, stdout=pipe, stderr=pipe, text=True)
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[float, str]:
@@ -234,7 +235,8 @@ def test_a_kill_in_the_first_use_leaves_no_broken_database(tmp_path: Path) -> No
     database = tmp_path / "mlflow.db"
     cut = 0
     for _ in range(3):
-        process = subprocess.Popen([sys.executable, "-c", PREPARE, str(database)], stdout=subprocess.PIPE, text=True)
+        command = ["-c", PREPARE, str(database)]
+        process = forked.Process(command, preload=TRACKING, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         process.stdout.readline()
         time.sleep(moments.uniform(0.05, 0.6))
@@ -259,9 +261,7 @@ def test_a_full_disk_is_reported_with_the_file(tmp_path: Path) -> None:
     )
     code = code.replace("    for step", "    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n    for step")
     outputs = tmp_path / "full"
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(outputs), "", "1", "1000", "0"], capture_output=True, text=True, check=False
-    )
+    done = forked.run(["-c", code, str(outputs), "", "1", "1000", "0"], preload=TRACKING)
     (directory,) = directories(outputs)
     assert done.returncode == 1
     assert f"File too large: '{directory}/metrics.jsonl'" in done.stderr
@@ -287,8 +287,7 @@ def small_disk(directory: Path) -> Iterator[Path]:
 def test_a_run_on_a_full_disk_is_closed_as_failed(tmp_path: Path) -> None:
     code = PROGRAM.replace("    for step", "    Path(outputs, 'filler').write_bytes(b'1' * 800_000)\n    for step")
     with small_disk(tmp_path / "disk") as disk:
-        command = [sys.executable, "-c", code, str(disk), "", "1", "100000", "0"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = forked.run(["-c", code, str(disk), "", "1", "100000", "0"], preload=TRACKING)
         (directory,) = directories(disk)
         assert done.returncode == 1
         assert f"No space left on device: '{directory}/metrics.jsonl'" in done.stderr
