@@ -66,7 +66,8 @@ def make_search_path(directory: Path, *, extra: Path | None = None) -> ConfigSea
         extra: A further directory of the user's; None: `conf` in the current directory, where it is there. The files
             of `directory` come first, then those of packages that add datasets.
     """
-    version.setbase(_HYDRA_VERSION)
+    if version.__version__.startswith(f"{_HYDRA_VERSION}."):
+        version.setbase(_HYDRA_VERSION)  # later ones have one behaviour, and warn of being asked for it
     search_path = create_config_search_path(str(directory.resolve()))
     after = SearchPathQuery(provider="schema")
     for package, conf in list_conf_dirs():

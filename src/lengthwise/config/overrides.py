@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 
@@ -47,6 +48,23 @@ def names_place(key: str) -> bool:
     return holds_some or any(f"{name}.".startswith(f"{place}.") for place in PLACES)
 
 
+def parse_overrides(overrides: Sequence[str]) -> list[Override]:
+    """Read overrides as Hydra does; what has been read before is not read again, since jobs of a sweep share most.
+
+    Args:
+        overrides: As on the command line, such as `model=repeat`.
+
+    Raises:
+        hydra.errors.OverrideParseException: An override cannot be read.
+    """
+    return [_parse_override(override) for override in overrides]
+
+
+@functools.lru_cache(maxsize=4096)
+def _parse_override(override: str) -> Override:
+    return OverridesParser.create().parse_overrides([override])[0]
+
+
 def check_overrides(overrides: Sequence[str]) -> None:
     """Refuse overrides that Hydra would accept but that must not or cannot take effect here.
 
@@ -59,7 +77,7 @@ def check_overrides(overrides: Sequence[str]) -> None:
         hydra.errors.OverrideParseException: An override cannot be read.
     """
     groups = list_groups()
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
+    for override in parse_overrides(overrides):
         _check_key(override)
         if override.key_or_group in groups or "/" in override.key_or_group:
             _check_place(override)

@@ -55,7 +55,8 @@ def parse_config(raw: DictConfig, *, overrides: Sequence[str] = ()) -> RunOption
     Raises:
         ConfigError: An option is unknown, missing, of the wrong type, out of range, or has no meaning beside another.
     """
-    options = read_section(RunOptions, _resolve(drop_hydra(raw), prefix=""), prefix="")
+    own = drop_hydra(raw) if "hydra" in raw else raw
+    options = read_section(RunOptions, _resolve(own, prefix=""), prefix="")
     check_rules(options)
     check_given(options, overrides)
     return options
