@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import version
+from hydra import __version__, version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository, IConfigRepository
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
@@ -66,7 +66,7 @@ def make_search_path(directory: Path, *, extra: Path | None = None) -> ConfigSea
         extra: A further directory of the user's; None: `conf` in the current directory, where it is there. The files
             of `directory` come first, then those of packages that add datasets.
     """
-    if version.__version__.startswith(f"{_HYDRA_VERSION}."):
+    if __version__.startswith(f"{_HYDRA_VERSION}."):
         version.setbase(_HYDRA_VERSION)  # later ones have one behaviour, and warn of being asked for it
     search_path = create_config_search_path(str(directory.resolve()))
     after = SearchPathQuery(provider="schema")
