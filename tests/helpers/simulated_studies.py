@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -57,6 +57,20 @@ class PageErrors(NamedTuple):
     either: float
 
 
+class Stopping(NamedTuple):
+    """What studies end with whose seeds stop where one condition is left as the best.
+
+    Args:
+        different: Share of pages that call any effect different, or rule any condition out.
+        clear: Share of pages with one condition left as the best.
+        seeds: Mean number of seeds that were run.
+    """
+
+    different: float
+    clear: float
+    seeds: float
+
+
 def draw_stable(rng: np.random.Generator, truth: Values, num_seeds: int) -> Values:
     """Draw scores: each seed shifts all its conditions, and the noise of conditions differs fivefold."""
     spread = np.linspace(0.01, 0.05, truth.size).reshape(truth.shape)
@@ -101,15 +115,46 @@ def measure_page(draw: Draw, num_seeds: int, *, shape: tuple[int, ...], num_stud
     """Measure how often a page calls something different, or rules a condition out, where nothing differs."""
     rng, wrong = np.random.default_rng(seed), np.zeros(3)
     for _ in range(num_studies):
-        values = draw(rng, np.full(shape, 0.5), num_seeds)
-        grid = Grid(values)
-        main, simple = correct_effects(measure_main_effects(grid), measure_simple_effects(grid))
-        different = any(p < PAGE_LEVEL for p in [*main, *(p for own in simple for p in own)])
-        confidence = find_set_confidence(len(shape), is_grid=True)
-        table = Grid(values.reshape(-1, num_seeds))
-        ruled_out = not find_possible_best(table, higher_is_better=True, confidence=confidence).all()
+        different, possible = _judge_page(draw(rng, np.full(shape, 0.5), num_seeds))
+        ruled_out = not possible.all()
         wrong += [different, ruled_out, different or ruled_out]
     return PageErrors(*(wrong / num_studies).tolist())
+
+
+def _judge_page(values: Values, *, num_looks: int = 1) -> tuple[bool, NDArray[np.bool_]]:
+    """Return whether a page calls any effect different, and which conditions may be the best."""
+    grid, num_axes = Grid(values), values.ndim - 1
+    main, simple = correct_effects(measure_main_effects(grid), measure_simple_effects(grid), num_looks=num_looks)
+    different = any(p < PAGE_LEVEL for p in [*main, *(p for own in simple for p in own)])
+    confidence = find_set_confidence(num_axes, is_grid=True, num_looks=num_looks)
+    table = Grid(values.reshape(-1, values.shape[-1]))
+    return different, find_possible_best(table, higher_is_better=True, confidence=confidence)
+
+
+def measure_stopping(
+    draw: Draw, truth: Values, *, looks: Sequence[int], is_shared: bool, num_studies: int, seed: int
+) -> Stopping:
+    """Measure what studies end with whose seeds stop where one condition is left as the best.
+
+    Args:
+        draw: Draws the scores.
+        truth: The true mean of each condition.
+        looks: Seeds at each look, the last with all of them.
+        is_shared: Whether the looks share the level of the page; else each has all of it.
+        num_studies: Simulated studies.
+        seed: Of the random numbers.
+    """
+    rng, different, clear, seeds = np.random.default_rng(seed), 0, 0, 0
+    for _ in range(num_studies):
+        values = draw(rng, truth, looks[-1])
+        for look in looks:
+            found, possible = _judge_page(values[..., :look], num_looks=len(looks) if is_shared else 1)
+            if possible.sum() == 1:
+                break
+        different += found or not possible.all()
+        clear += int(possible.sum() == 1)
+        seeds += look
+    return Stopping(different / num_studies, clear / num_studies, seeds / num_studies)
 
 
 def draw_examples(rng: np.random.Generator, num_seeds: int, *, shared: bool) -> tuple[Values, list[NDArray[np.bool_]]]:
@@ -231,6 +276,26 @@ def print_tables(num_studies: int) -> None:
                 wrong = measure_page(draw, num_seeds, shape=shape, num_studies=num_studies, seed=3)
                 size = " x ".join(map(str, shape))
                 print(f"| {size}, {name} | {num_seeds} | {' | '.join(f'{each:.3f}' for each in wrong)} |")
+    print_stopping(num_studies)
+
+
+def print_stopping(num_studies: int) -> None:
+    """Print the table of studies whose seeds stop where the answer is clear."""
+    print("\n| conditions | looks at seeds | level | different | one left | seeds run |\n|---|---|---|---|---|---|")
+    ahead = np.full(12, 0.5) + 0.2 * (np.arange(12) == 0)
+    for name, truth, looks in (
+        ("2, equal", np.full(2, 0.5), (5, 10)),
+        ("2, equal", np.full(2, 0.5), (5, 10, 20, 40)),
+        ("3 x 2 x 2, equal", np.full((3, 2, 2), 0.5), (5, 10)),
+        ("12, one ahead by 20 points", ahead, (5, 10)),
+    ):
+        for is_shared in (False, True):
+            found = measure_stopping(
+                draw_stable, truth, looks=looks, is_shared=is_shared, num_studies=num_studies, seed=5
+            )
+            level = "shared" if is_shared else "whole at each"
+            numbers = f"{found.different:.3f} | {found.clear:.3f} | {found.seeds:.1f}"
+            print(f"| {name} | {', '.join(map(str, looks))} | {level} | {numbers} |")
 
 
 if __name__ == "__main__":

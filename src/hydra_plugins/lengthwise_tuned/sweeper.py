@@ -17,6 +17,8 @@ from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.lengthwise_local.launcher import open_launcher
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lengthwise.config.options import TunedSweeperOptions
     from lengthwise.config.parse import RawConfig
     from lengthwise.sweeps.jobs import Job, JobResult
@@ -69,9 +71,9 @@ class TunedSweeper(Sweeper):
             print(f"{' '.join(condition)}: {' '.join(chosen[condition])} is the last value tried; others may be better")
         text = describe_tuning(grid, trials, chosen, higher_is_better=higher_is_better)
         rounds = [self._build(grid.list_reported(chosen, seed)) for seed in grid.seeds]
-        self._report(rounds, text)
+        num_rounds = self._report(rounds, text)
         if self._options.doubling:
-            self._double(rounds, text, study)
+            self._double(rounds[:num_rounds], text, study)
 
     def _check(self, grid: TunedGrid) -> str:
         """Refuse what any job would be refused for before the first job starts; return the name of the study."""
@@ -103,21 +105,49 @@ class TunedSweeper(Sweeper):
             found[candidate] = self._run(jobs)
         return found
 
-    def _report(self, rounds: Sequence[Sequence[Job]], tuning: str) -> None:
-        """Run the jobs of each seed: all together, or within a budget one seed after the other."""
+    def _report(self, rounds: Sequence[Sequence[Job]], tuning: str) -> int:
+        """Run the jobs of the seeds that fit into the budget, until the answer is clear if it may stop there.
+
+        Args:
+            rounds: The jobs of each seed.
+            tuning: What was tuned, as `describe_tuning` writes it.
+
+        Returns:
+            The number of seeds that were run.
+        """
+        from lengthwise.sweeps.looks import plan_looks, write_looks
         from lengthwise.sweeps.tuning import write_tuning
 
+        directory = self._launcher.open_sweep(rounds[0]).directory
+        write_tuning(directory, tuning)
+        looks = plan_looks(len(rounds)) if self._options.stop_when_clear else (len(rounds),)
+        if self._options.stop_when_clear:
+            write_looks(directory, looks)
+        done = 0
+        for look in looks:
+            done = self._run_rounds(rounds, first=done, end=look)
+            if done < look:
+                break
+            if look < len(rounds) and _is_clear(directory):
+                write_looks(directory, looks, stopped=look)
+                print(f"After {look} of at most {len(rounds)} seeds one condition is left as the best: no more are run")
+                break
+        return done
+
+    def _run_rounds(self, rounds: Sequence[Sequence[Job]], *, first: int, end: int) -> int:
+        """Run rounds up to an end: all together, or within a budget one after the other; return where they ended."""
         if not self._budget.is_limited:
-            rounds = [list(itertools.chain.from_iterable(rounds))]
-        write_tuning(self._launcher.open_sweep(rounds[0]).directory, tuning)
-        for number, jobs in enumerate(rounds):
-            if number and not self._budget.allows(len(jobs)):
+            self._run(list(itertools.chain.from_iterable(rounds[first:end])))
+            return end
+        for number in range(first, end):
+            if number and not self._budget.allows(len(rounds[number])):
                 print(
                     f"{number} of {len(rounds)} seeds fit into hydra.sweeper.budget_minutes; the same command with "
                     "more minutes runs the rest"
                 )
-                break
-            self._run(jobs)
+                return number
+            self._run(rounds[number])
+        return end
 
     def _double(self, rounds: Sequence[Sequence[Job]], tuning: str, study: str) -> None:
         """Run the reported jobs with twice the epochs, as a study of their own."""
@@ -129,13 +159,22 @@ class TunedSweeper(Sweeper):
             for jobs in rounds
         ]
         self._report(doubled, tuning)
-        print(f"To see what twice the updates change: lengthwise report {study} {study}_doubled")
+        print(f"To see what twice the updates change: lengthwise report {study}")
 
     def _run(self, jobs: Sequence[Job]) -> list[JobResult]:
         started = time.monotonic()
         results = self._launcher.open_sweep(jobs).run(jobs)
         self._budget.note(sum(result.num_attempts > 0 for result in results), time.monotonic() - started)
         return results
+
+
+def _is_clear(directory: Path) -> bool:
+    """Return whether all conditions of a sweep but one are ruled out as the best."""
+    from lengthwise.studies.collect import collect_sweep
+    from lengthwise.studies.report.choice import list_possible_best
+
+    study = collect_sweep(directory).study
+    return len(study.conditions) > 1 and len(list_possible_best(study)) == 1
 
 
 def _read_grid(given: Sequence[str], options: TunedSweeperOptions) -> TunedGrid:
@@ -146,6 +185,7 @@ def _read_grid(given: Sequence[str], options: TunedSweeperOptions) -> TunedGrid:
     """
     from lengthwise.config.overrides import check_overrides, check_swept
     from lengthwise.errors import ConfigError
+    from lengthwise.sweeps.looks import FIRST_LOOK
     from lengthwise.sweeps.tuning import TunedGrid
 
     parser = OverridesParser.create()
@@ -176,6 +216,10 @@ def _read_grid(given: Sequence[str], options: TunedSweeperOptions) -> TunedGrid:
         rule = f"must differ from the seeds that are reported, of which {shared[0]} is one"
         remedy = "Choose another, such as 1000"
         raise ConfigError("hydra.sweeper.tuning_seed", rule, received=str(options.tuning_seed), remedy=remedy)
+    if options.stop_when_clear and len(seeds) <= FIRST_LOOK:
+        remedy = "Give more, as in seed=0,1,2,3,4,5,6,7,8,9, or set it to false"
+        rule = f"needs more than {FIRST_LOOK} seeds, of which fewer have no verdict"
+        raise ConfigError("hydra.sweeper.stop_when_clear", rule, received=f"{len(seeds)}", remedy=remedy)
     return TunedGrid(
         fixed=tuple(own[0] for own in values.values() if len(own) == 1),
         conditions=tuple(itertools.product(*(own for own in values.values() if len(own) > 1))),

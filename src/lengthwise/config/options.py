@@ -815,7 +815,11 @@ class TunedSweeperOptions:
 
     doubling: bool
     """Whether the reported runs are made again with twice the epochs, as the study STUDY_doubled, to see which of the
-    differences are those of training that was too short: `lengthwise report STUDY STUDY_doubled`."""
+    differences are those of training that was too short; the report of the study has a table of them."""
+
+    stop_when_clear: bool
+    """Whether no more seeds are run where all conditions but one are ruled out as the best. The study is looked at when
+    it has 5 seeds, and whenever they have doubled; the level of its page is shared by the looks."""
 
     budget_minutes: Annotated[float, Between(0, 1_000_000, "minutes", low_open=True)] | None
     """Time for everything. As many values as fit into half of it are tuned, at least one, and as many seeds as fit into

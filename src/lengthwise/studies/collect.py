@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -29,6 +30,12 @@ from lengthwise.tracking.runs.run_files import RunFiles
 TUNING_NAME = "tuning.json"
 """File in the directory of a sweep: what it tuned for each condition, and what was chosen."""
 
+DOUBLED = "_doubled"
+"""End of the name of a study that makes the runs of another with twice the updates."""
+
+LOOKS_NAME = "looks.json"
+"""File in the directory of a sweep whose seeds stop where the answer is clear: when it is looked at, and stopped."""
+
 _KEPT_SPLITS = ("val", "test", "longer")
 
 
@@ -46,12 +53,34 @@ class TunedCondition(NamedTuple):
     scores: dict[str, float]
 
 
+class Looks(NamedTuple):
+    """When a sweep is looked at, whose seeds stop where the answer is clear.
+
+    Args:
+        num_seeds: Seeds at each look, the last with all of them.
+        stopped: Seeds after which it stopped; None where it did not.
+    """
+
+    num_seeds: tuple[int, ...]
+    stopped: int | None
+
+
 class Collection(NamedTuple):
-    """A study with the sweeps that made it, and what the newest that tuned its conditions has tuned."""
+    """A study with the sweeps that made it.
+
+    Args:
+        study: The study.
+        sweeps: Its sweeps.
+        tuning: What the newest that tuned its conditions has tuned.
+        looks: When the newest that stops where the answer is clear is looked at; None where none does.
+        doubled: The same study with twice the updates; None where it was not run.
+    """
 
     study: Study
     sweeps: tuple[Manifest, ...]
     tuning: tuple[TunedCondition, ...] = ()
+    looks: Looks | None = None
+    doubled: Study | None = None
 
 
 def collect_studies(output_dir: Path, names: Sequence[str], *, leave_out_failed: bool = False) -> Collection:
@@ -73,7 +102,8 @@ def collect_studies(output_dir: Path, names: Sequence[str], *, leave_out_failed:
             studies = ", ".join(sorted({run.manifest.record.study for run in list_runs(output_dir)})) or "none"
             raise LengthwiseError(f"There are no runs of a study {name!r} in {output_dir}. Studies there: {studies}.")
         found += own
-    return _build(distinct, found, leave_out_failed=leave_out_failed)
+    collection = _build(distinct, found, leave_out_failed=leave_out_failed)
+    return _add_doubled(collection, output_dir, leave_out_failed=leave_out_failed)
 
 
 def collect_sweep(directory: Path) -> Collection:
@@ -90,7 +120,17 @@ def collect_sweep(directory: Path) -> Collection:
     names = [row["run"] for row in rows if row.get("run")]
     known = {run.directory.name: run for run in list_runs(directory.parent.parent, directory.parent.name)}
     found = [known[name] for name in dict.fromkeys(names) if name in known]
-    return _build([sweep.record.study], [StoredRun(directory, sweep), *found])
+    collection = _build([sweep.record.study], [StoredRun(directory, sweep), *found])
+    return _add_doubled(collection, directory.parent.parent)
+
+
+def _add_doubled(collection: Collection, output_dir: Path, *, leave_out_failed: bool = False) -> Collection:
+    """Add the study that made the same runs with twice the updates, where there is one."""
+    names = [f"{name}{DOUBLED}" for name in collection.study.names]
+    found = list_runs(output_dir, names[0]) if len(names) == 1 else []
+    if not any(run.manifest.record.kind == "run" for run in found):
+        return collection
+    return collection._replace(doubled=_build(names, found, leave_out_failed=leave_out_failed).study)
 
 
 def _build(names: list[str], found: Sequence[StoredRun], *, leave_out_failed: bool = False) -> Collection:
@@ -100,8 +140,28 @@ def _build(names: list[str], found: Sequence[StoredRun], *, leave_out_failed: bo
     tuning = next((own for own in reversed(tuned) if own), ())
     options = {word.partition("=")[0] for each in tuning for text in each.scores for word in text.split()}
     planned = _find_planned(sweeps)
+    looks = next(
+        (own for each in reversed(found) if each.manifest.record.kind == "sweep" and (own := _read_looks(each))), None
+    )
+    if looks is not None and looks.stopped is not None:
+        planned.pop("seed", None)  # those beyond are not missing: they were not needed
     study = build_study(names, runs, planned=planned, tuned=options, leave_out_failed=leave_out_failed)
-    return Collection(study, sweeps, tuning)
+    if looks is not None:
+        study = replace(study, num_looks=len(looks.num_seeds))
+    return Collection(study, sweeps, tuning, looks)
+
+
+def _read_looks(sweep: StoredRun) -> Looks | None:
+    """Read when a sweep is looked at; None where its seeds do not stop before the last."""
+    files = RunFiles(sweep.directory)
+    if files.find(LOOKS_NAME) is None:
+        return None
+    try:
+        content = json.loads(files.read_text(LOOKS_NAME))
+        stopped = content["stopped"]
+        return Looks(tuple(int(each) for each in content["looks"]), None if stopped is None else int(stopped))
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{sweep.directory / LOOKS_NAME} cannot be read ({error}). Move it away.") from error
 
 
 def _read_tuning(directory: Path) -> tuple[TunedCondition, ...]:

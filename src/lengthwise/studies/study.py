@@ -53,6 +53,8 @@ class Study:
         is_grid: Whether most combinations of levels were run; not so after a search, whose effects cannot be measured.
         leaves_out_failed: Whether runs that failed by their own doing are left out instead of counting with the worst
             score.
+        num_looks: How many times it may be looked at before it has all its seeds, and then once; more than 1 where its
+            seeds stop as soon as the answer is clear.
     """
 
     names: tuple[str, ...]
@@ -65,6 +67,7 @@ class Study:
     unstarted: Mapping[str, tuple[str, ...]]
     is_grid: bool
     leaves_out_failed: bool = False
+    num_looks: int = 1
 
     @property
     def title(self) -> str:

@@ -19,6 +19,7 @@ from helpers.simulated_studies import (
     measure_corner,
     measure_coverage,
     measure_page,
+    measure_stopping,
 )
 from helpers.study_runs import make_grid, make_run
 from lengthwise.studies.build import build_study
@@ -71,6 +72,23 @@ def test_a_page_on_nothing_is_wrong_in_1_of_20_at_most(draw: Draw, shape: tuple[
     of_effects, of_best = (0.05, 0.05) if len(shape) == 1 else (0.04, 0.01)
     assert wrong.different * num_studies <= find_most(of_effects, num_studies)
     assert wrong.ruled_out * num_studies <= find_most(of_best, num_studies)
+
+
+def test_stopping_where_the_answer_is_clear_does_not_make_a_page_wrong_more_often() -> None:
+    """Two equal conditions, looked at four times: each look with the whole level is wrong twice as often as it says."""
+    num_studies, nothing, looks = 400, np.full(2, 0.5), (5, 10, 20, 40)
+    unshared, shared = (
+        measure_stopping(draw_stable, nothing, looks=looks, is_shared=is_shared, num_studies=num_studies, seed=12)
+        for is_shared in (False, True)
+    )
+    assert unshared.different * num_studies > find_most(0.05, num_studies)
+    assert shared.different * num_studies <= find_most(0.05, num_studies)
+
+
+def test_it_stops_at_five_seeds_where_one_condition_is_far_ahead() -> None:
+    truth = np.array([0.9, 0.2, 0.3])
+    found = measure_stopping(draw_stable, truth, looks=(5, 10), is_shared=True, num_studies=40, seed=13)
+    assert (found.clear, found.seeds) == (1.0, 5.0)
 
 
 def test_large_effects_are_found_with_five_seeds() -> None:

@@ -63,10 +63,14 @@ def list_possible_best(study: Study) -> list[Condition]:
     possible = find_possible_best(
         study.arrange_conditions(study.metric),
         higher_is_better=study.higher_is_better,
-        confidence=find_set_confidence(len(study.axes), is_grid=study.is_grid),
+        confidence=_find_confidence(study),
     )
     names = {each.name for each, keeps in zip(study.conditions, possible, strict=True) if keeps}
     return [each for each in study.rank() if each.name in names and len(each.collect(study.metric))]
+
+
+def _find_confidence(study: Study) -> float:
+    return find_set_confidence(len(study.axes), is_grid=study.is_grid, num_looks=study.num_looks)
 
 
 def write_cost(condition: Condition) -> str:
@@ -166,7 +170,7 @@ def _write_set(study: Study, best: Condition) -> list[str]:
         end = "highest" if study.higher_is_better else "lowest"
         chosen = f"It is chosen by the {end} mean score on {study.split} itself, which flatters it a little."
     possible = list_possible_best(study)
-    confidence = f"{100 * find_set_confidence(len(study.axes), is_grid=study.is_grid):g} % confidence"
+    confidence = f"{100 * _find_confidence(study):g} % confidence"
     if len(possible) == 1:
         name = "it" if possible == [best] else possible[0].name
         return [f"Each condition but {name} is worse than another, with {confidence} for all of them.", chosen, cost]

@@ -154,7 +154,8 @@ def list_findings(study: Study, metric: str) -> list[Finding]:
     grid = study.arrange(metric)
     main, simple = measure_main_effects(grid), measure_simple_effects(grid)
     unknown = [math.nan] * len(main), [[math.nan] * len(own) for own in simple]
-    p_main, p_simple = correct_effects(main, simple) if metric == study.metric else unknown
+    is_judged = metric == study.metric
+    p_main, p_simple = correct_effects(main, simple, num_looks=study.num_looks) if is_judged else unknown
     found = []
     for effect, p_value, own, own_p in zip(main, p_main, simple, p_simple, strict=True):
         parts = tuple(_describe(study, each, p, scores=grid.values) for each, p in zip(own, own_p, strict=True))

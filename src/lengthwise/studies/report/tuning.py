@@ -1,4 +1,4 @@
-"""The section of a report on values that were tuned for each condition before its runs."""
+"""The sections of a report on what a tuned sweep adds: values tuned for each condition, and twice the updates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from lengthwise.plotting import save_figure
 from lengthwise.studies.collect import TunedCondition
 from lengthwise.studies.figures.tuning import plot_tuning
 from lengthwise.studies.report.contents import Picture, Section
-from lengthwise.studies.report.numbers import format_known
+from lengthwise.studies.report.findings import VERDICTS, Finding, list_describing, list_findings
+from lengthwise.studies.report.numbers import UNKNOWN, format_count, format_estimate, format_known
 from lengthwise.studies.study import Study
 from lengthwise.studies.units import Unit, find_unit
 
@@ -56,3 +57,60 @@ def _draw(study: Study, tuning: Sequence[TunedCondition], directory: Path) -> tu
     save_figure(figure, path)
     caption = "Score on validation of each value that was tried, a line for each condition."
     return (Picture(name="tuning", caption=caption, png=path.read_bytes()),)
+
+
+def build_doubling(study: Study, doubled: Study | None) -> tuple[Section, ...]:
+    """Build the section on what twice the updates change; none where that was not run.
+
+    Args:
+        study: The study.
+        doubled: The same with twice the updates.
+    """
+    pairs = _pair_findings(study, doubled)
+    if doubled is None or not pairs:
+        return ()
+    unit = find_unit(study.metric_name)
+    rows = tuple(
+        (
+            first.label,
+            first.context or "the average of all",
+            *_describe_finding(first, unit),
+            *(_describe_finding(second, unit) if second is not None else (UNKNOWN, UNKNOWN)),
+        )
+        for first, second in pairs
+    )
+    columns = ("change", "at", f"difference ({unit.difference})", "verdict", "with twice the updates", "verdict then")
+    text = f"All runs once more with twice the epochs, the study {doubled.title}, judged by itself. "
+    text += write_doubling(study, doubled) or "Every verdict is the same."
+    best, then = study.rank()[0].name, doubled.rank()[0].name
+    text += f" The condition to take is {best}" + (", then too." if best == then else f"; then it is {then}.")
+    return (Section(title="Twice the updates", text=text, tables={"": Table(columns=columns, rows=rows)}),)
+
+
+def write_doubling(study: Study, doubled: Study | None) -> str:
+    """Say which verdicts twice the updates change; nothing where all stand, or that was not run."""
+    known = [(first, second) for first, second in _pair_findings(study, doubled) if second is not None]
+    changed = [first for first, second in known if first.verdict != second.verdict]
+    if not changed:
+        return ""
+    named = "; ".join(f"{each.label}{f' ({each.context})' if each.context else ''}" for each in changed)
+    return (
+        f"Twice the updates change {len(changed)} of {format_count(len(known), 'verdict')}: {named}. "
+        "Such a difference may be one of training that was too short."
+    )
+
+
+def _pair_findings(study: Study, doubled: Study | None) -> list[tuple[Finding, Finding | None]]:
+    """Pair the findings that describe a study with those of its double, None where it has none."""
+    if doubled is None:
+        return []
+    all_then = [each for main in list_findings(doubled, doubled.metric) for each in (main, *main.simple)]
+    then = {(each.label, each.context): each for each in all_then if each.is_known}
+    now = [each for each in list_describing(list_findings(study, study.metric)) if each.is_known]
+    return [(each, then.get((each.label, each.context))) for each in now]
+
+
+def _describe_finding(finding: Finding, unit: Unit) -> tuple[Entry, Entry]:
+    bare = unit._replace(difference="")
+    difference = format_estimate(finding.effect.estimate, bare, difference=True)
+    return difference, VERDICTS[finding.verdict] if finding.is_judged else "not judged"

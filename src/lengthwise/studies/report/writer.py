@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from lengthwise.config.about import read_study_about
+from lengthwise.config.about import StudyAbout, read_study_about
 from lengthwise.errors import LengthwiseError
 from lengthwise.evaluation.tables import Table
 from lengthwise.files import write_whole
@@ -22,7 +23,7 @@ from lengthwise.studies.report.markdown import render_markdown
 from lengthwise.studies.report.page import render_page
 from lengthwise.studies.report.sections import build_lead, build_sections
 from lengthwise.studies.report.tables import tabulate_answer, write_results
-from lengthwise.studies.report.tuning import build_tuning
+from lengthwise.studies.report.tuning import build_doubling, build_tuning, write_doubling
 from lengthwise.tracking.runs.layout import ANSWER_NAME
 
 REPORT_DIRECTORY = "report"
@@ -106,14 +107,36 @@ def _write_lead(answer: Answer) -> str:
     return " ".join([lead, *answer.warnings]).strip()
 
 
+def _write_answer(collection: Collection) -> Answer:
+    """Write the answer, with a caution where twice the updates change a verdict."""
+    answer = write_answer(collection.study)
+    changed = write_doubling(collection.study, collection.doubled) if answer.standing == "compared" else ""
+    return replace(answer, cautions=(changed, *answer.cautions)) if changed else answer
+
+
+def _list_details(collection: Collection, about: StudyAbout | None) -> dict[str, str]:
+    """List the details, with when the study was looked at, if its seeds stop where the answer is clear."""
+    details = list_details(collection.study, collection.sweeps, about)
+    looks = collection.looks
+    if looks is not None and len(looks.num_seeds) > 1:
+        times = ", ".join(str(each) for each in looks.num_seeds)
+        end = (
+            ""
+            if looks.stopped is None
+            else f"; it stopped at {looks.stopped}, where one condition was left as the best"
+        )
+        details["Seeds"] += f"; looked at with {times} seeds{end}. Each look has an equal part of the page's level"
+    return details
+
+
 def _list_fate(fate: Fate | None) -> tuple[str, ...]:
     """Return what a terminal shows of a prediction, in one paragraph."""
     return () if fate is None else (" ".join([f"{fate.verdict}.", fate.prediction, *fate.rules]),)
 
 
 def _assemble(collection: Collection, figures: Path) -> Report:
-    study, sweeps, tuning = collection
-    answer = write_answer(study)
+    study, sweeps, tuning = collection.study, collection.sweeps, collection.tuning
+    answer = _write_answer(collection)
     about = read_study_about(study.names[0]) if len(study.names) == 1 else None
     newest = max((run.manifest for run in study.runs), key=lambda manifest: manifest.started)
     is_compared = answer.standing == "compared"
@@ -125,8 +148,12 @@ def _assemble(collection: Collection, figures: Path) -> Report:
         summary=tabulate_answer(study) if is_compared else Table(columns=(), rows=()),
         legend=LEGEND if study.num_seeds >= MIN_SEEDS else LEGEND_FEW_SEEDS,
         lead=build_lead(study, answer.standing, figures),
-        details=list_details(study, sweeps, about),
-        sections=(*build_sections(study, answer.standing, figures), *build_tuning(study, tuning, figures)),
+        details=_list_details(collection, about),
+        sections=(
+            *build_sections(study, answer.standing, figures),
+            *(build_doubling(study, collection.doubled) if is_compared else ()),
+            *build_tuning(study, tuning, figures),
+        ),
         commands=list_commands(study, sweeps),
         made=f"Written by lengthwise {newest.versions.get('lengthwise', '')} on {datetime.now(UTC):%Y-%m-%d}.",
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from helpers.study_runs import make_run
+from helpers.study_runs import make_grid, make_run
 from lengthwise.studies.build import build_study
 from lengthwise.studies.collect import TunedCondition
-from lengthwise.studies.report.tuning import build_tuning
+from lengthwise.studies.report.tuning import build_doubling, build_tuning, write_doubling
+from lengthwise.studies.study import Study
 
 RATES = {"none": 0.02, "teacher": 0.006}
 TRIED = ("training.learning_rate=0.002", "training.learning_rate=0.006", "training.learning_rate=0.02")
@@ -47,3 +48,35 @@ def test_the_section_shows_every_value_and_says_where_the_best_is_the_last(tmp_p
     assert "try_tuning" in section.text
     assert section.pictures[0].png.startswith(b"\x89PNG")
     assert build_tuning(study, (), tmp_path) == ()
+
+
+AXES = {"model.conditioning": ("repeat", "initial_state")}
+WOBBLE = (-0.002, -0.001, 0.0, 0.001, 0.002)
+
+
+def make_study(name: str, gain: float) -> Study:
+    def score(conditioning: str, seed: int) -> float:
+        return 0.5 + (gain + WOBBLE[seed]) * (conditioning == "initial_state")
+
+    return build_study([name], make_grid(AXES, score, seeds=range(5)))
+
+
+def test_a_verdict_that_twice_the_updates_change_is_told() -> None:
+    study, same, changed = make_study("try", 0.1), make_study("try_doubled", 0.2), make_study("try_doubled", 0.0)
+    assert write_doubling(study, same) == write_doubling(study, None) == ""
+    assert write_doubling(study, changed) == (
+        "Twice the updates change 1 of 1 verdict: conditioning: initial_state instead of repeat. Such a difference may "
+        "be one of training that was too short."
+    )
+
+
+def test_the_table_of_twice_the_updates_has_both_verdicts() -> None:
+    study, doubled = make_study("try", 0.1), make_study("try_doubled", 0.2)
+    (section,) = build_doubling(study, doubled)
+    # The interval is 2.776 x .00158 / sqrt(5) = .00196 each way.
+    (row,) = section.tables[""].rows
+    assert row[:2] == ("conditioning: initial_state instead of repeat", "the average of all")
+    assert row[2:] == ("+10.0 [9.8, 10.2]", "better", "+20.0 [19.8, 20.2]", "better")
+    assert "Every verdict is the same. The condition to take is conditioning=initial_state, then too." in section.text
+    assert "try_doubled" in section.text
+    assert build_doubling(study, None) == ()
