@@ -106,6 +106,16 @@ def create_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def render_figure(figure: Figure) -> bytes:
+    """Return a figure, which is not to be used afterwards, as PNG, and free its memory."""
+    drawn, canvas = io.BytesIO(), FigureCanvasAgg(figure)
+    with mpl.rc_context(STYLE):
+        canvas.draw()  # once; `savefig` would draw the layout and then the figure
+    imsave(drawn, canvas.buffer_rgba(), format="png", dpi=figure.dpi)
+    figure.clear()
+    return drawn.getvalue()
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, whole or not at all, and free its memory.
 
@@ -116,12 +126,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     Raises:
         OSError: It cannot be written; names `path`.
     """
-    drawn, canvas = io.BytesIO(), FigureCanvasAgg(figure)
-    with mpl.rc_context(STYLE):
-        canvas.draw()  # once; `savefig` would draw the layout and then the figure
-    imsave(drawn, canvas.buffer_rgba(), format="png", dpi=figure.dpi)
-    figure.clear()
-    write_whole(path, drawn.getvalue())
+    write_whole(path, render_figure(figure))
 
 
 def escape_text(text: str, *, max_width: int = 40) -> str:

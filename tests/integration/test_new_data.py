@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,9 +69,12 @@ def test_a_file_has_the_scores_of_the_same_examples_in_a_test_split(
     assert ask("evaluate", f"dataset.path={trained}/new-pairs.tsv") == 0
     summary = read(trained).summary
     found = {name.partition("/")[2]: value for name, value in summary.items() if name.startswith("new-pairs/")}
-    assert {"exact_match", "error_rate", "length_error", "stopped_early"} <= found.keys()
+    assert {"exact_match", "stopped_early", "exposure_gap", "baseline_majority_target_exact_match"} <= found.keys()
     assert found == {name: summary[f"test/{name}"] for name in found}
     out = capsys.readouterr().out
+    assert re.search(r"exact match, best baseline \(.*\) +\d", out)
+    figures = {file.name for file in (find_run(trained) / "figures").iterdir()}
+    assert {"new-pairs_outcomes.png", "new-pairs_by_length.png"} <= figures
     assert "new-pairs: left out, target longer than timesteps=4: 1" in out
     assert "new-pairs: kept, source has symbols that are not in train, read as <unknown>: 1" in out
     written = json.loads((find_run(trained) / "evaluations" / "new-pairs.json").read_text(encoding="utf-8"))
@@ -133,6 +137,31 @@ def test_another_file_of_the_same_name_is_refused(
     assert "Choose another with --split NAME" in capsys.readouterr().err
 
 
+def test_a_file_of_numbers_is_scored_beside_its_baselines(
+    forecaster: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run,) = (forecaster / "out" / "scratch").iterdir()
+    dataset = read_manifest(run).record.dataset
+    assert dataset is not None
+    rows = ROWS[-dataset.split_sizes["test"] - 4 :]  # windows of five rows, one after each row
+    np.savetxt(tmp_path / "later.csv", rows, "%.3f", ",", header="load,heat", comments="")
+    evaluate = ["evaluate", str(run), f"dataset.path={tmp_path}/later.csv", "tracking=directory"]
+    assert use(*evaluate) == 0
+    summary = read_manifest(run).summary
+    assert summary["later/mase"] == summary["test/mase"]
+    assert summary["later/baseline_last_value_mean_absolute_error"] > 0
+    assert "later, in its own unit" in capsys.readouterr().out
+    figures = {file.name for file in (run / "figures").iterdir()}
+    assert {"later_forecasts.png", "later_error_by_step.png", "later_reconstructions.png"} <= figures
+    (forecaster / "rows.csv").rename(forecaster / "gone.csv")
+    assert use(*evaluate, "--split", "alone") == 0
+    (forecaster / "gone.csv").rename(forecaster / "rows.csv")
+    summary = read_manifest(run).summary
+    assert summary["alone/mean_absolute_error"] == summary["later/mean_absolute_error"]
+    assert not {name for name in summary if name.startswith(("alone/baseline_", "alone/mase"))}
+    assert "no scaled errors and no baselines, which need the data trained on" in capsys.readouterr().out
+
+
 def test_numbers_from_file_to_file(forecaster: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.savetxt(tmp_path / "in.csv", ROWS[:5], "%.3f", ",", header="load,heat", comments="")
     (run,) = (forecaster / "out" / "scratch").iterdir()
@@ -186,8 +215,14 @@ def test_texts_from_file_to_file(trained: Path, ask: Callable[..., int], tmp_pat
     assert [row[0] for row in rows[1:]] == texts
     np.testing.assert_allclose(np.array([row[1:] for row in rows[1:]], np.float32), predictor.encode(texts), rtol=1e-5)
     assert ask("encode", *file) == 2
-    assert ask("decode", *file, "dataset.source_column=2") == 2
     assert ask("decode", *file, "--output", str(tmp_path / "in.txt")) == 2
     assert use("decode", "no-such-run", "--file", "-", "--output", str(tmp_path / "out.txt")) == 2
     assert (tmp_path / "in.txt").read_text(encoding="utf-8") == "ab\n\nzc\n"
     assert (tmp_path / "out.txt").read_text(encoding="utf-8").splitlines() == made
+    assert ask("decode", *file, "dataset.source_column=2") == 2, "it has one column"
+    assert ask("decode", "ab", "dataset.source_column=2") == 2, "there is no file"
+    (tmp_path / "table.csv").write_text('name,text\n1,"ab"\n\n2,zc\n', encoding="utf-8")
+    columns = ["--file", str(tmp_path / "table.csv"), "dataset.source_column=text"]
+    assert ask("decode", *columns, "--output", str(tmp_path / "out.txt")) == 0
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8").splitlines() == [made[0], made[2]]
+    assert ask("decode", *columns, "dataset.tags_column=1") == 2, "the model reads no tags"

@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.commands import train
+from helpers.commands import train, use
 from lengthwise.config.compose import compose_options
 from lengthwise.config.options import RunOptions
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import ConfigError, DataError
+from lengthwise.tracking.runs.manifest import read_manifest
 
 SMALL = ["latent_dim=3", "training.epochs=1", "tracking=directory"]
 
@@ -50,7 +51,7 @@ def test_sequences_of_any_length(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert {"outcomes.png", "test_length_error_by_length.png", "test_by_length.png", "reconstructions.png"} <= {
         file.name for file in (found / "figures").iterdir()
     }
-    assert "each column in its own unit" in printed
+    assert "in its own unit" in printed
     columns = json.loads((found / "samples" / "test_by_column.json").read_text(encoding="utf-8"))
     assert [row[0] for row in columns["data"]] == ["x", "y"]
 
@@ -94,11 +95,21 @@ def test_anomalies_of_a_labelled_series(capsys: pytest.CaptureFixture[str], tmp_
     (found,) = (tmp_path / "outputs" / "scratch").iterdir()
     summary = json.loads((found / "manifest.json").read_text(encoding="utf-8"))["summary"]
     assert summary["test/anomaly_average_precision"] > 0.9, "four rows stand far out of a sine"
+    scored = {name.removeprefix("test/"): value for name, value in summary.items() if "anomaly_" in name}
     assert "alarms:" in printed.out
     text = (found / "samples" / "test_anomalies.csv").read_text(encoding="utf-8").splitlines()
     assert text[0] == "row,date,score,alarm,label"
     assert [line.split(",")[1][:10] for line in text if line.endswith(",1")] == [str(day) for day in days[load > 1.5]]
     assert (found / "figures" / "anomalies.png").is_file()
+    # The rows of the test split as a file of their own have the same scores and alarms.
+    first, last = (int(text[place].split(",")[0]) for place in (1, -1))
+    (tmp_path / "new.csv").write_text("\n".join(["day,load,anomaly", *lines[first - 1 : last]]), encoding="utf-8")
+    assert use("evaluate", str(found), f"dataset.path={tmp_path / 'new.csv'}", "tracking=directory") == 0
+    again = read_manifest(found).summary
+    assert {name: again[f"new/{name}"] for name in scored} == scored
+    written = (found / "samples" / "new_anomalies.csv").read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[1:] for line in written] == [line.split(",")[1:] for line in text]
+    assert (found / "figures" / "new_anomalies.png").is_file()
 
 
 Case = tuple[str, bytes, list[str], str]

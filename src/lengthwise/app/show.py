@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import sys
@@ -78,7 +79,11 @@ def show_data(request: Request) -> int:
     from lengthwise.data.datasets.registry import load_dataset
 
     options = request.compose()
-    overview = survey_data(load_dataset(options.dataset, options.timesteps))
+    dataset, whole = load_dataset(options.dataset, options.timesteps), None
+    if options.timesteps != "auto":
+        with contextlib.suppress(LengthwiseError):  # windows have no other length, nor has a file with one huge line
+            whole = load_dataset(options.dataset, "auto")
+    overview = survey_data(dataset, whole)
     print(dump_json(asdict(overview)) if request.flags.json else "\n".join(format_overview(overview)))
     return 0
 

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -23,7 +23,33 @@ if TYPE_CHECKING:
 
 
 def decode_sources(request: Request) -> int:
-    """Decode texts, the lines of a file, one line of output each, or a file of numbers."""
+    """Decode texts, the lines or a column of a file, one line of output each, or a file of numbers."""
+    flags, texts = request.flags, request.words[1:]
+    _check_decode_flags(request)
+    with contextlib.ExitStack() as opened:
+        lines = opened.enter_context(_open_lines(flags.file))
+        new = None if flags.file in (None, "-") else _read_new(request)
+        if new is not None and not isinstance(new, list):
+            return _decode_numbers(request, new)
+        if new is None:
+            _refuse_files(request)
+        predictor = _load(request)
+        opened.enter_context(_redirect(flags.output))
+        if flags.best is not None:
+            _print_best(predictor, texts, flags.best, as_json=flags.json)
+        elif lines is not None:
+            _decode_lines(predictor, new or lines, as_json=flags.json, probabilities=flags.probabilities)
+        else:
+            unknown = UnknownSymbols()
+            for prediction in predictor.decode(texts, probabilities=flags.probabilities):
+                print(_format_prediction(prediction, as_json=flags.json))
+                unknown.add(prediction.unknown)
+            unknown.print_warning()
+    return 0
+
+
+def _check_decode_flags(request: Request) -> None:
+    """Refuse flags of `decode` that contradict each other."""
     flags, texts = request.flags, request.words[1:]
     if bool(texts) == (flags.file is not None):
         raise LengthwiseError("Give texts to decode after the run, or a file with --file FILE.")
@@ -37,25 +63,6 @@ def decode_sources(request: Request) -> int:
     if flags.output is not None and flags.file is None:
         raise ConfigError("--output", "has no effect without --file", received=None, remedy="Add --file FILE")
     _check_apart(request)
-    with contextlib.ExitStack() as opened:
-        lines = opened.enter_context(_open_lines(flags.file))
-        new = None if flags.file in (None, "-") else _read_numbers(request)
-        if new is not None:
-            return _decode_numbers(request, new)
-        _refuse_files(request)
-        predictor = _load(request)
-        opened.enter_context(_redirect(flags.output))
-        if flags.best is not None:
-            _print_best(predictor, texts, flags.best, as_json=flags.json)
-        elif lines is not None:
-            _decode_lines(predictor, lines, as_json=flags.json, probabilities=flags.probabilities)
-        else:
-            unknown = UnknownSymbols()
-            for prediction in predictor.decode(texts, probabilities=flags.probabilities):
-                print(_format_prediction(prediction, as_json=flags.json))
-                unknown.add(prediction.unknown)
-            unknown.print_warning()
-    return 0
 
 
 def _decode_numbers(request: Request, new: NewSources) -> int:
@@ -87,12 +94,11 @@ def encode_sources(request: Request) -> int:
         raise LengthwiseError("Give a file with --file FILE, and where the latents go with --output FILE.")
     check_output(flags.output)
     _check_apart(request)
-    new = _read_numbers(request)
-    if new is not None:
+    new = _read_new(request)
+    if new is not None and not isinstance(new, list):
         write_latents(flags.output, _load(request).encode_steps(new.sources), new.names)
         return 0
-    _refuse_files(request)
-    lines = read_lines(flags.file)
+    lines = read_lines(flags.file) if new is None else new
     predictor, unknown = _load(request), UnknownSymbols()
     for symbols in predictor.find_unknown(lines):
         unknown.add(symbols)
@@ -101,9 +107,13 @@ def encode_sources(request: Request) -> int:
     return 0
 
 
-def _read_numbers(request: Request) -> NewSources | None:
-    """Read the file of a request by a run on numbers, before TensorFlow is imported; None for a run on text."""
-    from lengthwise.data.datasets.new_files import TrainedData, choose_file, read_sources
+def _read_new(request: Request) -> NewSources | list[str] | None:
+    """Read the file of a request, before TensorFlow is imported.
+
+    Returns:
+        Sources of numbers; texts where the request says in which column they stand; None where each line is a text.
+    """
+    from lengthwise.data.datasets.new_files import TrainedData, choose_file, read_sources, read_texts
     from lengthwise.data.vocabulary import Vocabulary
     from lengthwise.serving.artifact_files import find_artifact, read_stored_model
     from lengthwise.serving.loading import find_model, split_overrides
@@ -111,12 +121,15 @@ def _read_numbers(request: Request) -> NewSources | None:
 
     files, others = _part_files(request.overrides)
     model = read_stored_model(find_artifact(find_model(request.words[0], split_overrides(others)[0])))
-    if isinstance(model.source_codec, Vocabulary):
+    is_text = isinstance(model.source_codec, Vocabulary)
+    if is_text and not files:
         return None
-    if request.flags.output is not None:
+    if request.flags.output is not None and not is_text:
         check_output(request.flags.output)
     data = TrainedData(spec=model.wiring.spec, source_codec=model.source_codec, target_codec=model.target_codec)
     options = choose_file(model.options, data, files, path=request.flags.file)
+    if is_text:
+        return read_texts(options.dataset, data)
     new = read_sources(options.dataset, data)
     for skipped in new.skipped:
         print(f"{printable(skipped.reason)}: {skipped.count:,}", file=sys.stderr)
@@ -138,10 +151,10 @@ def _part_files(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _refuse_files(request: Request) -> None:
-    """Refuse columns of a file for a run on text, whose files are read line by line."""
+    """Refuse columns where there is no file that has them."""
     for line in _part_files(request.overrides)[0]:
-        rule = "has no effect on a run on text, which reads a source from each line"
-        raise ConfigError(line.partition("=")[0], rule, received=None, remedy="Leave it out")
+        rule = "has no effect without a file, in which it is a column"
+        raise ConfigError(line.partition("=")[0], rule, received=None, remedy="Add --file FILE, or leave it out")
 
 
 @contextlib.contextmanager
@@ -182,18 +195,18 @@ def _open_lines(name: str | None) -> Iterator[TextIO | None]:
         yield file
 
 
-def _decode_lines(predictor: Predictor, lines: TextIO, *, as_json: bool, probabilities: bool) -> None:
+def _decode_lines(predictor: Predictor, lines: Iterable[str], *, as_json: bool, probabilities: bool) -> None:
     from rich.console import Console
 
     from lengthwise.pipeline.progress import show_progress
-    from lengthwise.serving.stream import decode_lines, read_lines
+    from lengthwise.serving.stream import decode_lines, strip_ends
 
     # A bar and lines on one terminal would cut each other up.
     console = Console(stderr=True, force_terminal=False if sys.stdout.isatty() else None)
     unknown = UnknownSymbols()
     with show_progress(console, "decoding", None) as on_progress:
         for prediction in decode_lines(
-            predictor, read_lines(lines), probabilities=probabilities, on_progress=on_progress
+            predictor, strip_ends(lines), probabilities=probabilities, on_progress=on_progress
         ):
             # In one piece, so that Ctrl-C leaves whole lines; `print` writes the end of a line apart.
             sys.stdout.write(f"{_format_prediction(prediction, as_json=as_json)}\n")

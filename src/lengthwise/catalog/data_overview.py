@@ -23,7 +23,7 @@ KEPT_PERCENT = (95, 99, 100)
 """Shares of the targets for which the number of steps is given that keeps them."""
 
 _MOST_BINS = 10
-_BAR_WIDTH = 24
+_BAR_WIDTH = 20  # 80 columns hold two bars with counts of millions
 _LONGEST_TEXT = 60
 _SHOWN_STEPS, _SHOWN_FEATURES = 3, 4
 
@@ -90,7 +90,8 @@ class DataOverview:
         timesteps: Most steps of a target.
         splits: By name.
         bins: Lengths over all splits.
-        timesteps_keeping: The steps that keep a share of the targets of all splits, by percent.
+        timesteps_keeping: The steps that keep a share of all targets that can be read, by percent; those that
+            `timesteps` leaves out count too.
         shared_sources: For two splits, such as `train and test`, the different sources that both have.
         skipped: What was left out or changed.
         warnings: What makes the data hard to learn from.
@@ -111,12 +112,18 @@ class DataOverview:
     warnings: tuple[str, ...]
 
 
-def survey_data(dataset: Dataset) -> DataOverview:
-    """Count and measure what a dataset holds."""
+def survey_data(dataset: Dataset, whole: Dataset | None = None) -> DataOverview:
+    """Count and measure what a dataset holds.
+
+    Args:
+        dataset: The data as a run would read them.
+        whole: The same with targets of any length; None where none is left out.
+    """
     rows = {name: _hash_rows(split) for name, split in dataset.splits.items()}
     sources = {name: {source for source, _ in found} for name, found in rows.items()}
     shared = {f"{first} and {second}": len(sources[first] & sources[second]) for first, second in combinations(rows, 2)}
     target_lengths = np.concatenate([split.target.length for split in dataset.splits.values()])
+    every_length = np.concatenate([split.target.length for split in (whole or dataset).splits.values()])
     source_lengths = np.concatenate([split.source.length for split in dataset.splits.values()])
     return DataOverview(
         name=dataset.name,
@@ -128,7 +135,7 @@ def survey_data(dataset: Dataset) -> DataOverview:
         timesteps=dataset.spec.timesteps,
         splits={name: _survey_split(dataset, split, rows[name]) for name, split in dataset.splits.items()},
         bins=tuple(_count_lengths(source_lengths, target_lengths)),
-        timesteps_keeping={percent: _find_percentile(target_lengths, percent) for percent in KEPT_PERCENT},
+        timesteps_keeping={percent: _find_percentile(every_length, percent) for percent in KEPT_PERCENT},
         shared_sources=shared,
         skipped=dataset.skipped,
         warnings=dataset.warnings,
@@ -275,7 +282,7 @@ def _describe_timesteps(overview: DataOverview) -> str:
     if len(set(overview.timesteps_keeping.values())) == 1 == len(overview.bins):
         return f"every target has {count_noun(overview.timesteps, 'step')}"
     kept = [f"{percent} % with timesteps={steps}" for percent, steps in overview.timesteps_keeping.items()]
-    return f"targets read that are kept: {', '.join(kept)}"
+    return f"targets that are kept: {', '.join(kept)}"
 
 
 def _cut(text: str) -> str:

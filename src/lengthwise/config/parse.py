@@ -24,7 +24,7 @@ RawConfig = DictConfig
 
 Options = TypeVar("Options")
 
-OWN_SPLITS = ("validation_path", "test_path", "longer_path", "max_examples", "split_column")
+OWN_SPLITS = ("validation_path", "test_path", "longer_path", "max_examples")
 """Options of datasets that say which examples of a run's own files are read, and for which split."""
 
 _RESOLVER = re.compile(r"\$\{[^}]*:")

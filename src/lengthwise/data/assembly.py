@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lengthwise.data.codec import Codec
-from lengthwise.data.dataset import Dataset, DataSpec, References, Skipped, Split
+from lengthwise.data.dataset import Dataset, DataSpec, Origin, References, Skipped, Split
 from lengthwise.data.learnability import check_lengths, check_symbols, check_targets
 from lengthwise.data.scaler import Scaler
 from lengthwise.data.sequences import Sequences
@@ -48,11 +48,13 @@ class NewSplit:
         split: Its examples.
         skipped: Counts of what was left out or changed.
         warnings: What makes its scores doubtful.
+        origin: Where the examples are in the file, under the split's name; None but for numbers.
     """
 
     split: Split
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[str, ...] = ()
+    origin: Origin | None = None
 
 
 def build_codecs(train: TextExamples, source_unit: Unit, target_unit: Unit) -> tuple[Vocabulary, Vocabulary]:

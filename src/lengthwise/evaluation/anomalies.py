@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +24,12 @@ class RowErrors:
     Args:
         rows: `(scored rows,)` int64, ascending, rows of the user's file from 0.
         errors: `(scored rows, features)` float64, scaled; of a row in several windows the mean over these.
+        is_anomalous: `(scored rows,)` bool, the user's labels; None where there are none.
     """
 
     rows: NDArray[np.int64]
     errors: NDArray[np.float64]
+    is_anomalous: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,34 +86,57 @@ class AnomalyScores:
         )
 
 
-def measure_row_errors(comparison: FeatureComparison, starts: NDArray[np.int64]) -> RowErrors:
-    """Average the absolute errors of each row over the windows that hold it: e = |x - x'|.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Windows:
+    """Reconstructed windows of a series.
 
     Args:
         comparison: Windows and their reconstructions; steps that are missing count as zeros.
         starts: `(windows,)` first row of each window in the user's file.
+        is_anomalous: `(rows,)` bool, the labels of all rows of the file; None where there are none.
     """
+
+    comparison: FeatureComparison
+    starts: NDArray[np.int64]
+    is_anomalous: NDArray[np.bool_] | None = None
+
+    @classmethod
+    def of_split(cls, comparison: FeatureComparison, origin: Origin, name: str) -> Windows:
+        """Return the windows of a split, whose places and labels its origin has."""
+        return cls(comparison=comparison, starts=origin.rows[name], is_anomalous=origin.is_anomalous)
+
+
+def find_anomalies(val: Windows, test: Windows, *, alarm_share: float) -> AnomalyScores:
+    """Score the rows of windows as anomalies, and in two naive ways; see `score_anomalies`."""
+    found = score_anomalies(measure_row_errors(val), measure_row_errors(test), alarm_share=alarm_share)
+    return replace(found, baselines=score_naively(test))
+
+
+def measure_row_errors(windows: Windows) -> RowErrors:
+    """Average the absolute errors of each row over the windows that hold it: e = |x - x'|."""
+    comparison = windows.comparison
     num_steps = comparison.target_length.max()
     error = np.abs(comparison.predicted - comparison.target)[:, :num_steps]
-    place = (starts[:, None] + np.arange(num_steps)).ravel()
+    place = (windows.starts[:, None] + np.arange(num_steps)).ravel()
     rows, inverse, count = np.unique(place, return_inverse=True, return_counts=True)
     flat = error.reshape(-1, error.shape[2])
     sums = [np.bincount(inverse, weights=feature, minlength=len(rows)) for feature in flat.T]
-    return RowErrors(rows=rows, errors=np.stack(sums, axis=1) / count[:, None])
+    labels = None if windows.is_anomalous is None else windows.is_anomalous[rows]
+    return RowErrors(rows=rows, errors=np.stack(sums, axis=1) / count[:, None], is_anomalous=labels)
 
 
-def score_naively(comparison: FeatureComparison, starts: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+def score_naively(windows: Windows) -> dict[str, NDArray[np.float64]]:
     """Score rows without learning: by their distance from the mean of the rows, and from the row before.
 
     Args:
-        comparison: Windows, of which only the true steps are read.
-        starts: `(windows,)` first row of each window in the user's file.
+        windows: Windows, of which only the true steps are read.
 
     Returns:
         By name, Euclidean distances `(rows,)` in scaled units, in the order of `measure_row_errors`.
     """
+    comparison = windows.comparison
     num_steps = int(comparison.target_length.max())
-    place = (starts[:, None] + np.arange(num_steps)).ravel()
+    place = (windows.starts[:, None] + np.arange(num_steps)).ravel()
     _, first = np.unique(place, return_index=True)
     values = comparison.target[:, :num_steps].reshape(-1, comparison.num_features)[first]
     before = np.concatenate([values[:1], values[:-1]])
@@ -117,20 +144,18 @@ def score_naively(comparison: FeatureComparison, starts: NDArray[np.int64]) -> d
     return {name: np.linalg.norm(difference, axis=1) for name, difference in distances.items()}
 
 
-def score_anomalies(val: RowErrors, test: RowErrors, origin: Origin, *, alarm_share: float) -> AnomalyScores:
-    """Score the test rows by the errors of normal validation rows, with a threshold that validation gives.
+def score_anomalies(val: RowErrors, test: RowErrors, *, alarm_share: float) -> AnomalyScores:
+    """Score rows by the errors of normal validation rows, with a threshold that validation gives.
 
     Mean and covariance of the errors are those of all validation rows that are not labelled as anomalies (the paper's
     set v_N1, which here is also that of the threshold). The score of a row is (e - mean)' covariance^-1 (e - mean).
 
     Args:
         val: Errors of the validation rows.
-        test: Errors of the test rows.
-        origin: Labels, where there are any.
+        test: Errors of the rows to score, of the test split or of another file.
         alarm_share: Share of the normal validation rows above the threshold, where validation has no labelled anomaly.
     """
-    labels = origin.is_anomalous
-    is_normal = np.ones(len(val.rows), bool) if labels is None else ~labels[val.rows]
+    is_normal = np.ones(len(val.rows), bool) if val.is_anomalous is None else ~val.is_anomalous
     # Validation without a normal row tells nothing about normal errors: all its rows stand for them.
     normal = val.errors[is_normal] if is_normal.any() else val.errors
     mean, precision = _fit_normal(normal)
@@ -145,7 +170,7 @@ def score_anomalies(val: RowErrors, test: RowErrors, origin: Origin, *, alarm_sh
         scores=test_scores,
         threshold=threshold,
         is_learnt=is_learnt,
-        is_anomalous=None if labels is None else labels[test.rows],
+        is_anomalous=test.is_anomalous,
     )
 
 
@@ -175,3 +200,17 @@ def _choose_threshold(is_anomalous: NDArray[np.bool_], scores: NDArray[np.float6
     f_score = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)[:-1]
     # Alarms of the curve are scores equal to the threshold too.
     return float(np.nextafter(thresholds[int(f_score.argmax())], -np.inf))
+
+
+def write_anomaly_table(found: AnomalyScores, origin: Origin) -> str:
+    """Return anomaly scores as CSV, one row of the user's file a line, with date and label where there are any."""
+    dates = None if origin.dates is None else origin.dates[found.rows]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    has_labels = found.is_anomalous is not None
+    writer.writerow(["row", *([] if dates is None else ["date"]), "score", "alarm", *(["label"] if has_labels else [])])
+    for place, (row, score, alarm) in enumerate(zip(found.rows, found.scores, found.alarms, strict=True)):
+        date = [] if dates is None else [str(dates[place])]
+        label = [] if found.is_anomalous is None else [int(found.is_anomalous[place])]
+        writer.writerow([int(row) + 1, *date, f"{score:.6g}", int(alarm), *label])
+    return text.getvalue()

@@ -76,15 +76,16 @@ def assess_split(
     """Score predictions in every way that a run reports.
 
     Args:
-        dataset: The data; baselines are computed from its training split.
+        dataset: The data; baselines are computed from its training split, and left out where that is not there.
         split_name: Name of the split, such as `test`.
         predictions: Free-running, values `(examples, steps)` or `(examples, steps, features)`, one for each example.
         teacher_forced: Predictions of each step from the true previous steps, of the same shapes.
     """
     split, kind, forecast = dataset.splits[split_name], dataset.spec.kind, dataset.forecast
     scores = score_predictions(predictions, split, kind, forecast=forecast)
-    baselines = predict_baselines(dataset, split)
-    longest = dataset.splits["train"].target.longest
+    train = dataset.splits.get("train")
+    baselines = {} if train is None else predict_baselines(dataset, split)
+    longest = dataset.spec.timesteps if train is None else train.target.longest
     return Assessment(
         split=split_name,
         scores=scores,

@@ -7,8 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from lengthwise.data.dataset import Dataset
 from lengthwise.data.scaler import Scaler
-from lengthwise.evaluation.comparison import FeatureComparison
+from lengthwise.evaluation.comparison import FeatureComparison, TokenComparison
 from lengthwise.evaluation.tables import Entry, Table
 
 
@@ -36,6 +37,14 @@ def tabulate_columns(comparison: FeatureComparison, scaler: Scaler) -> Table:
         rows.append((name, *own, *mase))
     columns = ("column", "mean_absolute_error_scaled", "mean_absolute_error", "root_mean_squared_error")
     return Table(columns=columns if comparison.forecast is None else (*columns, "mase"), rows=tuple(rows))
+
+
+def tabulate_own_columns(dataset: Dataset, comparison: TokenComparison | FeatureComparison) -> Table | None:
+    """Tabulate the errors of each column of a split; None but for the user's own numbers."""
+    scaler = dataset.target_codec
+    if dataset.origin is None or not isinstance(scaler, Scaler):
+        return None
+    return tabulate_columns(comparison, scaler) if isinstance(comparison, FeatureComparison) else None
 
 
 def measure_by_step(comparison: FeatureComparison) -> NDArray[np.float64]:

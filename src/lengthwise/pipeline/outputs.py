@@ -19,7 +19,6 @@ from rich.console import Console
 
 from lengthwise.catalog.figure import plot_wiring
 from lengthwise.config.options import MlflowOptions
-from lengthwise.data.dataset import Dataset
 from lengthwise.data.scaler import Scaler
 from lengthwise.data.vocabulary import Vocabulary
 from lengthwise.errors import printable
@@ -30,12 +29,12 @@ from lengthwise.evaluation.figures.curves import (
     plot_outcomes,
     plot_score_by_length,
 )
-from lengthwise.evaluation.figures.sequences import plot_latents, plot_reconstructions
+from lengthwise.evaluation.figures.sequences import plot_latents
 from lengthwise.evaluation.samples import select_samples, tabulate_samples
 from lengthwise.pipeline.number_outputs import (
     draw_forecasts,
     draw_length_errors,
-    name_place,
+    draw_reconstructions,
     write_anomalies,
     write_columns,
 )
@@ -50,7 +49,6 @@ from lengthwise.tracking.runs.layout import MODEL_DIRECTORY, TRACEBACK_NAME
 from lengthwise.tracking.runs.run_files import RunFiles
 
 NUM_WORST, NUM_RANDOM = 20, 20
-NUM_RECONSTRUCTIONS = 10
 MOST_PREDICTION_BYTES = 16_000_000
 """Of one split; a thousand sequences of a hundred steps of forty features."""
 
@@ -214,33 +212,6 @@ def draw_outcomes(files: RunFiles, result: RunResult) -> None:
     if result.dataset.spec.kind == "tokens":
         shares = {name: assessment.outcomes for name, assessment in result.assessments.items()}
         save_figure(plot_outcomes(shares), files.path("figures", "outcomes.png"))
-
-
-def draw_reconstructions(files: RunFiles, result: RunResult) -> None:
-    """Draw test sequences beside their reconstructions, one of each class where there are classes; of features only."""
-    if result.dataset.spec.kind != "features":
-        return
-    split, predictions = result.dataset.splits["test"], result.predictions["test"]
-    shown = np.unique(np.linspace(0, len(split) - 1, NUM_RECONSTRUCTIONS).astype(np.int64))
-    if split.labels is not None:
-        shown = np.unique(split.labels, return_index=True)[1][:NUM_RECONSTRUCTIONS]
-    figure = plot_reconstructions(
-        split.target.pad(shown).astype(np.float64),
-        predictions.values[shown].astype(np.float64),
-        original_length=split.target.length[shown],
-        reconstruction_length=predictions.length[shown],
-        titles=_title_examples(result.dataset, shown),
-        names=scaler.names if isinstance(scaler := result.dataset.target_codec, Scaler) else (),
-    )
-    save_figure(figure, files.path("figures", "reconstructions.png"))
-
-
-def _title_examples(dataset: Dataset, shown: NDArray[np.int64]) -> list[str] | None:
-    """Return titles of test examples: their classes, or their places in the user's file; None where there are none."""
-    labels = dataset.splits["test"].labels
-    if labels is not None:
-        return [str(label) for label in labels[shown]]
-    return None if dataset.origin is None else [name_place(dataset, "test", index) for index in shown.tolist()]
 
 
 def draw_attention(files: RunFiles, result: RunResult) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +17,13 @@ from lengthwise.config.parse import parse_stored
 from lengthwise.config.values import format_value
 from lengthwise.data.dataset import Dataset
 from lengthwise.errors import ConfigError, IncompleteRunError, RunError
+from lengthwise.evaluation.metrics import score_predictions
+from lengthwise.evaluation.outcomes import classify_outcomes
 from lengthwise.files import dump_json, refuse_links
 from lengthwise.models.wiring import resolve_wiring
 from lengthwise.pipeline.experiment import check_data, describe_missing, load_data
+from lengthwise.pipeline.progress import show_progress
+from lengthwise.serving.artifact_files import find_artifact
 from lengthwise.silence import silence_import
 from lengthwise.tracking.amend import add_to_run
 from lengthwise.tracking.runs.journal import read_journal
@@ -29,8 +33,7 @@ from lengthwise.tracking.runs.run_files import RunFiles
 from lengthwise.tracking.session import choose_tracking
 
 if TYPE_CHECKING:
-    from lengthwise.decoding.predictions import Predictions
-    from lengthwise.evaluation.metrics import Scores
+    from lengthwise.decoding.inference import Inference
     from lengthwise.models.bundle import Models
     from lengthwise.training.trainer import TrainingResult
 
@@ -61,7 +64,7 @@ def reevaluate_run(
     dataset = load_data(options)
     check_data(directory, dataset)
     label = label_decoding(options)
-    summaries = {name: each.summary for name, each in score_splits(directory, options, dataset, console).items()}
+    summaries = _score_splits(directory, options, dataset, console)
     metrics = {
         f"{split}/{label}/{name}": value for split, summary in summaries.items() for name, value in summary.items()
     }
@@ -121,7 +124,6 @@ def _load_models(directory: Path, options: RunOptions, dataset: Dataset, console
     """Load the trained model, or take it from the run's last checkpoint where the model itself is missing."""
     from lengthwise.models.bundle import build_models
     from lengthwise.serving.artifact import load_artifact
-    from lengthwise.serving.artifact_files import find_artifact
     from lengthwise.training.checkpoint import load_newest
     from lengthwise.training.trainer import prepare_backend, train_model
 
@@ -191,39 +193,11 @@ def _list_changes(options: RunOptions) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScoredSplit:
-    """A split as a trained model has decoded it: predictions, scores, and the scores of the whole split by metric."""
-
-    predictions: Predictions
-    scores: Scores
-    summary: Mapping[str, float]
-
-
-def score_splits(directory: Path, options: RunOptions, dataset: Dataset, console: Console) -> dict[str, ScoredSplit]:
-    """Decode and score the splits of a dataset with a run's model.
-
-    Args:
-        directory: Of the run.
-        options: Say how to decode, and whether `train` is scored.
-        dataset: The splits.
-        console: Shows progress.
-
-    Returns:
-        By split.
-    """
-    with silence_import():  # TensorFlow takes seconds: all user errors have been raised by this point
-        from lengthwise.decoding.inference import Inference
-        from lengthwise.evaluation.metrics import score_predictions
-        from lengthwise.evaluation.outcomes import classify_outcomes
-        from lengthwise.pipeline.progress import show_progress
-        from lengthwise.serving.artifact import load_artifact
-        from lengthwise.serving.artifact_files import find_artifact
-        from lengthwise.training.trainer import prepare_backend
-
-    prepare_backend(options.training, options.seed)
-    models = load_artifact(find_artifact(directory)).models
-    inference = Inference(models, options.decoding)
+def _score_splits(
+    directory: Path, options: RunOptions, dataset: Dataset, console: Console
+) -> dict[str, dict[str, float]]:
+    """Decode the splits of a dataset with a run's model; return the scores of each by metric."""
+    inference = load_inference(directory, options)
     scored = {}
     for name, split in dataset.splits.items():
         if name == "train" and not options.training.score_train:
@@ -231,9 +205,24 @@ def score_splits(directory: Path, options: RunOptions, dataset: Dataset, console
         with show_progress(console, f"decoding {name}", len(split)) as on_progress:
             predictions = inference.decode(split, on_progress=on_progress)
         scores = score_predictions(predictions, split, dataset.spec.kind, forecast=dataset.forecast)
-        summary = {**scores.summary, **classify_outcomes(scores).share().summary}
-        scored[name] = ScoredSplit(predictions=predictions, scores=scores, summary=summary)
+        scored[name] = {**scores.summary, **classify_outcomes(scores).share().summary}
     return scored
+
+
+def load_inference(directory: Path, options: RunOptions) -> Inference:
+    """Load the model of a run, ready to decode.
+
+    Args:
+        directory: Of the run.
+        options: Say how to decode.
+    """
+    with silence_import():  # TensorFlow takes seconds: all user errors have been raised by this point
+        from lengthwise.decoding.inference import Inference
+        from lengthwise.serving.artifact import load_artifact
+        from lengthwise.training.trainer import prepare_backend
+
+    prepare_backend(options.training, options.seed)
+    return Inference(load_artifact(find_artifact(directory)).models, options.decoding)
 
 
 def print_scores(console: Console, title: str, summaries: Mapping[str, Mapping[str, float]]) -> None:

@@ -12,14 +12,12 @@ from rich.table import Table
 
 from lengthwise.config.options import RunOptions
 from lengthwise.data.dataset import Dataset
-from lengthwise.data.scaler import Scaler
 from lengthwise.decoding.inference import Inference
 from lengthwise.decoding.predictions import Predictions
 from lengthwise.errors import count_noun, printable
 from lengthwise.evaluation.anomalies import AnomalyScores
 from lengthwise.evaluation.assessment import EXPOSURE_METRICS, PRIMARY_METRICS, Assessment
-from lengthwise.evaluation.by_column import tabulate_columns
-from lengthwise.evaluation.comparison import FeatureComparison
+from lengthwise.evaluation.by_column import tabulate_own_columns
 from lengthwise.evaluation.metrics import describe_metric
 from lengthwise.evaluation.tables import Table as ColumnTable
 from lengthwise.models.wiring import count_parameters
@@ -62,13 +60,6 @@ class RunResult:
     def validation_score(self) -> float:
         """The primary metric on the validation split."""
         return self.assessments["val"].scores.summary[self.primary_metric]
-
-    def tabulate_columns(self, split: str) -> ColumnTable | None:
-        """Tabulate the errors of each column of a split; None but for the user's own numbers."""
-        comparison, scaler = self.assessments[split].scores.comparison, self.dataset.target_codec
-        if self.dataset.origin is None or not isinstance(scaler, Scaler):
-            return None
-        return tabulate_columns(comparison, scaler) if isinstance(comparison, FeatureComparison) else None
 
     @property
     def summary(self) -> dict[str, float]:
@@ -115,25 +106,51 @@ def print_results(console: Console, result: RunResult, directory: Path) -> None:
         f"the best, {best}, was kept" if result.options.training.keep == "best" else f"the last was kept, best {best}"
     )
     console.print(f"\n{epochs}; {kept} (validation loss {training.best_loss:.4f})\n", soft_wrap=True)
-    console.print(_tabulate_scores(result))
-    by_column = result.tabulate_columns("test")
-    if by_column is not None and len(by_column.rows) <= _MOST_COLUMNS:
-        console.print()
-        console.print(_show_columns(by_column))
-    if result.anomalies is not None:
-        console.print(f"\n{describe_anomalies(result.anomalies)}", soft_wrap=True)
-    remark = compare_with_baseline(result.assessments["val"])
-    if remark is not None:
-        console.print(f"\n{remark}", style="yellow", soft_wrap=True)
+    console.print(_tabulate_scores(result.assessments, "decoded freely, without padding"))
+    _print_numbers(console, result.dataset, result.assessments["test"], result.anomalies)
+    _print_remark(console, result.assessments["val"])
     console.print(f"\nrun      {directory}", soft_wrap=True)
     console.print(f"figures  {directory / 'figures'}", soft_wrap=True)
     console.print("browse   lengthwise ui")
 
 
-def _show_columns(by_column: ColumnTable) -> Table:
-    """Return the errors of each column of the test split in the data's unit, for the console."""
+def print_split(
+    console: Console, dataset: Dataset, assessment: Assessment, anomalies: AnomalyScores | None, *, title: str
+) -> None:
+    """Print the scores of one split, and how they compare with the baselines.
+
+    Args:
+        console: Shows them.
+        dataset: Holds the split.
+        assessment: Its scores.
+        anomalies: Anomaly scores of its rows; None but for series.
+        title: Says how it was decoded.
+    """
+    console.print(_tabulate_scores({assessment.split: assessment}, title))
+    _print_numbers(console, dataset, assessment, anomalies)
+    _print_remark(console, assessment)
+
+
+def _print_numbers(console: Console, dataset: Dataset, assessment: Assessment, found: AnomalyScores | None) -> None:
+    """Print the errors of each column in the data's unit, if they are not too many, and how many rows are alarms."""
+    by_column = tabulate_own_columns(dataset, assessment.scores.comparison)
+    if by_column is not None and len(by_column.rows) <= _MOST_COLUMNS:
+        console.print()
+        console.print(_show_columns(by_column, assessment.split))
+    if found is not None:
+        console.print(f"\n{describe_anomalies(found, assessment.split)}", soft_wrap=True)
+
+
+def _print_remark(console: Console, assessment: Assessment) -> None:
+    remark = compare_with_baseline(assessment)
+    if remark is not None:
+        console.print(f"\n{remark}", style="yellow", soft_wrap=True)
+
+
+def _show_columns(by_column: ColumnTable, split: str) -> Table:
+    """Return the errors of each column of a split in the data's unit, for the console."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("test, each column in its own unit")
+    table.add_column(f"{split}, in its own unit")
     for name in by_column.columns[2:]:
         table.add_column(name.replace("_", " "), justify="right")
     for row in by_column.rows:
@@ -141,11 +158,11 @@ def _show_columns(by_column: ColumnTable) -> Table:
     return table
 
 
-def describe_anomalies(found: AnomalyScores) -> str:
-    """Say how many test rows are alarms, by which threshold, and how they agree with the labels, in one line."""
+def describe_anomalies(found: AnomalyScores, split: str = "test") -> str:
+    """Say how many rows of a split are alarms, by which threshold, and how they agree with the labels, in one line."""
     scores = found.summary
     how = "best F score on validation" if found.is_learnt else "share dataset.alarm_share of validation"
-    counts = f"{int(found.alarms.sum()):,} of {len(found.rows):,} test rows"
+    counts = f"{int(found.alarms.sum()):,} of {len(found.rows):,} {split} rows"
     text = f"alarms: {counts} (score above {found.threshold:.4g}, {how})"
     named = {"precision": "precision", "recall": "recall", "f_score": "F", "average_precision": "average precision"}
     known = [f"{label} {scores[key]:.4f}" for name, label in named.items() if (key := f"anomaly_{name}") in scores]
@@ -181,23 +198,24 @@ def compare_with_baseline(assessment: Assessment) -> str | None:
     )
 
 
-def _tabulate_scores(result: RunResult) -> Table:
+def _tabulate_scores(assessments: Mapping[str, Assessment], title: str) -> Table:
     """Return a table of the scores of every split, the teacher-forced score and the best baseline below them."""
-    assessments = result.assessments
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("decoded freely, without padding")
+    table.add_column(title)
     for split in assessments:
         table.add_column(split, justify="right")
-    for name in assessments["val"].scores.summary:
+    first = next(iter(assessments.values()))
+    for name in first.scores.summary:
         scores = [each.scores.summary[name] for each in assessments.values()]
         table.add_row(describe_metric(name).label, *(f"{score:.4f}" for score in scores))
-    exposed = EXPOSURE_METRICS[result.dataset.spec.kind]
+    exposed, primary = EXPOSURE_METRICS[first.scores.kind], PRIMARY_METRICS[first.scores.kind]
     teacher_forced = [each.exposure.teacher_forced[exposed] for each in assessments.values()]
     label = f"{describe_metric(exposed).label}, teacher-forced"
     table.add_row(label, *(f"{score:.4f}" for score in teacher_forced), style="dim")
-    best = [_find_best_baseline(each.baselines, result.primary_metric) for each in assessments.values()]
-    label = f"{describe_metric(result.primary_metric).label}, best baseline ({best[0][0]})"
-    table.add_row(label, *(f"{score:.4f}" for _, score in best), style="dim")
+    if first.baselines:
+        best = [_find_best_baseline(each.baselines, primary) for each in assessments.values()]
+        label = f"{describe_metric(primary).label}, best baseline ({best[0][0]})"
+        table.add_row(label, *(f"{score:.4f}" for _, score in best), style="dim")
     return table
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 
 from rich.console import Console
 
 from lengthwise.config.options import RunOptions, SeriesOptions
 from lengthwise.data.dataset import Dataset
 from lengthwise.decoding.inference import Inference
-from lengthwise.evaluation.anomalies import AnomalyScores, measure_row_errors, score_anomalies, score_naively
+from lengthwise.evaluation.anomalies import AnomalyScores, Windows, find_anomalies
 from lengthwise.evaluation.assessment import Assessment, assess_split
 from lengthwise.evaluation.comparison import FeatureComparison
 from lengthwise.models.pool import keep_models, take_models
@@ -111,6 +110,5 @@ def _score_anomalies(
     val, test = (assessments[name].scores.comparison for name in ("val", "test"))
     if not isinstance(val, FeatureComparison) or not isinstance(test, FeatureComparison):
         return None
-    errors = [measure_row_errors(each, dataset.origin.rows[name]) for name, each in (("val", val), ("test", test))]
-    found = score_anomalies(errors[0], errors[1], dataset.origin, alarm_share=options.dataset.alarm_share)
-    return replace(found, baselines=score_naively(test, dataset.origin.rows["test"]))
+    windows = (Windows.of_split(val, dataset.origin, "val"), Windows.of_split(test, dataset.origin, "test"))
+    return find_anomalies(*windows, alarm_share=options.dataset.alarm_share)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TextIO
+from typing import Any
 
 from lengthwise.errors import LengthwiseError
 from lengthwise.files import as_json
@@ -45,9 +45,9 @@ def decode_lines(
             on_progress(num_done)
 
 
-def read_lines(file: TextIO) -> Iterator[str]:
-    """Yield the lines of an open file without their line ends; only a newline ends a line."""
-    for line in file:
+def strip_ends(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines, such as those of an open file, without their line ends; only a newline ends a line."""
+    for line in lines:
         yield line.rstrip("\n").removesuffix("\r")
 
 

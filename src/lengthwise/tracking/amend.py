@@ -32,7 +32,7 @@ def add_to_run(
     tracking: TrackingOptions,
     *,
     metrics: Mapping[str, float],
-    files: Mapping[str, str],
+    files: Mapping[str, str | bytes],
     missing: Sequence[str] | None = None,
 ) -> None:
     """Add metrics and files to a run that has ended; its status, its times and its other metrics stay.
@@ -42,7 +42,7 @@ def add_to_run(
         tracking: Whether, and where to, the run is mirrored. If MLflow cannot be reached, a warning says so, and
             `lengthwise sync` brings it up to date later.
         metrics: By name, `split/...`; for the summary, and for the journal at its last step.
-        files: Text by path in the run's directory; each is written whole or not at all.
+        files: Content by path in the run's directory; each is written whole or not at all.
         missing: Parts of the results that are still missing; None: those that were.
 
     Raises:
@@ -55,8 +55,11 @@ def add_to_run(
         manifest = read_manifest(directory)
         if manifest.status == "RUNNING":
             raise RunError(f"{manifest.name} is still running. Wait for its end.")
-        for name, text in files.items():
-            run_files.write_text(name, text)
+        for name, content in files.items():
+            if isinstance(content, bytes):
+                run_files.write_bytes(name, content)
+            else:
+                run_files.write_text(name, content)
         entries, _ = read_journal(directory / JOURNAL_NAME)
         step, now = max((entry.step for entry in entries), default=0), time.time()
         with closing(Journal(directory / JOURNAL_NAME)) as journal:

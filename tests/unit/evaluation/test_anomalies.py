@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lengthwise.data.dataset import Origin, Split
+from lengthwise.data.dataset import Split
 from lengthwise.data.scaler import Scaler
 from lengthwise.data.sequences import Sequences
 from lengthwise.decoding.predictions import Predictions
 from lengthwise.evaluation.anomalies import (
     AnomalyScores,
     RowErrors,
+    Windows,
     measure_row_errors,
     score_anomalies,
     score_naively,
@@ -36,7 +37,7 @@ def test_the_error_of_a_row_is_its_mean_over_the_windows_that_hold_it() -> None:
     series, made = rng.normal(size=(10, 2)), rng.normal(size=(3, 4, 2))
     starts = np.array([1, 3, 6])
     comparison = compare([series[start : start + 4] for start in starts], made, [4, 4, 4])
-    found = measure_row_errors(comparison, starts)
+    found = measure_row_errors(Windows(comparison=comparison, starts=starts))
     expected: dict[int, list[np.ndarray]] = {}
     for window, start in enumerate(starts):
         for step in range(4):
@@ -49,12 +50,12 @@ def test_a_score_is_the_mahalanobis_distance_from_the_normal_errors() -> None:
     rng = np.random.default_rng(1)
     val = RowErrors(rows=np.arange(200), errors=np.abs(rng.normal(size=(200, 3)) @ rng.normal(size=(3, 3))))
     test = RowErrors(rows=np.arange(200, 220), errors=np.abs(rng.normal(size=(20, 3))))
-    found = score_anomalies(val, test, Origin(rows={}), alarm_share=0.05)
+    found = score_anomalies(val, test, alarm_share=0.05)
     covariance = np.cov(val.errors.T, bias=True)
     centred = test.errors - val.errors.mean(axis=0)
     expected = [each @ np.linalg.inv(covariance) @ each for each in centred]
     np.testing.assert_allclose(found.scores, expected, rtol=1e-3)
-    own = score_anomalies(val, val, Origin(rows={}), alarm_share=0.05)
+    own = score_anomalies(val, val, alarm_share=0.05)
     assert own.alarms.sum() == 9, "of 200 validation rows 5 % lie at or above the threshold, itself one of them"
     assert own.summary == {"anomaly_alarms": 9 / 200}
 
@@ -62,7 +63,7 @@ def test_a_score_is_the_mahalanobis_distance_from_the_normal_errors() -> None:
 def test_errors_that_never_vary_have_finite_scores() -> None:
     val = RowErrors(rows=np.arange(4), errors=np.zeros((4, 2)))
     test = RowErrors(rows=np.arange(4, 6), errors=np.array([[0.0, 0.0], [1.0, 0.0]]))
-    found = score_anomalies(val, test, Origin(rows={}), alarm_share=0.5)
+    found = score_anomalies(val, test, alarm_share=0.5)
     assert np.isfinite(found.scores).all()
     assert found.alarms.tolist() == [False, True]
 
@@ -70,9 +71,9 @@ def test_errors_that_never_vary_have_finite_scores() -> None:
 def test_labels_of_validation_choose_the_threshold_and_do_not_count_as_normal() -> None:
     errors = np.array([[0.1], [0.2], [0.3], [5.0], [0.2], [6.0]])
     labels = np.array([False, False, False, True, False, True, False, True, False])
-    val = RowErrors(rows=np.arange(6), errors=errors)
-    test = RowErrors(rows=np.arange(6, 9), errors=np.array([[0.15], [4.9], [5.5]]))
-    found = score_anomalies(val, test, Origin(rows={}, is_anomalous=labels), alarm_share=0.5)
+    val = RowErrors(rows=np.arange(6), errors=errors, is_anomalous=labels[:6])
+    test = RowErrors(rows=np.arange(6, 9), errors=np.array([[0.15], [4.9], [5.5]]), is_anomalous=labels[6:])
+    found = score_anomalies(val, test, alarm_share=0.5)
     normal = errors[~labels[:6]]
     mean, variance = normal.mean(), normal.var() * (1 + 1e-6)
     assert found.threshold == pytest.approx((5.0 - mean) ** 2 / variance)
@@ -116,7 +117,7 @@ def test_columns_have_errors_in_their_own_units() -> None:
 def test_naive_scores_are_distances_from_the_mean_and_from_the_row_before() -> None:
     series = np.array([[0.0, 0.0], [3.0, 4.0], [3.0, 4.0], [6.0, 8.0]])
     comparison = compare([series[:3], series[1:]], np.zeros((2, 3, 2)), [3, 3])
-    found = score_naively(comparison, np.array([5, 6]))
+    found = score_naively(Windows(comparison=comparison, starts=np.array([5, 6])))
     assert found["mean"].tolist() == [5, 0, 0, 5]
     assert found["last_value"].tolist() == [0, 5, 0, 5]
     scores = AnomalyScores(

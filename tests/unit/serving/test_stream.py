@@ -9,7 +9,7 @@ import pytest
 from helpers.small_models import draw_texts
 from lengthwise.errors import LengthwiseError
 from lengthwise.serving.predictor import Predictor
-from lengthwise.serving.stream import BATCHES_PER_CHUNK, decode_lines, describe_prediction, read_lines
+from lengthwise.serving.stream import BATCHES_PER_CHUNK, decode_lines, describe_prediction, strip_ends
 
 
 def test_lines_come_out_in_their_order_one_for_one(letters: Predictor) -> None:
@@ -40,7 +40,7 @@ def test_no_more_is_read_than_a_chunk(letters: Predictor) -> None:
 
 def test_a_file_is_cut_at_newlines_alone() -> None:
     text = "one\r\n\ntwo\x0bthree\u2028four\n\u0085\nlast"
-    lines = list(read_lines(io.StringIO(text, newline="\n")))
+    lines = list(strip_ends(io.StringIO(text, newline="\n")))
     assert lines == ["one", "", "two\x0bthree\u2028four", "\u0085", "last"]
 
 

@@ -22,11 +22,12 @@ from lengthwise.config.parse import Scalar
 from lengthwise.config.rules.data import refuse_no_path
 from lengthwise.data.assembly import NewSplit, autoencoder_split, check_split, keep_shorter
 from lengthwise.data.codec import Codec
-from lengthwise.data.dataset import DataSpec, Skipped, Sources
+from lengthwise.data.dataset import DataSpec, Origin, Skipped, Sources
 from lengthwise.data.datasets.forecast import build_split as build_forecasts
 from lengthwise.data.datasets.forecast import find_places
-from lengthwise.data.datasets.pairs import find_source_unit, read_examples
+from lengthwise.data.datasets.pairs import find_source_unit, read_examples, read_source_texts
 from lengthwise.data.datasets.sequences import build_split as build_sequences
+from lengthwise.data.datasets.sequences import describe_origin
 from lengthwise.data.datasets.series import read_series
 from lengthwise.data.numbers.columns import ValueTable, read_values
 from lengthwise.data.numbers.number_file import open_table
@@ -109,26 +110,52 @@ def read_pairs_split(options: PairsOptions, data: TrainedData, name: str) -> New
     if not isinstance(source, Vocabulary) or not isinstance(target, Vocabulary):
         problem = f"holds texts, and the model reads steps of {source.size} numbers"
         raise DataError(options.path, None, problem, remedy="Name a file of numbers")
-    if find_source_unit(options) != source.unit:
-        rule = f"must give sources as {source.unit_text}, which the model was trained on"
-        remedy = "Name dataset.tags_column as in training"
-        raise ConfigError("dataset.tags_column", rule, received=str(options.tags_column), remedy=remedy)
+    _check_unit(options, source)
     examples, skipped, warnings = read_examples(options.path, options, name, (source, target))
     checked = check_split(examples, name, data.spec.timesteps)
     counts = tuple(each for each in (*skipped, *checked.skipped) if each.count)
     return NewSplit(split=checked.split, skipped=counts, warnings=(*warnings, *checked.warnings))
 
 
+def _check_unit(options: PairsOptions, codec: Vocabulary) -> None:
+    """Refuse columns that give sources in another unit than the model's, such as without tags."""
+    if find_source_unit(options) != codec.unit:
+        rule = f"must give sources as {codec.unit_text}, which the model was trained on"
+        remedy = "Name dataset.tags_column as in training"
+        raise ConfigError("dataset.tags_column", rule, received=str(options.tags_column), remedy=remedy)
+
+
+def read_texts(options: DatasetOptions, data: TrainedData) -> list[str]:
+    """Read the sources of a file of texts by its columns, for a model on texts.
+
+    Args:
+        options: The file as `path`, and its columns; of pairs.
+        data: What the model knows.
+
+    Returns:
+        The sources as a person writes them, one for each line that is not blank and no header.
+
+    Raises:
+        ConfigError: The columns give sources in another unit than the model's.
+        DataError: The file cannot be read.
+    """
+    if not isinstance(options, PairsOptions) or options.path is None or not isinstance(data.source_codec, Vocabulary):
+        raise ValueError("texts are read from a file of pairs, by a model on texts")
+    _check_unit(options, data.source_codec)
+    return list(read_source_texts(options.path, options))
+
+
 @read_split.register
-def read_windows(options: SeriesOptions, data: TrainedData, name: str) -> NewSplit:  # noqa: ARG001
+def read_windows(options: SeriesOptions, data: TrainedData, name: str) -> NewSplit:
     """Read a table of numbers, cut into windows as for training."""
     scaler = _find_scaler(options, data.source_codec)
-    table, _ = read_series(_find_path(options), options)
+    table, is_anomalous = read_series(_find_path(options), options)
     _check_features(_find_path(options), table.rows.shape[1], table.names, scaler)
     starts = _find_starts(_find_path(options), len(table.rows), data.spec.timesteps, options.stride)
     windows = cut_windows(scaler.encode(table.rows), starts, data.spec.timesteps)
     skipped = _count_rows(table, len(starts), data.spec.timesteps, options.stride)
-    return NewSplit(split=autoencoder_split(windows), skipped=skipped, warnings=table.warnings)
+    origin = Origin(rows={name: starts}, dates=table.dates, is_anomalous=is_anomalous)
+    return NewSplit(split=autoencoder_split(windows), skipped=skipped, warnings=table.warnings, origin=origin)
 
 
 @read_split.register
@@ -144,11 +171,12 @@ def read_sequences_split(options: SequencesOptions, data: TrainedData, name: str
         _check_features(options.target_path, targets.steps[0].shape[1], targets.names, scalers[1])
     split = build_sequences(sources, targets, scalers, np.arange(len(sources.ids)))
     kept, skipped = keep_shorter(split, name, data.spec.timesteps)
-    return NewSplit(split=kept, skipped=tuple(skipped))
+    places = np.flatnonzero(split.target.length <= data.spec.timesteps)
+    return NewSplit(split=kept, skipped=tuple(skipped), origin=describe_origin(targets or sources, {name: places}))
 
 
 @read_split.register
-def read_forecasts(options: ForecastOptions, data: TrainedData, name: str) -> NewSplit:  # noqa: ARG001
+def read_forecasts(options: ForecastOptions, data: TrainedData, name: str) -> NewSplit:
     """Read a table of numbers, cut into histories and what follows them as for training."""
     path, timesteps = _find_path(options), data.spec.timesteps
     scaler = _find_scaler(options, data.source_codec)
@@ -162,7 +190,8 @@ def read_forecasts(options: ForecastOptions, data: TrainedData, name: str) -> Ne
     starts = _find_starts(path, len(table.rows), size, options.stride)
     split = build_forecasts(scaler.encode(table.rows), starts, (options.history, timesteps), places)
     skipped = _count_rows(table, len(starts), size, options.stride)
-    return NewSplit(split=split, skipped=skipped, warnings=table.warnings)
+    origin = Origin(rows={name: starts + options.history}, dates=table.dates)
+    return NewSplit(split=split, skipped=skipped, warnings=table.warnings, origin=origin)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -221,17 +221,52 @@ def _read_row(path: str, row: Row, places: Places, options: PairsOptions) -> tup
     number, cells = row
     if len(cells) <= places.last:
         raise _refuse_short(path, row, places.last)
-    source, target = cells[places.source], cells[places.target]
-    if not source.strip() or not target.strip():
-        side = "target" if source.strip() else "source"
-        raise DataError(path, number, f"has a blank {side}", remedy="Fill it in or remove the line")
-    if options.source_unit != "characters":
-        _check_symbols(path, number, "source", split_text(source, options.source_unit), unit=options.source_unit)
+    source, target = _read_source(path, row, (places.source, places.tags), options), cells[places.target]
+    if not target.strip():
+        raise DataError(path, number, "has a blank target", remedy="Fill it in or remove the line")
     if options.target_unit != "characters":
         _check_symbols(path, number, "target", split_text(target, options.target_unit), unit=options.target_unit)
-    if places.tags is not None:
-        source = _add_tags(path, number, source, cells[places.tags], options=options)
     return source, target
+
+
+def _read_source(path: str, row: Row, places: tuple[int, int | None], options: PairsOptions) -> str:
+    """Return the source of a line, its tags behind it where there is a column of tags."""
+    source, tags = row.cells[places[0]], places[1]
+    if not source.strip():
+        raise DataError(path, row.number, "has a blank source", remedy="Fill it in or remove the line")
+    if options.source_unit != "characters":
+        _check_symbols(path, row.number, "source", split_text(source, options.source_unit), unit=options.source_unit)
+    return source if tags is None else _add_tags(path, row.number, source, row.cells[tags], options=options)
+
+
+def read_source_texts(path: str, options: PairsOptions) -> Iterator[str]:
+    """Yield the sources of a file without reading targets, which may be missing; no blank lines, no header.
+
+    Args:
+        path: A file as `text_table.read_rows` reads it.
+        options: Columns of the sources and of their tags, and the unit.
+
+    Raises:
+        DataError: As for `read_pairs`.
+    """
+    columns = (options.source_column, options.tags_column)
+    places: tuple[int, int | None] | None = None
+    for row in read_rows(path):
+        if not row.cells:
+            continue
+        if places is None:
+            is_named = any(isinstance(column, str) for column in columns)
+            header = row if is_named else None
+            tags = None if options.tags_column is None else find_column(path, options.tags_column, header)
+            places = (find_column(path, options.source_column, header), tags)
+            if is_named:
+                continue
+        last = max(place for place in places if place is not None)
+        if len(row.cells) <= last:
+            problem = f"has {count_noun(len(row.cells), 'column')}, and column {last + 1} is to be read"
+            remedy = "Complete the line, or choose dataset.source_column and dataset.tags_column"
+            raise DataError(path, row.number, problem, remedy=remedy)
+        yield _read_source(path, row, places, options)
 
 
 def _refuse_short(path: str, row: Row, last: int) -> DataError:

@@ -40,7 +40,7 @@ def load_sequences(options: SequencesOptions, timesteps: Timesteps) -> Dataset:
     """
     if options.path is None:
         raise refuse_no_path(options)
-    sources = read_sequences(options.path, options, columns=options.columns)
+    sources = read_sequences(options.path, options, columns=options.columns, has_splits=True)
     targets = None
     if options.target_path is not None:
         targets = match_targets(sources, read_sequences(options.target_path, options, columns=None))
@@ -64,7 +64,7 @@ def load_sequences(options: SequencesOptions, timesteps: Timesteps) -> Dataset:
         skipped=skipped,
         warnings=list(dict.fromkeys(line for side in warnings for line in side)),
     )
-    return replace(dataset, origin=_describe_origin(targets or sources, places))
+    return replace(dataset, origin=describe_origin(targets or sources, places))
 
 
 def _choose_places(sources: NumberSequences, options: SequencesOptions) -> dict[str, NDArray[np.int64]]:
@@ -113,7 +113,8 @@ def build_split(
     return Split(source=source, target=target)
 
 
-def _describe_origin(targets: NumberSequences, places: dict[str, NDArray[np.int64]]) -> Origin:
+def describe_origin(targets: NumberSequences, places: dict[str, NDArray[np.int64]]) -> Origin:
+    """Say where the sequences of each split, indices `(examples,)` by name, are in the file."""
     rows, ids = np.array(targets.rows, np.int64), np.array(targets.ids)
     return Origin(
         rows={name: rows[chosen] for name, chosen in places.items()},

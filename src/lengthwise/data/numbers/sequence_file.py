@@ -24,7 +24,7 @@ from lengthwise.data.numbers.number_file import (
 )
 from lengthwise.data.numbers.times import Times, find_step_back
 from lengthwise.data.text_file import count_most_bytes, read_bytes, refuse_size
-from lengthwise.errors import DataError, count_noun
+from lengthwise.errors import ConfigError, DataError, count_noun
 
 SPLITS = ("train", "val", "test")
 
@@ -52,13 +52,16 @@ class NumberSequences:
     splits: tuple[str, ...] | None = None
 
 
-def read_sequences(path: str, options: SequencesOptions, *, columns: Sequence[str] | None) -> NumberSequences:
+def read_sequences(
+    path: str, options: SequencesOptions, *, columns: Sequence[str] | None, has_splits: bool = False
+) -> NumberSequences:
     """Read the sequences of a file.
 
     Args:
         path: The file: of `options.path` or `options.target_path`.
         options: Which columns of a .csv hold ids, times and splits; the lengths of a .npy.
         columns: Features of a .csv; None: all other columns.
+        has_splits: Whether `split_column` says the split of each sequence; otherwise a column of splits is not read.
 
     Raises:
         ConfigError: A column does not exist or has two roles.
@@ -71,7 +74,7 @@ def read_sequences(path: str, options: SequencesOptions, *, columns: Sequence[st
     if ending == ".npy":
         return _read_npy(path, options.lengths_path if path == options.path else None)
     if ending in TABLE_ENDINGS:
-        return _read_table(path, options, columns)
+        return _read_table(path, options, columns, has_splits=has_splits)
     remedy = "Store one array for each sequence with numpy.savez, or one step a row with a column of ids as .csv"
     raise DataError(path, None, "is none of .npz, .npy and .csv", remedy=remedy)
 
@@ -160,17 +163,19 @@ def _read_lengths(path: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
     return lengths
 
 
-def _read_table(path: str, options: SequencesOptions, columns: Sequence[str] | None) -> NumberSequences:
+def _read_table(
+    path: str, options: SequencesOptions, columns: Sequence[str] | None, *, has_splits: bool
+) -> NumberSequences:
     table = open_table(path)
     roles = {
         option: find_columns(table, [name], option=f"dataset.{option}")[0]
-        for option in ("id_column", "time_column", "split_column")
+        for option in ("id_column", "time_column", *(("split_column",) if has_splits else ()))
         if (name := getattr(options, option)) is not None
     }
-    if path != options.path:
-        roles.pop("split_column", None)
     dates = table.find_dates()
     others = {*roles.values(), *(() if dates is None else (dates.column,))}
+    if options.split_column is not None and not has_splits:
+        others |= _find_unread_splits(table, options.split_column)
     features = choose_features(table, columns, option="dataset.columns", others=others)
     ids = table.read_texts(roles["id_column"])
     starts = _find_starts(table, ids)
@@ -188,6 +193,15 @@ def _read_table(path: str, options: SequencesOptions, columns: Sequence[str] | N
         dates=None if dates is None else dates.values,
         splits=_read_splits(table, roles["split_column"], starts) if "split_column" in roles else None,
     )
+
+
+def _find_unread_splits(table: NumberTable, name: int | str) -> set[int]:
+    """Return the column of splits, if a file that is read whole has one too."""
+    try:
+        (column,) = find_columns(table, [name], option="dataset.split_column")
+    except ConfigError:
+        return set()
+    return {column} if table.read_texts(column)[0] in SPLITS else set()
 
 
 def _find_starts(table: NumberTable, ids: Sequence[str]) -> list[int]:

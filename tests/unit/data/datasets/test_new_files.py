@@ -10,7 +10,7 @@ import pytest
 from lengthwise.config.compose import compose_options
 from lengthwise.config.options import RunOptions
 from lengthwise.data.dataset import Dataset, Split
-from lengthwise.data.datasets.new_files import TrainedData, choose_file, read_split
+from lengthwise.data.datasets.new_files import TrainedData, choose_file, read_split, read_texts
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.errors import ConfigError, DataError
 
@@ -78,6 +78,26 @@ def test_sequences(tmp_path: Path) -> None:
     ]
 
 
+def test_a_column_of_splits_is_a_feature_of_no_other_file(tmp_path: Path) -> None:
+    splits = ["train"] * 8 + ["val"] * 2 + ["test"] * 2
+    columns = ["dataset.id_column=id", "dataset.split_column=split"]
+
+    def write(name: str, first: int, *, with_splits: bool = True) -> list[str]:
+        for option, power in (("path", 1), ("target_path", 2)):
+            lines = ["id,split,x"] + [
+                f"{n},{splits[n]},{(n + row) ** power}" for n in range(first, 12) for row in range(3)
+            ]
+            kept = lines if with_splits else [",".join(line.split(",")[::2]) for line in lines]
+            (tmp_path / f"{name}_{option}.csv").write_text("\n".join(kept), encoding="utf-8")
+        return [f"dataset.{option}={tmp_path}/{name}_{option}.csv" for option in ("path", "target_path")]
+
+    options, dataset, data = load("dataset=sequences", *write("all", 0), *columns)
+    assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 8, "val": 2, "test": 2}
+    assert (dataset.spec.source_size, dataset.spec.target_size) == (1, 1)
+    for files in (write("new", 10), write("plain", 10, with_splits=False)):
+        assert_equal(read_split(choose_file(options, data, files).dataset, data, "new").split, dataset.splits["test"])
+
+
 def test_images_are_read_as_sequences(tmp_path: Path) -> None:
     options, dataset, data = load("dataset=digits")
     images = np.asarray(dataset.source_codec.decode(dataset.splits["test"].source.pad()))  # type: ignore[arg-type]
@@ -103,6 +123,20 @@ def test_a_run_on_generated_text_reads_pairs_in_its_own_units(tmp_path: Path) ->
     (tmp_path / "new.txt").write_text("IN: walk twice OUT: I_WALK I_WALK\n", encoding="utf-8")
     split = read_split(choose_file(options, data, [f"dataset.path={tmp_path}/new.txt"]).dataset, data, "new").split
     assert split.source.length.tolist() == split.target.length.tolist() == [2]
+
+
+def test_sources_with_tags_are_read_without_targets(tmp_path: Path) -> None:
+    (tmp_path / "all.tsv").write_text("".join(f"go{n}\tgone{n}\tV;PST\n" for n in range(20)), encoding="utf-8")
+    options, _, data = load("dataset=pairs", f"dataset.path={tmp_path}/all.tsv", "dataset.tags_column=3")
+    covered = tmp_path / "covered.tsv"
+    covered.write_text("go7\tV;PST\n\nox\tN\n", encoding="utf-8")
+    chosen = choose_file(options, data, ["dataset.tags_column=2"], path=str(covered))
+    assert read_texts(chosen.dataset, data) == ["go7[V][PST]", "ox[N]"]
+    with pytest.raises(DataError, match=r"covered.tsv, line 1: has 2 columns, and column 3 is to be read"):
+        read_texts(choose_file(options, data, [], path=str(covered)).dataset, data)
+    covered.write_text("go7\tV;PST\n \tN\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"covered.tsv, line 2: has a blank source"):
+        read_texts(chosen.dataset, data)
 
 
 def test_a_file_of_another_form_is_refused_with_what_was_expected(tmp_path: Path) -> None:
