@@ -21,6 +21,10 @@ EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130
 """Ctrl-C: 128 + SIGINT. SIGTERM ends with the status of `Terminated`."""
 
+_FILE_ERRORS = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP)
+"""Errors for which the name or the permissions of a file are to blame, and no mistake of the program."""
+
+_LONGEST_NAME = 200
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
@@ -75,6 +79,15 @@ def is_disk_error(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _DISK_ERRORS
 
 
+def is_file_error(error: BaseException) -> bool:
+    """Tell whether a file that is named cannot be used, by its permissions or its name.
+
+    Args:
+        error: Any.
+    """
+    return isinstance(error, OSError) and error.errno in _FILE_ERRORS and error.filename is not None
+
+
 def report_error(error: BaseException, *, describe_rest: Callable[[], str] | None = None) -> int:
     """Print what ended a command; a traceback only for errors of the program.
 
@@ -98,5 +111,8 @@ def report_error(error: BaseException, *, describe_rest: Callable[[], str] | Non
         rest = "" if describe_rest is None else describe_rest()
         message = f"{error.filename or 'a file'}: {error.strerror}. Make room there; what was finished is kept. {rest}"
         return print_message(message.strip(), EXIT_FAILED)
+    if isinstance(error, OSError) and is_file_error(error):
+        name = str(error.filename)[:_LONGEST_NAME]
+        return print_message(f"{name}: {error.strerror}. Name another, or change its permissions.", EXIT_REFUSED)
     traceback.print_exception(error)
     return EXIT_FAILED

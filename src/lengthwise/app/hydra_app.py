@@ -20,7 +20,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
 from lengthwise.app.arguments import describe_command, read_arguments
-from lengthwise.app.exit_status import EXIT_FAILED, is_disk_error, report_error
+from lengthwise.app.exit_status import EXIT_FAILED, is_disk_error, is_file_error, report_error
 from lengthwise.app.resumption import describe_resumption
 from lengthwise.app.task import PastHydra, Task
 from lengthwise.config.hydra_errors import explain_error
@@ -104,7 +104,7 @@ def _call_hydra(task: Task, arguments: argparse.Namespace) -> None:
     except LengthwiseError:
         raise
     except Exception as error:
-        if isinstance(error, BrokenPipeError) or is_disk_error(error):
+        if isinstance(error, BrokenPipeError) or is_disk_error(error) or is_file_error(error):
             raise
         raise explain_error(error, overrides) from error
     else:

@@ -98,7 +98,7 @@ def show_models(request: Request) -> int:
     overrides = [_complete_model_option(override) for override in request.overrides]
     groups = {override.partition("=")[0].partition(".")[0] for override in overrides}
     if request.first is not None:
-        if not re.fullmatch(r"[\w.-]+", request.first):
+        if not re.fullmatch(r"[\w.-]{1,200}", request.first, re.ASCII):
             raise LengthwiseError(f"There is no preset {request.first!r}. `lengthwise models` lists them.")
         overrides = [f"model={request.first}", *overrides]
         check_given_once(overrides)

@@ -59,9 +59,8 @@ def test_an_option_as_it_is_described() -> None:
 
 
 def test_options_of_two_names_stand_under_both() -> None:
-    assert {option.section for option in describe_options() if option.name == "dataset.num_symbols"} == {
-        "dataset=copy,reverse,ambiguous"
-    }
+    sections = {option.section for option in describe_options() if option.name == "dataset.num_symbols"}
+    assert "dataset=copy,reverse,ambiguous" in sections  # a dataset of its own may have an option of this name too
 
 
 @pytest.mark.parametrize(
