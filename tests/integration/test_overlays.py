@@ -20,7 +20,7 @@ from lengthwise.pipeline.experiment import run_experiment
 from lengthwise.tracking.runs.find import list_runs
 
 STUDIES = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
-OWN_FILE = ("compare", "keras_seq2seq", "g2p")
+OWN_FILE = ("compare", "keras_seq2seq", "g2p", "cmusphinx2016")
 """Studies that read a file of the user's, or can."""
 
 DATASET = "override /dataset"
@@ -49,7 +49,7 @@ def give_file(study: str, directory: Path) -> list[str]:
     if study not in OWN_FILE:
         return []
     path = directory / "own.txt"
-    line = "word{0}  W ER{0} D" if study == "g2p" else "ab{0}\tba{0}"
+    line = "word{0}  W ER{0} D" if study in ("g2p", "cmusphinx2016") else "ab{0}\tba{0}"
     texts = ["".join(letters) for letters in itertools.product("ABCD", repeat=3)]
     path.write_text("".join(line.format(text) + "\n" for text in texts), encoding="utf-8")
     return [f"dataset.path={path}"]
@@ -98,7 +98,8 @@ def describe_recipe(options: RunOptions, tuned: str | None) -> str:
     rate = f"at {training.learning_rate:g}" if tuned is None else f"its rate tuned over {tuned.replace(',', ', ')}"
     schedule: str = training.schedule
     if training.plateau_divisor is not None:
-        schedule = f"divided by {training.plateau_divisor:g} after {training.plateau_patience} epoch without a better "
+        checks = f"{training.plateau_patience} epoch{'s' * (training.plateau_patience != 1)}"
+        schedule = f"divided by {training.plateau_divisor:g} after {checks} without a better "
         schedule += training.monitor
     batches = f"batches of {training.batch_size}" + ", drawn with replacement" * (training.draws == "replacement")
     epochs = f"{training.epochs} epochs"
