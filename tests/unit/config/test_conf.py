@@ -21,7 +21,7 @@ NEEDED = {
     "experiment/compare.yaml": ["dataset.path=x"],
     "experiment/keras_seq2seq.yaml": ["dataset.path=x"],
 }
-ON_TOKENS = ("model", "decoding")
+ON_TOKENS = ("model", "training", "decoding")
 """Groups some of whose choices mean nothing on the features of the default dataset."""
 PLUGINS = {choice: plugin for plugin, choice in PLUGIN_OPTIONS.items()}
 NAMED = ("model", "dataset", "training", "decoding", "tracking")
