@@ -57,6 +57,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Free the graphs of a module's tests before those of the next are traced, so that a worker stays small."""
+    """Free the graphs of a module's tests before those of the next are traced, so that a worker stays small.
+
+    A collection visits a million objects: one after each of two hundred modules would take a minute of each worker.
+    """
+    global _largest_mb
     if nextitem is None or nextitem.path != item.path:
-        gc.collect()
+        from lengthwise.sweeps.executors.worker import measure_memory_mb
+
+        if measure_memory_mb() > _largest_mb:
+            gc.collect()
+            _largest_mb = measure_memory_mb() + 100
+
+
+_largest_mb = 0.0
+"""Memory that a worker may take before its next collection: what was left after the last, and some room."""
