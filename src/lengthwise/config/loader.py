@@ -6,7 +6,9 @@ is checked when it is read, what it sets when its place in the configuration is 
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -233,8 +235,20 @@ class _CheckedFiles(FileConfigSource):
     """A directory of files that are checked before they are parsed."""
 
     def load_config(self, config_path: str) -> ConfigResult:
-        check_yaml_file(Path(self.path, self._normalize_file_name(config_path)))
-        return super().load_config(config_path)
+        file = Path(self.path, self._normalize_file_name(config_path))
+        if not file.is_file():
+            return super().load_config(config_path)  # raises
+        state = file.stat()
+        read = _read_file(self.provider, self.path, config_path, (state.st_ino, state.st_mtime_ns, state.st_size))
+        return copy.deepcopy(read)
+
+
+@functools.lru_cache(maxsize=256)
+def _read_file(provider: str, directory: str, config_path: str, _state: tuple[int, int, int]) -> ConfigResult:
+    """Check and parse a file, once as long as it stays as it is: each command composes twice, a process many times."""
+    source = FileConfigSource(provider, directory)
+    check_yaml_file(Path(source.path, source._normalize_file_name(config_path)))
+    return source.load_config(config_path)
 
 
 def _drop_about(config: object) -> None:
