@@ -70,6 +70,8 @@ def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
     Raises:
         OSError: It cannot be written; names `path`. Nothing is left under its name that was not there before.
     """
+    if not path.name:  # an empty text, which stands for the current directory
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with aside.open("xb") as file:

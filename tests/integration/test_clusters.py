@@ -67,9 +67,10 @@ def test_jobs_by_submitit_cost_themselves_alone_and_go_on(tmp_path: Path) -> Non
     command = (*where, *limits, f"seed=1,{RAISES},{EXITS},{DIES},{WAITS},2")
     for finished, status in ((2, "KILLED"), (3, "FINISHED")):
         process = start(tmp_path, *command)
-        output, _ = process.communicate(timeout=200)
+        output, errors = process.communicate(timeout=200)
         assert process.returncode == 1
         assert f"{finished} of 6 jobs finished" in output
+        assert "Traceback" not in errors
         expected = {1: "FINISHED", RAISES: "FAILED", EXITS: "FAILED", DIES: "KILLED", WAITS: status, 2: "FINISHED"}
         assert read_status(tmp_path) == expected
     left = list((tmp_path / "jobs").iterdir())

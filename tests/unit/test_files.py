@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,9 @@ def test_a_text_is_written_through_no_link_and_into_a_device(tmp_path: Path) -> 
     with open_whole(Path("/dev/null")) as file:
         file.write("lost")
     assert [each.name for each in tmp_path.iterdir()] == ["link"]
+
+
+@pytest.mark.parametrize("path", [Path(), Path("/"), Path("..")])
+def test_a_directory_is_not_replaced(path: Path) -> None:
+    with pytest.raises(OSError, match=re.escape(str(path))):
+        write_whole(path, b"x")

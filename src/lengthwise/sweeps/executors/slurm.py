@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,12 +91,26 @@ class SlurmCluster:
         reason = f"its process or host was lost (Slurm job {handle.job_id}, {state})"
         return AttemptStatus(status="KILLED", seconds=0.0, reason=reason, is_transient=True)
 
+    def _cancel(self, handle: Any) -> None:
+        """Have a job end in order.
+
+        submitit interrupts the process that watches over a local job: that one prints a traceback and gives the job one
+        second. SIGTERM it hands on to the job, and waits.
+        """
+        if not self._is_local:
+            handle.cancel(check=False)
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(handle.job_id), signal.SIGTERM)
+
     def stop(self, handles: Sequence[Any], patience_seconds: float) -> None:
         """Cancel jobs: they receive SIGTERM and later SIGKILL; waits for their end at most as long as given."""
         for handle in handles:
-            handle.cancel(check=False)
+            self._cancel(handle)
         deadline = time.monotonic() + patience_seconds
         while not all(handle.done() for handle in handles) and time.monotonic() < deadline:
             time.sleep(0.2)
         for handle in handles:
+            if not handle.done():
+                handle.cancel(check=False)
             handle.paths.submitted_pickle.unlink(missing_ok=True)
