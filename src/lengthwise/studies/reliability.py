@@ -77,11 +77,11 @@ def spreads_widely(study: Study, condition: Condition) -> bool:
     return spread > _WIDE_ERROR * condition.find_median(study.metric)
 
 
-def count_mixed(study: Study) -> int:
-    """Count the conditions of which some seeds work and others do not: far apart, on both sides of half way."""
-    threshold, count = find_threshold(study), 0
+def list_mixed(study: Study) -> list[Condition]:
+    """List the conditions of which some seeds work and others do not: far apart, on both sides of half way."""
+    threshold, found = find_threshold(study), []
     for condition in study.conditions:
         values = condition.collect(study.metric)
         if spreads_widely(study, condition) and values.min() < threshold <= values.max():
-            count += 1
-    return count
+            found.append(condition)
+    return found

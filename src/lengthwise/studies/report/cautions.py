@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from lengthwise.studies.condition import Condition
 from lengthwise.studies.judging import MIN_SEEDS
-from lengthwise.studies.reliability import count_mixed
+from lengthwise.studies.reliability import find_threshold, list_mixed
 from lengthwise.studies.report.findings import Finding
 from lengthwise.studies.report.numbers import format_count, format_score
 from lengthwise.studies.report.standing import Standing
@@ -86,12 +87,13 @@ def _write_shape(study: Study) -> list[str]:
         sentences.append(f"The runs are no grid over {names}, so only conditions are compared, without effects.")
     if study.num_seeds == 2:
         sentences.append("Two seeds: intervals are very wide, 12.7 standard errors each way.")
-    mixed = count_mixed(study)
-    if mixed > 1 and MIN_SEEDS <= study.num_seeds < _SEEDS_OF_FAILING:
+    mixed = list_mixed(study)
+    sentences += [_write_mixed(study, condition) for condition in mixed[:_MOST_NAMED]]
+    if len(mixed) > 1 and MIN_SEEDS <= study.num_seeds < _SEEDS_OF_FAILING:
         sentences.append(
-            f"In {mixed} conditions some seeds work and others do not. If all failed in half of their seeds, a page "
-            f"with {MIN_SEEDS} seeds would call something different by chance in 10 % of studies instead of 5, with "
-            f"{_SEEDS_OF_FAILING} seeds in 3 % (simulated): add seeds before you rely on a verdict."
+            f"In {len(mixed)} conditions some seeds work and others do not. If all failed in half of their seeds, a "
+            f"page with {MIN_SEEDS} seeds would call something different by chance in 10 % of studies instead of 5, "
+            f"with {_SEEDS_OF_FAILING} seeds in 3 % (simulated): add seeds before you rely on a verdict."
         )
     if study.num_seeds > 1 and not study.arrange_conditions(study.metric).noise.is_complete:
         sentences.append(
@@ -99,6 +101,17 @@ def _write_shape(study: Study) -> list[str]:
             "intervals leave out the noise of the examples, and are too narrow."
         )
     return sentences
+
+
+def _write_mixed(study: Study, condition: Condition) -> str:
+    """Say of a condition whose seeds work or do not how many do, and what each kind reaches."""
+    unit, values, threshold = find_unit(study.metric_name), condition.collect(study.metric), find_threshold(study)
+    works = (values >= threshold) == study.higher_is_better
+    reached, failed = (format_score(float(own.mean()), unit) for own in (values[works], values[~works]))
+    return (
+        f"{condition.name}: {int(works.sum())} of {format_count(len(values), 'seed')} work, with {reached} on average, "
+        f"and the others have {failed}. Its mean describes neither."
+    )
 
 
 def _write_unfinished(study: Study) -> list[str]:

@@ -97,8 +97,13 @@ def _write_best(study: Study, best: Condition, unit: Unit) -> str:
 
 
 def _write_seeds(study: Study, best: Condition, unit: Unit) -> list[str]:
-    """Say what the mean of the best condition hides: seeds far apart, and seeds that are missing."""
+    """Say what the mean of the best condition hides: seeds far apart, seeds and conditions that are missing."""
     sentences = []
+    unknown = [each.name for each in study.conditions if not len(each.collect(study.metric))]
+    if unknown:
+        names = "; ".join(unknown[:_MOST_NAMED])
+        rest = f"; and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
+        sentences.append(f"Not run or without a score, so that it may be better: {names}{rest}.")
     if spreads_widely(study, best):
         values = ", ".join(format_number(value, unit) for value in sorted(best.collect(study.metric), reverse=True))
         sentences.append(f"Its seeds are far apart: {values} {unit.score}".strip() + ".")
@@ -173,7 +178,8 @@ def _write_set(study: Study, best: Condition) -> list[str]:
     confidence = f"{100 * _find_confidence(study):g} % confidence"
     if len(possible) == 1:
         name = "it" if possible == [best] else possible[0].name
-        return [f"Each condition but {name} is worse than another, with {confidence} for all of them.", chosen, cost]
+        all_of = "Each condition" if len(scored) == len(study.conditions) else f"Of the {len(scored)} with a score each"
+        return [f"{all_of} but {name} is worse than another, with {confidence} for all of them.", chosen, cost]
     if len(possible) == len(scored):
         return [f"None of the {len(scored)} conditions can be ruled out as the best with {confidence}.", chosen, cost]
     names = "; ".join(condition.name for condition in possible[:_MOST_NAMED])

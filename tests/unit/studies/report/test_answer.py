@@ -247,3 +247,24 @@ def test_the_choice_says_how_it_is_trained_and_used() -> None:
 def test_intervals_of_shares_stay_within_100_points() -> None:
     runs = make_grid({"model.length": ("fixed", "stop")}, lambda length, seed: (length == "stop") * 0.45 * seed + 0.05)
     assert "100.0] points" in read_answer(build_study(["try"], runs))
+
+
+def test_a_condition_whose_seeds_work_or_fail_is_described_by_neither_mean() -> None:
+    scores = {"repeat": (0.95, 0.948, 0.952, 0.951, 0.949), "initial_state": (0.97, 0.97, 0.02, 0.97, 0.04)}
+    runs = make_grid({"model.conditioning": tuple(scores)}, lambda each, seed: scores[each][seed], seeds=range(5))
+    assert (
+        "conditioning=initial_state: 3 of 5 seeds work, with 97.0 % on average, and the others have 3.0 %. Its mean "
+        "describes neither."
+    ) in read_answer(build_study(["try"], runs))
+
+
+def test_a_condition_that_was_not_run_may_be_better() -> None:
+    absent = {"model.conditioning": "initial_state", "model.feedback": "teacher", "model.length": "stop"}
+    runs = [
+        run
+        for run in make_grid(CUBE, score_cube, seeds=range(5))
+        if any(run.manifest.record.params[option] != value for option, value in absent.items())
+    ]
+    text = read_answer(build_study(["try"], runs))
+    assert "Of the 7 with a score each but it is worse than another, with 99 % confidence for all of them." in text
+    assert "Not run or without a score, so that it may be better: conditioning=initial_state, feedback=teacher" in text
