@@ -103,10 +103,11 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "diff": Command(
         run=compare.compare_runs,
-        meaning="Compare two runs over the same examples, or two studies over seeds: what differs, what is better.",
+        meaning="Compare runs over the same examples, or two studies over seeds: what differs, what is better.",
         words=(SIDE, SIDE),
         options=("output_dir",),
         num_required=2,
+        repeats=True,
         flags={
             "--md": {"action": "store_true", "help": "the whole comparison as Markdown"},
             "--json": {"action": "store_true", "help": "every number as one JSON object"},

@@ -142,10 +142,12 @@ class CheckedLoader(ConfigLoaderImpl):
         return super().load_sweep_config(master_config, sweep_overrides)
 
     def _parse_overrides_and_create_caching_repo(
-        self, config_name: str | None, overrides: list[str]
+        self, config_name: str | None, overrides: list[str], parsed_overrides: list[Override] | None = None
     ) -> tuple[list[Override], CachingConfigRepository]:
         self._primary = config_name or ""
-        parsed = OverridesParser.create().parse_overrides(overrides=overrides)
+        parsed = parsed_overrides  # given since Hydra 1.4
+        if parsed is None:
+            parsed = OverridesParser.create().parse_overrides(overrides=overrides)
         repository = _BoundedRepository(self.repository, primary=config_name, base=self._base)
         self._process_config_searchpath(config_name, parsed, repository)
         return parsed, repository

@@ -13,7 +13,7 @@ _SHOWN_EXAMPLES = 3
 
 
 def compare_runs(request: Request) -> int:
-    """Compare two runs over the same examples, or two groups of runs over their seeds."""
+    """Compare runs over the same examples, or two groups of runs over their seeds."""
     from rich.console import Console
 
     from lengthwise.files import write_whole

@@ -1,4 +1,4 @@
-"""Compare two runs, or two groups of runs, from their directories."""
+"""Compare runs, or two groups of runs, from their directories."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from lengthwise.studies.diff.contents import build_pair_report, describe_pair
 from lengthwise.studies.diff.method_contents import build_method_report, describe_methods
 from lengthwise.studies.diff.methods import MethodDifference, compare_methods
 from lengthwise.studies.diff.pair import PairDifference, compare_runs
+from lengthwise.studies.diff.several import SeveralRuns, compare_several
+from lengthwise.studies.diff.several_contents import build_several_report, describe_several
 from lengthwise.studies.diff.sides import Side, find_side
 from lengthwise.studies.diff.terminal import print_comparison
 from lengthwise.studies.report.contents import Report
@@ -30,24 +32,26 @@ _WIDTH = 120
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """Two trained models compared over the same examples, or two methods over their seeds.
+    """Two or more trained models compared over the same examples, or two methods over their seeds.
 
     Args:
         found: What was measured.
     """
 
-    found: PairDifference | MethodDifference
+    found: PairDifference | MethodDifference | SeveralRuns
 
     def describe(self, *, num_examples: int = 10) -> Report:
         """Return its contents, with that many examples of each side."""
         if isinstance(self.found, PairDifference):
             return build_pair_report(self.found, num_examples=num_examples)
+        if isinstance(self.found, SeveralRuns):
+            return build_several_report(self.found)
         return build_method_report(self.found)
 
     @property
     def verdict(self) -> int:
-        """1 where B is better than A, -1 where it is worse, 0 where no difference is shown."""
-        return self.found.verdict if isinstance(self.found, PairDifference) else self.found.finding.verdict
+        """1 where B, or the last of several, is better than A, -1 where it is worse, 0 where no difference is shown."""
+        return self.found.finding.verdict if isinstance(self.found, MethodDifference) else self.found.verdict
 
     def __str__(self) -> str:
         """Return the comparison as lines for a terminal."""
@@ -63,8 +67,11 @@ class Comparison:
     def to_json(self) -> str:
         """Return every number as a JSON object; what is not known is null."""
         found = self.found
-        content = describe_pair(found) if isinstance(found, PairDifference) else describe_methods(found)
-        return dump_json(content, indent=1)
+        if isinstance(found, PairDifference):
+            return dump_json(describe_pair(found), indent=1)
+        return dump_json(
+            describe_several(found) if isinstance(found, SeveralRuns) else describe_methods(found), indent=1
+        )
 
     def to_markdown(self) -> str:
         """Return the whole comparison as Markdown."""
@@ -75,19 +82,26 @@ class Comparison:
         return render_page(self.describe())
 
 
-def compare(output_dir: Path, first: str, second: str) -> Comparison:
-    """Compare two runs over the same examples; or, where one of them names several runs, two methods over their seeds.
+def compare(output_dir: Path, *references: str) -> Comparison:
+    """Compare runs over the same examples; or, where one of two names several runs, two methods over their seeds.
 
     Args:
         output_dir: Where run directories are.
-        first: A run, a study, a sweep, or some runs of a study as `STUDY:OPTION=VALUE`.
-        second: What is compared with it.
+        references: Two or more runs; or two of: a run, a study, a sweep, some runs of a study as `STUDY:OPTION=VALUE`.
 
     Raises:
-        LengthwiseError: There is no such run, or the two cannot be compared.
+        LengthwiseError: There is no such run, or they cannot be compared.
     """
-    sides = [find_side(output_dir, reference) for reference in (first, second)]
-    return compare_sides(*sides)
+    sides = [find_side(output_dir, reference) for reference in references]
+    if len(sides) == 2:
+        return compare_sides(*sides)
+    several = next((side for side in sides if len(side.runs) > 1), None)
+    if several is not None:
+        raise LengthwiseError(
+            f"{several.name} is {len(several.runs)} runs, and methods are compared two at a time. Name two, or several "
+            "single runs; `lengthwise report STUDY OTHER` compares all conditions of studies."
+        )
+    return Comparison(found=compare_several([side.runs[0] for side in sides]))
 
 
 def compare_sides(first: Side, second: Side) -> Comparison:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -110,7 +111,7 @@ def list_details(manifests: Sequence[Manifest]) -> dict[str, str]:
         if len(set(texts)) == 1:
             details[name] = texts[0]
         else:
-            details |= {f"{name} of {side}": text for side, text in zip(SIDES, texts, strict=True)}
+            details |= {f"{name} of {side}": text for side, text in zip(string.ascii_uppercase, texts, strict=False)}
     return {name: text for name, text in details.items() if text}
 
 
