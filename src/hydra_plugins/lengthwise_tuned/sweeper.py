@@ -169,11 +169,15 @@ class TunedSweeper(Sweeper):
 
 
 def _is_clear(directory: Path) -> bool:
-    """Return whether all conditions of a sweep but one are ruled out as the best."""
+    """Return whether all conditions of a sweep but one are ruled out as the best; not where they cannot be compared."""
+    from lengthwise.errors import LengthwiseError
     from lengthwise.studies.collect import collect_sweep
     from lengthwise.studies.report.choice import list_possible_best
 
-    study = collect_sweep(directory).study
+    try:
+        study = collect_sweep(directory).study
+    except LengthwiseError:  # none of its runs names a score: the report at the end says so
+        return False
     return len(study.conditions) > 1 and len(list_possible_best(study)) == 1
 
 

@@ -13,8 +13,9 @@ import pytest
 from helpers.runs import make_manifest
 from helpers.study_runs import make_run
 from hydra_plugins.lengthwise_tuned import sweeper
-from lengthwise.errors import ConfigError
+from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.studies import collect
+from lengthwise.studies.build import build_study
 from lengthwise.studies.collect import Looks, collect_studies
 from lengthwise.sweeps.looks import plan_looks
 from lengthwise.sweeps.tuning import Budget
@@ -124,6 +125,18 @@ def test_a_report_misses_no_seeds_that_were_not_needed_and_shares_its_level(
     assert collection.study.seeds == (0, 1, 2, 3, 4)
     monkeypatch.setattr(collect, "collect_sweep", lambda directory: collection)
     assert sweeper._is_clear(tmp_path), "one of the two is 70 points ahead with five seeds"
+    one = [run for run in collection.study.runs if run.manifest.record.params["model.conditioning"] == "repeat"]
+    alone = collection._replace(study=build_study(["try"], one))
+    monkeypatch.setattr(collect, "collect_sweep", lambda directory: alone)
+    assert not sweeper._is_clear(tmp_path), "one condition by itself leaves nothing to find out"
+
+
+def test_runs_that_cannot_be_compared_do_not_end_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(directory: Path) -> None:
+        raise LengthwiseError("None of the runs names the score")
+
+    monkeypatch.setattr(collect, "collect_sweep", refuse)
+    assert not sweeper._is_clear(tmp_path)
 
 
 @pytest.mark.parametrize(("looks", "num_looks"), [('{"looks": [5, 10], "stopped": null}', 2), (None, 1)])
