@@ -101,7 +101,7 @@ def _check(study: Study, rule: RefutedIf) -> tuple[bool | None, str]:
         so_far = "so far it is met" if is_met else "so far it is not met"
         return None, f"Not decided by {num_seeds} seeds of at least {MIN_SEEDS}, {so_far}: {rule.text}."
     if is_met:
-        return True, f"Met: {rule.text}. {_write_met(rule, cases, beyond, unit)}"
+        return True, f"Met: {rule.text}. {_write_met(rule, cases, beyond, unit)}{_write_average(study, rule, unit)}"
     if num_missing:
         return None, f"Not decided, since runs of {num_missing} conditions are missing: {rule.text}."
     return False, f"Not met: {rule.text}. {_write_not_met(rule, cases, unit)}"
@@ -215,6 +215,22 @@ def _write_met(rule: RefutedIf, cases: Sequence[_Case], beyond: Sequence[_Case],
     sure = sum(case.is_sure for case in beyond)
     how = "none lies" if not sure else "it lies" if sure == len(beyond) == 1 else f"{sure} lie"
     return f"{count}, by the mean: {named}{rest}. Of the intervals {how} wholly beyond {_write_bound(rule, unit)}."
+
+
+def _write_average(study: Study, rule: RefutedIf, unit: Unit) -> str:
+    """Give the average of all conditions that a rule is about, which is surer than each; nothing of differences."""
+    chosen = np.flatnonzero([_matches(study, each, rule) for each in study.conditions])
+    if rule.change or rule.beyond is not None or len(chosen) < 2:
+        return ""
+    grid = study.arrange_conditions(rule.metric or study.metric)
+    rows = grid.values[chosen]
+    seeds = np.flatnonzero(np.isfinite(rows).all(axis=0))
+    if len(seeds) < MIN_SEEDS:
+        return ""
+    weights = np.zeros(grid.values.shape)
+    weights[np.ix_(chosen, seeds)] = 1 / (len(chosen) * len(seeds))
+    average = estimate_mean(rows[:, seeds].mean(axis=0), grid.noise.measure(weights))
+    return f" The average of the {len(chosen)} is {format_estimate(average, unit)}."
 
 
 def _write_not_met(rule: RefutedIf, cases: Sequence[_Case], unit: Unit) -> str:

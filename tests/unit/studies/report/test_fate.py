@@ -94,7 +94,8 @@ def test_one_rule_refutes_and_every_rule_is_told() -> None:
     assert verdict == "Refuted"
     assert first == (
         "Met: any no-feedback corner above 8.95 %. 1 of 4 conditions are, by the mean: conditioning=initial_state, "
-        "feedback=none, length=stop, 9.0 [8.8, 9.2] %. Of the intervals none lies wholly beyond 8.9 %."
+        "feedback=none, length=stop, 9.0 [8.8, 9.2] %. Of the intervals none lies wholly beyond 8.9 %. "
+        "The average of the 4 is 6.0 [5.8, 6.2] %."
     )
     assert second == (
         "Not met: a feedback corner below 94 %. The nearest of 4 is conditioning=repeat, feedback=teacher, "
