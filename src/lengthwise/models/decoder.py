@@ -245,14 +245,14 @@ class Decoder(keras.layers.Layer):
         gates = self._project_conditioning(conditioning, tf.shape(previous)[0], training)
         if self.feedback_part is None:
             num_steps = previous.shape[1] or tf.shape(previous)[1]
-            top = first.run(gates, initial[0], training=training, num_steps=num_steps)[0]
+            top = first.run_outputs(gates, initial[0], training=training, num_steps=num_steps)
         else:
             row = self.wiring.conditioning_dim
             inputs = self.feedback_part.feed(previous, first, first_row=row, constant=gates, training=training)
-            top = first.run(inputs, initial[0], training=training)[0]
+            top = first.run_outputs(inputs, initial[0], training=training)
         for recurrent, states in zip(self.recurrents[1:], initial[1:], strict=True):
             inputs = recurrent.leave_unprojected(self._drop(top, "layers", training))
-            top = recurrent.run(inputs, states, training=training)[0]
+            top = recurrent.run_outputs(inputs, states, training=training)
         return top
 
     def _run_standard(

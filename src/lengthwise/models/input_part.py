@@ -10,10 +10,14 @@ from typing import Any, TypeAlias
 import keras
 import tensorflow as tf
 
-from lengthwise.models.recurrence.run import Unprojected
+from lengthwise.models.recurrence.run import Inputs
 from lengthwise.models.recurrent_layer import Recurrent
 
 Tensor: TypeAlias = tf.Tensor
+
+MOST_PROJECTED = 256
+"""Symbols up to which all embeddings are projected, and the steps of a batch look their projections up: it has more
+steps than that, which would be projected one by one."""
 
 
 class InputPart(keras.layers.Layer):
@@ -62,7 +66,7 @@ class InputPart(keras.layers.Layer):
 
     def feed(
         self, values: Tensor, recurrent: Recurrent, *, first_row: int, constant: Tensor | None, training: bool
-    ) -> Tensor | Unprojected:
+    ) -> Inputs:
         """Return all steps of the input in the form that `Recurrent.run` handles fastest.
 
         Args:
@@ -72,6 +76,12 @@ class InputPart(keras.layers.Layer):
             constant: Gates `(B, G)` of the rest of the input, bias included; None where there is no rest.
             training: Whether entries are dropped.
         """
+        drops = self.dropout is not None and training
+        if self.is_one_hot and not drops:
+            return recurrent.leave_symbols(values, recurrent.read_rows(first_row, self.size), constant)
+        if self.embedding is not None and not drops and self.size <= MOST_PROJECTED:
+            embeddings = tf.cast(tf.convert_to_tensor(self.embedding.embeddings), self.compute_dtype)
+            return recurrent.leave_symbols(values, recurrent.project(embeddings, first_row), constant)
         if not self.is_one_hot:
             return recurrent.leave_unprojected(self.vectors(values, training), first_row, constant)
         gates = self.project(values, recurrent, first_row=first_row, training=training)

@@ -10,7 +10,15 @@ from typing import Any, Literal, TypeAlias
 import keras
 import tensorflow as tf
 
-from lengthwise.models.recurrence.run import Unprojected, infer_recurrence, run_recurrence, step_cell
+from lengthwise.models.recurrence.run import (
+    Inputs,
+    Symbols,
+    Unprojected,
+    infer_recurrence,
+    run_outputs,
+    run_recurrence,
+    step_cell,
+)
 from lengthwise.models.wiring import GATES
 
 Tensor: TypeAlias = tf.Tensor
@@ -60,13 +68,21 @@ class Recurrent(keras.layers.Layer):
         bias = self._read(self.layer.cell.bias)
         return (bias[0], bias[1]) if self.cell_kind == "gru" else (bias, None)
 
+    @property
+    def _recurrent_weights(self) -> tuple[Tensor, Tensor | None]:
+        return self._read(self.layer.cell.recurrent_kernel), self._biases[1]
+
+    def read_rows(self, first_row: int, count: int) -> Tensor:
+        """Return rows of the kernel `(count, G)`."""
+        return self._read(self.layer.cell.kernel)[first_row : first_row + count]
+
     def project(self, part: Tensor, first_row: int = 0) -> Tensor:
         """Multiply a part `(..., width)` of the input by its rows of the kernel: `(..., G)`."""
-        return tf.matmul(part, self._read(self.layer.cell.kernel)[first_row : first_row + part.shape[-1]])
+        return tf.matmul(part, self.read_rows(first_row, part.shape[-1]))
 
     def project_ids(self, ids: Tensor, first_row: int, size: int) -> Tensor:
         """Project one-hot symbols, given as ids `(...)` below `size`: `(..., G)`."""
-        return tf.gather(self._read(self.layer.cell.kernel)[first_row : first_row + size], ids)
+        return tf.gather(self.read_rows(first_row, size), ids)
 
     def zero_states(self, batch: Tensor) -> States:
         """Return states of zeros, `(B, U)` each."""
@@ -89,12 +105,14 @@ class Recurrent(keras.layers.Layer):
             first_row: The part's first row in the kernel.
             constant: Gates `(B, G)` of the rest of the input, bias included; None where there is no rest.
         """
-        rows = self._read(self.layer.cell.kernel)[first_row : first_row + values.shape[-1]]
+        rows = self.read_rows(first_row, values.shape[-1])
         return Unprojected(values, rows, self._biases[0] if constant is None else constant)
 
-    def run(
-        self, inputs: Tensor | Unprojected, initial: States, *, training: bool, num_steps: Tensor | None = None
-    ) -> States:
+    def leave_symbols(self, ids: Tensor, rows: Tensor, constant: Tensor | None = None) -> Symbols:
+        """Return symbols `(B, S)` int32, with their projections `(symbols, G)`, as input for `run`."""
+        return Symbols(ids, rows, self._biases[0] if constant is None else constant)
+
+    def run(self, inputs: Inputs, initial: States, *, training: bool, num_steps: Tensor | None = None) -> States:
         """Run all steps.
 
         Args:
@@ -107,10 +125,17 @@ class Recurrent(keras.layers.Layer):
         Returns:
             Every state after every step, `(B, S, U)` each, h first.
         """
-        _, recurrent_bias = self._biases
-        kernel = self._read(self.layer.cell.recurrent_kernel)
         run = run_recurrence if training else infer_recurrence
-        return run(self.cell_kind, inputs, kernel, recurrent_bias, initial, num_steps=num_steps)
+        states: States = run(self.cell_kind, inputs, *self._recurrent_weights, initial, num_steps=num_steps)
+        return states
+
+    def run_outputs(
+        self, inputs: Inputs, initial: States, *, training: bool, num_steps: Tensor | None = None
+    ) -> Tensor:
+        """Run all steps as `run` does, and return h after every step only, `(B, S, U)`."""
+        if not training:
+            return self.run(inputs, initial, training=False, num_steps=num_steps)[0]
+        return run_outputs(self.cell_kind, inputs, *self._recurrent_weights, initial, num_steps=num_steps)
 
     def run_standard(self, inputs: Tensor, initial: States, mask: Tensor | None) -> tuple[Tensor, States]:
         """Run the standard Keras layer on concatenated input `(B, S, D)`: outputs `(B, S, U)` and final states."""
@@ -119,6 +144,4 @@ class Recurrent(keras.layers.Layer):
 
     def step(self, gates: Tensor, states: States) -> States:
         """Make one step from projected input `(B, G)`: the new states, h first."""
-        _, recurrent_bias = self._biases
-        kernel = self._read(self.layer.cell.recurrent_kernel)
-        return step_cell(self.cell_kind, gates, states, kernel, recurrent_bias)
+        return step_cell(self.cell_kind, gates, states, *self._recurrent_weights)

@@ -27,7 +27,7 @@ import tensorflow as tf
 
 from lengthwise.models.recurrence.cells import StepGradients, Tensors
 from lengthwise.models.recurrence.plan import Plan, cut, trace
-from lengthwise.models.recurrence.tensor_lists import repeat, reserve, stack, take, write
+from lengthwise.models.recurrence.tensor_lists import repeat, reserve, stack, swap_rows_and_steps, take, write
 
 
 @cache
@@ -35,14 +35,14 @@ def trace_backward(plan: Plan) -> Any:
     """Trace the backward pass over the rows of one part.
 
     Returns:
-        A function of the gradients of every state after every step `(rows, steps, units)`, the values that the loop
-        projects, the history of the forward pass, and what all rows share. It returns the gradients of the initial
-        states `(rows, units)`, of the projected inputs, the recurrent kernel and the recurrent bias, each in the shape
-        of what it is the gradient of; for values that the loop projects also that of their kernel, and the list of
-        dprojected for `trace_project_backward`.
+        A function of the gradients of every returned state after every step `(rows, steps, units)`, the values or ids
+        that the loop projects, the history of the forward pass, and what all rows share. It returns the gradients of
+        the initial states `(rows, units)`, of the projected inputs, the recurrent kernel and the recurrent bias, each
+        in the shape of what it is the gradient of; for inputs that the loop projects also that of their kernel, and for
+        values the list of dprojected for `trace_project_backward`.
     """
     cell = plan.cell
-    sequences = (plan.describe(3),) * cell.num_states
+    sequences = (plan.describe(3),) * plan.num_sequences
     histories = (tf.TensorSpec((), tf.variant),) * (cell.num_states + cell.num_activations)
     signature = (*sequences, *plan.describe_values(), *histories, *plan.describe_shared())
     return trace(partial(_backward, plan), *signature)
@@ -60,18 +60,20 @@ def trace_project_backward(plan: Plan) -> Any:
 
 
 def _backward(plan: Plan, *tensors: tf.Tensor) -> Tensors:
-    num_states, num_values = plan.cell.num_states, len(plan.describe_values())
-    arriving, values, tensors = cut(tensors, num_states, num_values)
+    num_states, num_sequences = plan.cell.num_states, plan.num_sequences
+    arriving, values, tensors = cut(tensors, num_sequences, len(plan.describe_values()))
+    arriving = tuple(map(swap_rows_and_steps, arriving))
     histories, _, shared = cut(tensors, num_states + plan.cell.num_activations, 0)
     num_steps, recurrent_kernel = shared[:2]
     transposed = tf.transpose(recurrent_kernel)
-    rows, (units, width) = tf.shape(arriving[0])[0], tf.unstack(tf.shape(recurrent_kernel))
+    rows, (units, width) = tf.shape(arriving[0])[1], tf.unstack(tf.shape(recurrent_kernel))
 
     def step(index: tf.Tensor, d_states: Tensors, sums: Tensors, lists: Tensors) -> tuple[Tensors, Tensors, Tensors]:
         time = num_steps - 1 - index
         kept = tuple(take(history, time, plan.dtype) for history in histories)
         # From outside at step t, and from step t + 1.
-        d_after = tuple(state + sequence[:, time] for state, sequence in zip(d_states, arriving, strict=True))
+        from_outside = (sequence[time] for sequence in arriving)
+        d_after = (*map(tf.add, d_states[:num_sequences], from_outside), *d_states[num_sequences:])
         gradients = plan.cell.backward(d_after, kept[:num_states], kept[num_states:])
         # The output before the step, through the recurrent product and directly.
         d_before = _add(tf.matmul(gradients.recurrent, transposed), gradients.states)
@@ -88,13 +90,16 @@ def _backward(plan: Plan, *tensors: tf.Tensor) -> Tensors:
 
     d_steps = [stack(values, (rows, width), plan.dtype) for values in lists]
     outputs_before = stack(histories[0], (rows, units), plan.dtype)[:-1]  # h_0 to h_(T-1)
-    d_inputs = tf.transpose(d_steps[-1], (1, 0, 2)) if plan.source == "projected" else sums[0]
+    d_inputs = swap_rows_and_steps(d_steps[-1]) if plan.source == "projected" else sums[0]
     d_bias = tf.reduce_sum(sums[-1], axis=0) if plan.cell_kind == "gru" else tf.zeros((width,), plan.dtype)
     results = (*d_initial, d_inputs, _multiply(outputs_before, d_steps[0]), d_bias)
     if not values:
         return results
-    d_kernel = _multiply(tf.transpose(values[0], (1, 0, 2)), d_steps[-1])
-    return (*results, d_kernel, lists[-1])
+    by_step = swap_rows_and_steps(values[0])
+    if plan.source == "symbols":
+        flat = tf.reshape(d_steps[-1], (-1, width))
+        return (*results, tf.math.unsorted_segment_sum(flat, tf.reshape(by_step, (-1,)), tf.shape(shared[3])[0]))
+    return (*results, _multiply(by_step, d_steps[-1]), lists[-1])
 
 
 def _project_backward(plan: Plan, d_projected: tf.Tensor, state: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -102,7 +107,7 @@ def _project_backward(plan: Plan, d_projected: tf.Tensor, state: tf.Tensor, kern
     d_steps = stack(d_projected, (tf.shape(state)[0], width), plan.dtype)
     flat = tf.matmul(tf.reshape(d_steps, (-1, width)), tf.transpose(kernel))
     shape = tf.concat((tf.shape(d_steps)[:2], (features,)), axis=0)
-    return tf.transpose(tf.reshape(flat, shape), (1, 0, 2))
+    return swap_rows_and_steps(tf.reshape(flat, shape))
 
 
 def _sort(plan: Plan, gradients: StepGradients) -> tuple[Tensors, Tensors]:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from lengthwise.models.recurrence.cells import Tensors
 from lengthwise.models.recurrence.parts import Parts
 from lengthwise.models.recurrence.plan import Plan, call, cut, trace
-from lengthwise.models.recurrence.tensor_lists import repeat, reserve, stack, write
+from lengthwise.models.recurrence.tensor_lists import repeat, reserve, stack, swap_rows_and_steps, write
 
 
 def run_forward(
@@ -23,16 +23,17 @@ def run_forward(
         plan: Of the loop.
         parts: Of the rows.
         by_part: The inputs and the initial states, split: `(parts, rows, ...)`.
-        shared: Number of steps, recurrent kernel and bias, and the kernel of values that the loop projects.
+        shared: Number of steps, recurrent kernel and bias, and the kernel of inputs that the loop projects.
 
     Returns:
-        Every state after every step, `(batch, steps, units)` each, and the history, by part, as `trace_forward` has it.
+        The returned states after every step, `(batch, steps, units)` each, and the history, by part, as `trace_forward`
+        has it.
     """
     training = plan.keeps_activations
     outputs, *history = parts.run(trace_forward(plan), by_part, shared, training=training)
     # In a call of its own, so that a cell state nobody uses is never copied out of its list.
     cell_states = (
-        parts.run(_trace_read(plan), [values], [], training=training)[0] for values in history[1 : plan.cell.num_states]
+        parts.run(_trace_read(plan), [values], [], training=training)[0] for values in history[1 : plan.num_sequences]
     )
     return [parts.merge(sequence) for sequence in (outputs, *cell_states)], history
 
@@ -47,7 +48,7 @@ def infer(plan: Plan, *tensors: tf.Tensor) -> list[tf.Tensor]:
         tensors: The inputs, the initial states `(batch, units)` and what all rows share, as `trace_forward` has them.
 
     Returns:
-        Every state after every step, `(batch, steps, units)` each.
+        The returned states after every step, `(batch, steps, units)` each.
     """
     return call(_trace_infer(plan), *tensors)
 
@@ -91,15 +92,20 @@ def _forward(plan: Plan, *tensors: tf.Tensor) -> Tensors:
     num_states = plan.cell.num_states
     inputs, states, shared = cut(tensors, plan.num_inputs, num_states)
     num_steps, recurrent_kernel, recurrent_bias, *kernel = shared
+    by_step = inputs[0] if plan.source == "repeated" else swap_rows_and_steps(inputs[0])
     histories = [write(reserve(num_steps + 1, plan.dtype), 0, state) for state in states]
     if plan.keeps_activations:
         histories += [reserve(num_steps, plan.dtype) for _ in range(plan.cell.num_activations)]
 
     def project(index: tf.Tensor) -> tf.Tensor:
         """Return the projected input of a step, `(rows, gates * units)`."""
-        if plan.source == "values":
-            return tf.matmul(inputs[0][:, index], kernel[0]) + inputs[1]
-        return inputs[0] if plan.source == "repeated" else inputs[0][:, index]
+        if plan.source == "repeated":
+            return by_step
+        if plan.source == "projected":
+            return by_step[index]
+        if plan.source == "symbols":
+            return tf.gather(kernel[0], by_step[index]) + inputs[1]
+        return tf.matmul(by_step[index], kernel[0]) + inputs[1]
 
     def step(index: tf.Tensor, states: Tensors, histories: Tensors) -> tuple[Tensors, Tensors]:
         recurrent = tf.matmul(states[0], recurrent_kernel)
@@ -119,4 +125,4 @@ def _forward(plan: Plan, *tensors: tf.Tensor) -> Tensors:
 
 def _read(plan: Plan, history: tf.Tensor) -> tf.Tensor:
     """Return a state's list as its values after every step, `(rows, steps, units)`, without the initial one."""
-    return tf.transpose(stack(history, (-1, -1), plan.dtype)[1:], (1, 0, 2))
+    return swap_rows_and_steps(stack(history, (-1, -1), plan.dtype)[1:])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
 from lengthwise.models.recurrence.cells import CELLS, Cell, CellKind, Tensors
+
+Source: TypeAlias = Literal["projected", "repeated", "values", "symbols"]
 
 
 class Plan(NamedTuple):
@@ -18,14 +20,17 @@ class Plan(NamedTuple):
         dtype: Of all floating point tensors.
         source: What the inputs are. `projected`: projected at every step, `(batch, steps, gates * units)`; `repeated`:
             the same at every step and projected, `(batch, gates * units)`; `values`: values that the loop projects,
-            `(batch, steps, features)`, and a constant to be added at every step, `(batch, gates * units)`.
+            `(batch, steps, features)`, and a constant to be added at every step, `(batch, gates * units)`; `symbols`:
+            ids `(batch, steps)` int32, whose rows of the kernel the loop looks up, and such a constant.
         keeps_activations: Whether the history holds what the backward pass needs.
+        returns_all_states: Whether the sequences of all states are returned, not only that of the output.
     """
 
     cell_kind: CellKind
     dtype: tf.DType
-    source: Literal["projected", "repeated", "values"]
+    source: Source
     keeps_activations: bool
+    returns_all_states: bool
 
     @property
     def cell(self) -> Cell:
@@ -35,14 +40,26 @@ class Plan(NamedTuple):
     @property
     def num_inputs(self) -> int:
         """Number of tensors that the inputs consist of."""
-        return 2 if self.source == "values" else 1
+        return 2 if self.has_kernel else 1
+
+    @property
+    def num_sequences(self) -> int:
+        """Number of states whose sequences are returned; the first is the output."""
+        return self.cell.num_states if self.returns_all_states else 1
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether the loop projects the inputs itself, or looks their projections up."""
+        return self.source in ("values", "symbols")
 
     def describe(self, rank: int) -> tf.TensorSpec:
         """Describe a tensor with `rank` axes of any length."""
         return tf.TensorSpec((None,) * rank, self.dtype)
 
     def describe_values(self) -> Tensors:
-        """Describe the values that the loop projects, `(batch, steps, features)`; nothing where there are none."""
+        """Describe values `(batch, steps, features)` or ids `(batch, steps)` that the loop projects, if any."""
+        if self.source == "symbols":
+            return (tf.TensorSpec((None, None), tf.int32),)
         return (self.describe(3),) if self.source == "values" else ()
 
     def describe_shared(self) -> Tensors:
@@ -50,10 +67,11 @@ class Plan(NamedTuple):
 
         Returns:
             Specifications of the number of steps `()`, the recurrent kernel `(units, gates * units)`, the recurrent
-            bias `(gates * units,)`, and for values that the loop projects their kernel `(features, gates * units)`.
+            bias `(gates * units,)`, and for values or symbols that the loop projects their kernel
+            `(features, gates * units)`.
         """
         shared = (tf.TensorSpec((), tf.int32), self.describe(2), self.describe(1))
-        return (*shared, self.describe(2)) if self.source == "values" else shared
+        return (*shared, self.describe(2)) if self.has_kernel else shared
 
 
 def trace(function: Callable[..., Any], *signature: tf.TensorSpec) -> Any:

@@ -7,7 +7,7 @@ gathered. On a GPU the standard layers, with cuDNN behind them, are faster; the 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
@@ -16,7 +16,7 @@ from lengthwise.models.recurrence.cells import CELLS, CellKind, Tensors
 from lengthwise.models.recurrence.formulation import is_for_xla
 from lengthwise.models.recurrence.forward import infer, run_forward, trace_forward
 from lengthwise.models.recurrence.parts import Parts
-from lengthwise.models.recurrence.plan import Plan
+from lengthwise.models.recurrence.plan import Plan, Source
 from lengthwise.models.recurrence.static import run_static
 
 
@@ -33,6 +33,25 @@ class Unprojected(NamedTuple):
     values: tf.Tensor
     kernel: tf.Tensor
     constant: tf.Tensor
+
+
+class Symbols(NamedTuple):
+    """One-hot inputs, whose projections the loop looks up, one step at a time.
+
+    Args:
+        ids: `(batch, steps)` int32.
+        kernel: `(symbols, gates * units)`.
+        constant: As of `Unprojected`.
+    """
+
+    ids: tf.Tensor
+    kernel: tf.Tensor
+    constant: tf.Tensor
+
+
+Inputs: TypeAlias = "tf.Tensor | Unprojected | Symbols"
+"""The inputs times the kernel, plus the (input's) bias: `(batch, steps, gates * units)`, or `(batch, gates * units)`
+where they are the same at every step; or inputs that the loop projects."""
 
 
 def step_cell(
@@ -62,7 +81,7 @@ def step_cell(
 
 def run_recurrence(
     cell_kind: CellKind,
-    inputs: tf.Tensor | Unprojected,
+    inputs: Inputs,
     recurrent_kernel: tf.Tensor,
     recurrent_bias: tf.Tensor | None,
     initial_states: Tensors,
@@ -75,8 +94,7 @@ def run_recurrence(
 
     Args:
         cell_kind: `lstm`, `gru` (with `reset_after`) or `rnn`.
-        inputs: The inputs times the kernel, plus the (input's) bias: `(batch, steps, gates * units)`, or
-            `(batch, gates * units)` where they are the same at every step; or inputs not projected yet.
+        inputs: Projected, or to be projected by the loop.
         recurrent_kernel: `(units, gates * units)`.
         recurrent_bias: Of a GRU, `(gates * units,)`; None is zero.
         initial_states: `(batch, units)` each; of an LSTM the output and the cell state.
@@ -89,12 +107,28 @@ def run_recurrence(
     Raises:
         ValueError: If shapes, dtypes or arguments do not fit together.
     """
-    return _start(cell_kind, inputs, (recurrent_kernel, recurrent_bias), initial_states, num_steps, keeps=True)
+    return _start(cell_kind, inputs, (recurrent_kernel, recurrent_bias), initial_states, num_steps, mode="states")
+
+
+def run_outputs(
+    cell_kind: CellKind,
+    inputs: Inputs,
+    recurrent_kernel: tf.Tensor,
+    recurrent_bias: tf.Tensor | None,
+    initial_states: Tensors,
+    *,
+    num_steps: tf.Tensor | int | None = None,
+) -> tf.Tensor:
+    """Run as `run_recurrence`, and return the outputs `(batch, steps, units)` only.
+
+    No gradients of the other states are added up, which otherwise are there, if only as zeros.
+    """
+    return _start(cell_kind, inputs, (recurrent_kernel, recurrent_bias), initial_states, num_steps, mode="outputs")[0]
 
 
 def infer_recurrence(
     cell_kind: CellKind,
-    inputs: tf.Tensor | Unprojected,
+    inputs: Inputs,
     recurrent_kernel: tf.Tensor,
     recurrent_bias: tf.Tensor | None,
     initial_states: Tensors,
@@ -106,17 +140,17 @@ def infer_recurrence(
     As `run_recurrence`, but little is kept of a step. Gradients that are asked for all the same are right; they cost
     another forward pass.
     """
-    return _start(cell_kind, inputs, (recurrent_kernel, recurrent_bias), initial_states, num_steps, keeps=False)
+    return _start(cell_kind, inputs, (recurrent_kernel, recurrent_bias), initial_states, num_steps, mode="inference")
 
 
 def _start(
     cell_kind: CellKind,
-    inputs: tf.Tensor | Unprojected,
+    inputs: Inputs,
     weights: tuple[tf.Tensor, tf.Tensor | None],
     initial_states: Tensors,
     num_steps: tf.Tensor | int | None,
     *,
-    keeps: bool,
+    mode: Literal["states", "outputs", "inference"],
 ) -> Tensors:
     if weights[1] is not None and cell_kind != "gru":
         raise ValueError(f"only a GRU has a recurrent bias, not cell {cell_kind!r}: add it to the inputs' projection")
@@ -125,7 +159,8 @@ def _start(
     bias = tf.zeros(recurrent_kernel.shape[-1:], recurrent_kernel.dtype) if weights[1] is None else weights[1]
     by_step, kernel = _convert(inputs)
     shared = (recurrent_kernel, tf.convert_to_tensor(bias), *kernel)
-    plan = _make_plan(cell_kind, by_step, states, shared)._replace(keeps_activations=keeps)
+    source = _check(cell_kind, by_step, states, shared)
+    plan = Plan(cell_kind, recurrent_kernel.dtype, source, mode != "inference", mode != "outputs")
     if (plan.source == "repeated") == (num_steps is None):
         raise ValueError(
             "num_steps is given with projected inputs (batch, gates * units), the same at every step, and with no "
@@ -140,9 +175,9 @@ def _start(
     return tuple(tf.ensure_shape(output, (batch, tf.get_static_value(steps), units)) for output in outputs)
 
 
-def _convert(inputs: tf.Tensor | Unprojected) -> tuple[Tensors, Tensors]:
-    """Return what is cut by rows, the inputs, and what is not, the kernel of values that the loop projects."""
-    if not isinstance(inputs, Unprojected):
+def _convert(inputs: Inputs) -> tuple[Tensors, Tensors]:
+    """Return what is cut by rows, the inputs, and what is not, the kernel of inputs that the loop projects."""
+    if not isinstance(inputs, (Unprojected, Symbols)):
         return (tf.convert_to_tensor(inputs),), ()
     values, kernel, constant = (tf.convert_to_tensor(tensor) for tensor in inputs)
     if constant.shape.rank == 1:
@@ -150,15 +185,17 @@ def _convert(inputs: tf.Tensor | Unprojected) -> tuple[Tensors, Tensors]:
     return (values, constant), (kernel,)
 
 
-def _make_plan(cell_kind: CellKind, inputs: Tensors, states: Tensors, weights: Tensors) -> Plan:
-    """Check that the tensors fit together, and choose what their loop is specialised to."""
+def _check(cell_kind: CellKind, inputs: Tensors, states: Tensors, weights: Tensors) -> Source:
+    """Check that the tensors fit together, and return what the inputs are."""
     if cell_kind not in CELLS:
         raise ValueError(f"a recurrent cell is one of {', '.join(CELLS)}; received {cell_kind!r}")
     tensors = (*inputs, *states, *weights)
-    if len({tensor.dtype for tensor in tensors}) > 1:
+    are_symbols = len(inputs) == 2 and inputs[0].shape.rank == 2
+    if len({tensor.dtype for tensor in tensors[are_symbols:]}) > 1:
         dtypes = ", ".join(tensor.dtype.name for tensor in tensors)
         raise ValueError(f"the tensors of a recurrence have one dtype: cast them; received {dtypes}")
-    units, features = weights[0].shape[0], inputs[0].shape[-1]
+    units = weights[0].shape[0]
+    features = weights[-1].shape[0] if are_symbols else inputs[0].shape[-1]
     width = units * CELLS[cell_kind].num_gates
     last = inputs[-1].shape
     fits = (
@@ -167,7 +204,7 @@ def _make_plan(cell_kind: CellKind, inputs: Tensors, states: Tensors, weights: T
         and len(states) == CELLS[cell_kind].num_states
         and all(state.shape.rank == 2 and state.shape[1] == units for state in states)
         and last[-1] == width
-        and (last.rank in (2, 3) if len(inputs) == 1 else last.rank == 2 and inputs[0].shape.rank == 3)
+        and (last.rank in (2, 3) if len(inputs) == 1 else last.rank == 2 and inputs[0].shape.rank in (2, 3))
         and (len(inputs) == 1 or weights[2].shape == (features, width))
     )
     if not fits:
@@ -177,12 +214,12 @@ def _make_plan(cell_kind: CellKind, inputs: Tensors, states: Tensors, weights: T
             f"received inputs, initial states, recurrent kernel, recurrent bias, kernel: {shapes}"
         )
     if len(inputs) == 2:
-        return Plan(cell_kind, inputs[0].dtype, "values", True)
-    return Plan(cell_kind, inputs[0].dtype, "repeated" if last.rank == 2 else "projected", True)
+        return "symbols" if are_symbols else "values"
+    return "repeated" if last.rank == 2 else "projected"
 
 
 def _run(plan: Plan, num_steps: tf.Tensor, tensors: Tensors) -> tuple[Tensors, Any]:
-    """Return all states `(batch, steps, units)`, and the function of their gradients, as `tf.custom_gradient` wants."""
+    """Return the states `(batch, steps, units)`, and the function of their gradients, as `tf.custom_gradient` wants."""
     num_states, num_inputs = plan.cell.num_states, plan.num_inputs
     parts = Parts(tf.shape(tensors[0])[0], tensors[num_inputs].shape[1])
     of_rows, shared = tensors[: num_inputs + num_states], (num_steps, *tensors[num_inputs + num_states :])
@@ -204,14 +241,17 @@ def _run(plan: Plan, num_steps: tf.Tensor, tensors: Tensors) -> tuple[Tensors, A
         results = parts.run(trace_backward(complete), arguments, shared, training=True)
         d_states, (d_projected, *d_weights) = results[:num_states], results[num_states:]
         d_inputs = [d_projected]
-        if values:
+        if plan.source == "values":
             *d_weights, projected_list = d_weights
             arguments = [projected_list, by_part[num_inputs]]
             d_values = parts.run(trace_project_backward(complete), arguments, shared[-1:], training=True)
             d_inputs = [*d_values, d_projected]
-        by_row = (parts.merge(gradient) for gradient in (*d_inputs, *d_states))
+        by_row: list[tf.Tensor | None] = [parts.merge(gradient) for gradient in (*d_inputs, *d_states)]
+        if plan.source == "symbols":
+            by_row.insert(0, None)  # ids have no gradient
         gradients = (*by_row, *(parts.add_up(gradient) for gradient in d_weights))
         # In the order of the tensors, and with as much of their shapes as is known.
-        return tuple(tf.ensure_shape(found, tensor.shape) for found, tensor in zip(gradients, tensors, strict=True))
+        pairs = zip(gradients, tensors, strict=True)
+        return tuple(None if found is None else tf.ensure_shape(found, tensor.shape) for found, tensor in pairs)
 
     return tuple(sequences), backward

@@ -29,19 +29,21 @@ def run_static(plan: Plan, num_steps: int, inputs: Tensors, states: Tensors, sha
             not projected yet their kernel `(features, gates * units)`.
 
     Returns:
-        Every state after every step, `(batch, steps, units)` each.
+        The returned states after every step, `(batch, steps, units)` each.
     """
     recurrent_kernel, recurrent_bias, *kernel = shared
     projected = _project(plan, inputs, kernel)
     run = tf.custom_gradient(lambda *tensors: _run(plan, num_steps, *tensors))
     sequences = run(projected, recurrent_kernel, recurrent_bias, *states)
-    return tuple(tf.transpose(sequence, (1, 0, 2)) for sequence in sequences)
+    return tuple(tf.transpose(sequence, (1, 0, 2)) for sequence in sequences[: plan.num_sequences])
 
 
 def _project(plan: Plan, inputs: Tensors, kernel: list[tf.Tensor]) -> tf.Tensor:
     """Return the projected inputs: `(steps, batch, gates * units)`, or `(batch, gates * units)` where repeated."""
     if plan.source == "repeated":
         return inputs[0]
+    if plan.source == "symbols":
+        return tf.gather(kernel[0], tf.transpose(inputs[0])) + inputs[1]
     by_step = tf.transpose(inputs[0], (1, 0, 2))
     if plan.source == "projected":
         return by_step

@@ -33,6 +33,11 @@ def stack(values: tf.Tensor, shape: tuple[tf.Tensor | int, tf.Tensor | int], dty
     return stacked
 
 
+def swap_rows_and_steps(tensor: tf.Tensor) -> tf.Tensor:
+    """Turn `(rows, steps, ...)` into `(steps, rows, ...)`, where a step is no copy, or the other way round."""
+    return tf.transpose(tensor, (1, 0, *range(2, len(tensor.shape))))
+
+
 def repeat(step: Callable[..., Any], num_steps: tf.Tensor, start: tuple[Any, ...]) -> tuple[Any, ...]:
     """Make `num_steps` steps: several in each iteration, then those left over one by one.
 

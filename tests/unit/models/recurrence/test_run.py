@@ -1,5 +1,6 @@
 """Recurrences against Keras' layers and cells, with TensorFlow's own gradients."""
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,19 @@ import tensorflow as tf
 
 from lengthwise.models.recurrence import parts
 from lengthwise.models.recurrence.formulation import formulate_for_xla
-from lengthwise.models.recurrence.run import Unprojected, infer_recurrence, run_recurrence, step_cell
+from lengthwise.models.recurrence.run import (
+    Symbols,
+    Unprojected,
+    infer_recurrence,
+    run_outputs,
+    run_recurrence,
+    step_cell,
+)
 
 LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
 UNITS, FEATURES = 4, 3
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5}
+FORMS = ["projected", "repeated", "unprojected", "symbols"]
 every_cell = pytest.mark.parametrize("cell", list(LAYERS))
 
 
@@ -43,7 +52,10 @@ def read_weights(cell, layer):
 
 def run_own(cell, layer, source, states, *, form, num_steps=None, run=run_recurrence):
     kernel, recurrent_kernel, bias, recurrent_bias = read_weights(cell, layer)
-    inputs = Unprojected(source, kernel, bias) if form == "unprojected" else tf.tensordot(source, kernel, 1) + bias
+    if form == "symbols":
+        inputs = Symbols(tf.argmax(source, axis=-1, output_type=tf.int32), kernel, bias)
+    else:
+        inputs = Unprojected(source, kernel, bias) if form == "unprojected" else tf.tensordot(source, kernel, 1) + bias
     return run(cell, inputs, recurrent_kernel, recurrent_bias, states, num_steps=num_steps)
 
 
@@ -65,7 +77,9 @@ def differentiate(run, layer, source, states):
         loss = tf.add_n(
             [tf.reduce_sum(s * draw(*s.shape, dtype=s.dtype, seed=50 + i)) for i, s in enumerate(sequences)]
         )
-    return sequences, tape.gradient(loss, watched)
+    gradients = tape.gradient(loss, watched)
+    # Of rows that were looked up, TensorFlow's own gradient is a list of rows.
+    return sequences, [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients]
 
 
 def assert_close(found, expected, tolerance):
@@ -83,31 +97,36 @@ def assert_equals_keras(cell, form, batch, steps, *, dtype="float64", run=run_re
         )
     else:
         source = draw(batch, steps, FEATURES, dtype=dtype)
+        if form == "symbols":
+            source = tf.one_hot(tf.argmax(source, axis=-1), FEATURES, dtype=dtype)
         expected = differentiate(lambda x, s: run_keras_cell(layer, x, s), layer, source, states)
     num_steps = steps if form == "repeated" else None
     found = differentiate(
         lambda x, s: run_own(cell, layer, x, s, form=form, num_steps=num_steps, run=run), layer, source, states
     )
+    if form == "symbols":
+        assert found[1][0] is None, "ids have no gradient"
+        found, expected = ((sequences, gradients[1:]) for sequences, gradients in (found, expected))
     for own, reference in zip(found, expected, strict=True):
         assert_close(own, reference, TOLERANCE[dtype])
 
 
 @every_cell
-@pytest.mark.parametrize("form", ["projected", "repeated", "unprojected"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("batch", "steps"), [(3, 6), (1, 5), (2, 1)])
 def test_states_and_gradients_equal_those_of_the_keras_cell(cell, form, batch, steps):
     assert_equals_keras(cell, form, batch, steps)
 
 
 @every_cell
-@pytest.mark.parametrize("form", ["projected", "repeated", "unprojected"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.slow
 def test_states_and_gradients_equal_those_of_the_keras_cell_in_single_precision(cell, form):
     assert_equals_keras(cell, form, 3, 6, dtype="float32")
 
 
 @every_cell
-@pytest.mark.parametrize("form", ["projected", "repeated", "unprojected"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("batch", "steps"), [(3, 6), (1, 5), (2, 1)])
 def test_the_formulation_for_xla_gives_the_same(cell, form, batch, steps):
     with formulate_for_xla():
@@ -116,7 +135,7 @@ def test_the_formulation_for_xla_gives_the_same(cell, form, batch, steps):
 
 @pytest.mark.slow
 @every_cell
-@pytest.mark.parametrize("form", ["projected", "repeated", "unprojected"])
+@pytest.mark.parametrize("form", FORMS)
 def test_xla_compiles_it(cell, form):
     compiled = tf.function(run_own, jit_compile=True, autograph=False)
 
@@ -133,6 +152,8 @@ def test_xla_compiles_it(cell, form):
     found = differentiate(
         lambda x, s: compiled(cell, layer, x, s, form=form, num_steps=num_steps, run=run), layer, source, states
     )
+    if form == "symbols":  # ids have no gradient
+        found, expected = ((sequences, gradients[1:]) for sequences, gradients in (found, expected))
     for own, reference in zip(found, expected, strict=True):
         assert_close(own, reference, 1e-8)  # XLA approximates exp and tanh
 
@@ -151,8 +172,26 @@ def test_the_path_for_a_gpu_gives_the_same(cell, monkeypatch):
 
 
 @every_cell
-def test_inference_gives_the_same_with_gradients_on_demand(cell):
-    assert_equals_keras(cell, "unprojected", 3, 6, run=infer_recurrence)
+@pytest.mark.parametrize("form", ["unprojected", "symbols"])
+def test_inference_gives_the_same_with_gradients_on_demand(cell, form):
+    assert_equals_keras(cell, form, 3, 6, run=infer_recurrence)
+
+
+@every_cell
+@pytest.mark.parametrize("formulation", [contextlib.nullcontext, formulate_for_xla])
+def test_outputs_without_the_other_states_train_as_the_keras_cell(cell, formulation):
+    layer, source, states = build_layer(cell), draw(3, 6, FEATURES), draw_states(cell, 3)
+
+    def run(*arguments, num_steps):
+        return (run_outputs(*arguments, num_steps=num_steps),)
+
+    expected = differentiate(lambda x, s: run_keras_cell(layer, x, s)[:1], layer, source, states)
+    with formulation():
+        found = differentiate(
+            lambda x, s: run_own(cell, layer, x, s, form="unprojected", run=run), layer, source, states
+        )
+    for own, reference in zip(found, expected, strict=True):
+        assert_close(own, reference, 1e-10)
 
 
 @every_cell
@@ -281,6 +320,7 @@ def test_half_precision_stays_close(cell, dtype, tolerance):
         ({"cell_kind": "elman"}, "one of lstm, gru, rnn"),
         ({"inputs": tf.zeros((2, 15))}, "do not fit together"),
         ({"inputs": Unprojected(tf.zeros((2, 5, 3)), tf.zeros((2, 16)), tf.zeros(16))}, "do not fit together"),
+        ({"inputs": Symbols(tf.zeros((2, 5), tf.int32), tf.zeros((3, 15)), tf.zeros(16))}, "do not fit together"),
         ({"initial_states": (tf.zeros((2, 4)),)}, "do not fit together"),
         ({"initial_states": (tf.zeros((2, 5)),) * 2}, "do not fit together"),
         ({"recurrent_kernel": tf.zeros((4, 12))}, "do not fit together"),
