@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import keras
+from quartiles import take_quartiles
 
 from lengthwise.config.compose import compose_options
 from lengthwise.data.datasets.registry import load_dataset
@@ -76,7 +77,7 @@ def measure(units: int, steps: int, batch: int, rounds: int) -> dict[str, float 
             seconds[way].append(time_epoch(fits[way], epoch))
     row: dict[str, float | int | None] = {"units": units, "steps": steps, "batch": batch}
     for way in WAYS:
-        quarters = [1e3 * value / UPDATES for value in statistics.quantiles(seconds[way], n=4)]
+        quarters = [1e3 * value / UPDATES for value in take_quartiles(seconds[way])]
         row |= {f"{way}_first_s": round(first[way], 2)}
         row |= {f"{way}_{name}": round(value, 3) for name, value in zip(("q1", "ms", "q3"), quarters, strict=True)}
     row["xla_to_loops"] = round(statistics.median(seconds["xla"]) / statistics.median(seconds["loops"]), 3)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 import keras
 import numpy as np
 import tensorflow as tf
+from quartiles import take_quartiles
 
 from helpers.plain_keras import build_plain
 from helpers.small_data import build_options
@@ -161,7 +161,7 @@ def main() -> None:
                     times[kind].append(1000 * (time.perf_counter() - started))
         row: dict[str, Any] = {"corner": name}
         for kind, values in times.items():
-            lower, middle, upper = statistics.quantiles(values, n=4)
+            lower, middle, upper = take_quartiles(values)
             row |= {f"{kind}_ms": round(middle, 1), f"{kind}_quartiles": f"{lower:.1f} to {upper:.1f}"}
         row["speed_up"] = round(row["plain_ms"] / row["own_ms"], 2)
         rows.append(row)

@@ -15,7 +15,6 @@ import argparse
 import csv
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from quartiles import take_quartiles
 
 from lengthwise.config.compose import compose_options
 from lengthwise.config.options import BeamOptions, DecodingOptions, GreedyOptions, SampleOptions
@@ -94,7 +94,7 @@ def bind_decoding(decode: Any, batch: int, steps: int) -> Work:
     """Return a function that decodes a batch and waits for its ids."""
     source, row = draw_sources(batch), np.arange(batch, dtype=np.int32)
     length, limit = np.full(batch, SPEC.source_timesteps, np.int32), np.full(batch, steps, np.int32)
-    return lambda: decode(source, length, limit, row).values.numpy()
+    return lambda: decode(source, length, limit, row, np.zeros(batch, bool)).values.numpy()
 
 
 def decode_sequence(models: Models, source: np.ndarray, *, steps: int, forbid_stop: bool) -> list[int]:
@@ -235,7 +235,7 @@ def write_results(cases: list[Case], seconds: list[list[float]]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for case, values in zip(cases, seconds, strict=True):
-            low, middle, high = (1e3 * value for value in statistics.quantiles(values, n=4))
+            low, middle, high = (1e3 * value for value in take_quartiles(values))
             derived = (1e3 * case.batch / middle, 1e3 * middle / (case.batch * case.steps))
             numbers = [f"{value:.4g}" for value in (middle, low, high, *derived)]
             row = [case.what, str(case.batch), str(case.steps), *numbers]
@@ -255,7 +255,7 @@ def check_strings(models: Models, count: int) -> int:
     decode = compile_decode(models, choose_options("greedy", "model"))
     sources, differ, num_symbols = draw_sources(count), 0, 0
     length, limit = np.full(count, SPEC.source_timesteps, np.int32), np.full(count, SPEC.timesteps, np.int32)
-    made = decode(sources, length, limit, np.arange(count, dtype=np.int32))
+    made = decode(sources, length, limit, np.arange(count, dtype=np.int32), np.ones(count, bool))
     for row, source in enumerate(sources):
         wanted = decode_sequence(models, source, steps=SPEC.timesteps, forbid_stop=False)
         differ += made.values[row, : int(made.length[row])].numpy().tolist() != wanted

@@ -4,8 +4,9 @@ Run: python experiments/performance/training.py --torch-python PYTHON [--rounds 
 
 PYTHON is that of an environment with PyTorch, which is no dependency of this project; it works in a process of its
 own, with `nn.LSTM`, fused Adam and the gradient clipped. Ours are epochs of a fit as `python train.py` makes them, all
-but the first two. Medians and quartiles of milliseconds an update; the ratio is that of the medians, its range that of
-the ratios of single rounds. Writes training.csv beside itself and prints the table as Markdown.
+but the first two. On SCAN ours are batches of like lengths, and PyTorch pads to the longest of all. Medians and
+quartiles of milliseconds an update; the ratio is that of the medians, its range that of the ratios of single rounds.
+Writes training.csv beside itself and prints the table as Markdown.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import argparse
 import csv
 import json
 import os
-import statistics
 import subprocess
 import time
 from dataclasses import asdict, dataclass
@@ -26,9 +26,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 from machine import describe_machine
+from quartiles import take_quartiles
 
 from lengthwise.config.compose import compose_options
 from lengthwise.data.dataset import DataSpec, Split
+from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.sequences import Sequences
 from lengthwise.models.bundle import build_models
 from lengthwise.models.wiring import count_parameters, resolve_wiring
@@ -52,6 +54,10 @@ class Case:
         updates: Of an epoch, so that one takes about a second.
         kind: `tokens`, with 71 and 93 symbols, or `features`.
         embedding: Width of an embedding; 0: one-hot symbols.
+        layers: Of the encoder, and of the decoder.
+        dropout: Share of the embeddings' entries, and of those between the layers, that are dropped.
+        sampling_rate: Share of the steps that are fed the model's own output.
+        dataset: Data of ours; None: drawn. PyTorch trains on drawn ones, all as long as the steps say.
     """
 
     name: str
@@ -65,10 +71,16 @@ class Case:
     embedding: int = 0
     source_size: int = 71
     target_size: int = 93
+    layers: int = 1
+    dropout: float = 0.0
+    sampling_rate: float = 0.0
+    dataset: str | None = None
 
 
 SMALL = {"units": 64, "batch": 32, "updates": 200}
 LARGE = {"units": 256, "batch": 64, "updates": 20, "source_steps": 16, "target_steps": 59}
+SCAN = {"dataset": "scan", "units": 200, "embedding": 200, "layers": 2, "dropout": 0.5, "batch": 64, "updates": 30}
+SCAN |= {"source_steps": 9, "target_steps": 49, "source_size": 17, "target_size": 10}
 CASES = (
     Case(
         name="repeat on digits, 8 steps, 64 units",
@@ -83,7 +95,24 @@ CASES = (
     Case(name="stateful, 16 to 59 steps, 256 units", model="stateful", **LARGE),
     Case(name="repeat, 16 to 59 steps, 256 units", model="repeat", **LARGE),
     Case(name="stateful embedded, 16 to 59 steps, 256 units", model="stateful", embedding=256, **LARGE),
+    Case(name="SCAN, teacher forcing; PyTorch pads to the longest", model="stateful", **SCAN),
+    Case(name="SCAN, scheduled; PyTorch pads to the longest", model="stateful", sampling_rate=0.5, **SCAN),
 )
+
+
+def list_changes(case: Case) -> list[str]:
+    """Return the options of a case that differ from the defaults."""
+    changes = [f"model={case.model}", f"latent_dim={case.units}", f"training.batch_size={case.batch}"]
+    changes += [f"dataset={case.dataset or ('copy' if case.kind == 'tokens' else 'digits')}", "training.clip_norm=1"]
+    changes += [f"model.embedding_dim={case.embedding}"] if case.embedding else []
+    if case.dropout:
+        changes += [f"model.dropout={case.dropout}", "model.dropout_places=input+layers"]
+    if case.layers > 1:
+        changes += [f"model.encoder_layers={case.layers}", f"model.decoder_layers={case.layers}"]
+    if case.sampling_rate:
+        changes += ["model.feedback=scheduled", f"model.sampling_rate={case.sampling_rate}", "model.sampling_unit=step"]
+        changes += ["model.sampling_schedule=constant"]
+    return [*changes, *([f"training.batches_per_epoch={case.updates}"] if case.dataset else [])]
 
 
 class Torch:
@@ -132,10 +161,12 @@ class Ours:
             timesteps=target_length,
         )
         keras.utils.set_random_seed(0)
-        changes = [f"model={case.model}", f"latent_dim={case.units}", f"training.batch_size={case.batch}"]
-        changes += ["dataset=copy" if case.kind == "tokens" else "dataset=digits", "training.clip_norm=1"]
-        changes += [f"model.embedding_dim={case.embedding}"] if case.embedding else []
-        options = compose_options(changes)
+        options = compose_options(list_changes(case))
+        if case.dataset is not None:
+            dataset = load_dataset(options.dataset, options.timesteps)
+            spec, splits = dataset.spec, dict(dataset.splits)
+            # Only what an epoch's updates are made of is timed: two examples are validated, as in the other cases.
+            splits["val"] = splits["val"].keep_first(2)
         wiring = resolve_wiring(options.model, case.units, spec)
         self.num_parameters = count_parameters(wiring)
         rng, rows = np.random.default_rng(0), case.batch * case.updates
@@ -153,7 +184,9 @@ class Ours:
             ]
             return Split(source=sides[0], target=sides[1])
 
-        self._epochs = Epochs(build_models(wiring), {"train": draw(rows), "val": draw(2)}, options)
+        if case.dataset is None:
+            splits = {"train": draw(rows), "val": draw(2)}
+        self._epochs = Epochs(build_models(wiring), splits, options)
         self._num_done = 0
 
     def train(self) -> float:
@@ -167,7 +200,7 @@ class Ours:
 def check_sizes(case: Case, ours: int, theirs: int) -> None:
     """Compare the numbers of parameters: an LSTM of PyTorch has two vectors of biases where Keras has one."""
     decoder_width = case.units if case.kind == "tokens" else case.target_size
-    if theirs - ours != 4 * (case.units + decoder_width):
+    if theirs - ours != 4 * case.layers * (case.units + decoder_width):
         raise SystemExit(f"{case.name}: {ours} parameters and {theirs} in PyTorch: the comparison would mean nothing.")
 
 
@@ -195,7 +228,7 @@ def write_results(seconds: dict[str, list[tuple[float, float]]]) -> None:
         for name, pairs in seconds.items():
             row, medians = [name], []
             for values in zip(*pairs, strict=True):
-                low, middle, high = (1e3 * value for value in statistics.quantiles(values, n=4))
+                low, middle, high = (1e3 * value for value in take_quartiles(values))
                 medians.append(middle)
                 row += [f"{middle:.3f}", f"{low:.3f} to {high:.3f}"]
             ratios = [own / theirs for own, theirs in pairs]

@@ -26,23 +26,38 @@ class Model(torch.nn.Module):
         self.source_table = torch.nn.Embedding(source_size, width) if width else None
         self.target_table = torch.nn.Embedding(target_size, width) if width else None
         has_head = case["kind"] == "tokens"
-        self.encoder = torch.nn.LSTM(width or source_size, units, batch_first=True)
+        shared = {"num_layers": case["layers"], "dropout": case["dropout"], "batch_first": True}
+        self.encoder = torch.nn.LSTM(width or source_size, units, **shared)
         decoder_input = units if self.is_repeat else width or target_size
-        self.decoder = torch.nn.LSTM(decoder_input, units if has_head else target_size, batch_first=True)
+        self.decoder = torch.nn.LSTM(decoder_input, units if has_head else target_size, **shared)
+        self.dropout = torch.nn.Dropout(case["dropout"])
         self.head = torch.nn.Linear(units, target_size) if has_head else None
 
     def forward(self, source: torch.Tensor, previous: torch.Tensor) -> torch.Tensor:
         """Return the scores of every step."""
         if self.source_table is not None:
-            source = self.source_table(source)
+            source = self.dropout(self.source_table(source))
         _, state = self.encoder(source)
+        if self.case["sampling_rate"]:
+            return self._sample(previous, state)
         if self.is_repeat:
             outputs, _ = self.decoder(state[0][0][:, None].expand(-1, previous.shape[1], -1))
         else:
             if self.target_table is not None:
-                previous = self.target_table(previous)
+                previous = self.dropout(self.target_table(previous))
             outputs, _ = self.decoder(previous, state)
         return outputs if self.head is None else self.head(outputs)
+
+    def _sample(self, previous: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        """Run step by step, some rows of each step fed the model's last output."""
+        scores, last = [], previous[:, 0]
+        for index in range(previous.shape[1]):
+            is_own = torch.rand(len(previous)) < self.case["sampling_rate"]
+            fed = torch.where(is_own, last, previous[:, index])
+            output, state = self.decoder(self.dropout(self.target_table(fed))[:, None], state)
+            scores.append(self.head(output[:, 0]))
+            last = scores[-1].argmax(1)
+        return torch.stack(scores, 1)
 
 
 class Fit:
