@@ -511,7 +511,9 @@ class TrainingOptions:
     """With a `monitor` other than the loss: validation examples to decode, from the front of the split; null: all."""
 
     precision: Literal["float32", "float64", "mixed_bfloat16", "mixed_float16"]
-    """Floating-point precision of the computation; the mixed ones keep the weights in float32."""
+    """Floating-point precision of the computation; the mixed ones keep the weights in float32. On a CPU they save no
+    time: on an AMD EPYC with AVX-512 and bf16 instructions an update of 256 units took 1.2 times as long in
+    mixed_bfloat16 as in float32."""
 
     compile: Literal["auto", "xla", "loops"]
     """How the updates are compiled. `xla`: whole epochs by XLA, up to three times as fast for small models, after
