@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from filelock import FileLock
+
 from lengthwise.config.options import OptunaSweeperOptions
 from lengthwise.errors import ConfigError, LengthwiseError
 from lengthwise.sweeps.jobs import Job, JobResult
@@ -164,6 +166,28 @@ def _find_sign(metric: str, study: Study) -> float:
     return 1.0 if is_minimized == (study.direction.name == "MINIMIZE") else -1.0
 
 
+class _SystemLock:
+    """Optuna's lock of a journal as the system keeps one: a search that is killed leaves none.
+
+    Optuna's own is a file, for which the next search would wait half a minute.
+
+    Args:
+        path: A file of its own.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = FileLock(path)
+
+    def acquire(self) -> bool:
+        """Wait for the lock; returns that it is held."""
+        self._lock.acquire()
+        return True
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._lock.release()
+
+
 def open_study(directory: Path, options: OptunaSweeperOptions, *, signature: str, direction: Direction) -> Study:
     """Open a search, or resume the one that earlier commands with the same signature have begun.
 
@@ -183,8 +207,10 @@ def open_study(directory: Path, options: OptunaSweeperOptions, *, signature: str
     logging.getLogger("optuna").propagate = False
     digest = hashlib.sha256(f"{signature} {direction}".encode()).hexdigest()[:8]
     directory.mkdir(parents=True, exist_ok=True)
+    journal = directory / f"search-{digest}.jsonl"
+    backend = JournalFileBackend(str(journal), lock_obj=_SystemLock(journal.with_name(f".{journal.stem}.lock")))
     study: Study = optuna.create_study(
-        storage=optuna.storages.JournalStorage(JournalFileBackend(str(directory / f"search-{digest}.jsonl"))),
+        storage=optuna.storages.JournalStorage(backend),
         pruner=_make_pruner(options),
         study_name=digest,
         direction=direction,
