@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -189,6 +191,7 @@ def test_numbers_from_file_to_file(forecaster: Path, tmp_path: Path, capsys: pyt
     [
         (["--output", "out.txt"], "--output must end in .csv or .npz"),
         (["--output", "nowhere/out.csv"], "--output must be in a directory that exists"),
+        (["--best", "2"], "--best has no effect on a run on numbers"),
         (["dataset.history=4"], "dataset.history cannot be changed here"),
         (["dataset.columns=[load]"], "has 1 feature a step, and the model reads 2 columns of numbers: load, heat"),
     ],
@@ -201,7 +204,9 @@ def test_numbers_of_another_form(
     assert message in capsys.readouterr().err
 
 
-def test_texts_from_file_to_file(trained: Path, ask: Callable[..., int], tmp_path: Path) -> None:
+def test_texts_from_file_to_file(
+    trained: Path, ask: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "in.txt").write_text("ab\n\nzc\n", encoding="utf-8")
     texts = ["ab", "", "zc"]
     predictor = lengthwise.load(find_run(trained))
@@ -216,6 +221,7 @@ def test_texts_from_file_to_file(trained: Path, ask: Callable[..., int], tmp_pat
     np.testing.assert_allclose(np.array([row[1:] for row in rows[1:]], np.float32), predictor.encode(texts), rtol=1e-5)
     assert ask("encode", *file) == 2
     assert ask("decode", *file, "--output", str(tmp_path / "in.txt")) == 2
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"ab\n")))
     assert use("decode", "no-such-run", "--file", "-", "--output", str(tmp_path / "out.txt")) == 2
     assert (tmp_path / "in.txt").read_text(encoding="utf-8") == "ab\n\nzc\n"
     assert (tmp_path / "out.txt").read_text(encoding="utf-8").splitlines() == made
@@ -226,3 +232,8 @@ def test_texts_from_file_to_file(trained: Path, ask: Callable[..., int], tmp_pat
     assert ask("decode", *columns, "--output", str(tmp_path / "out.txt")) == 0
     assert (tmp_path / "out.txt").read_text(encoding="utf-8").splitlines() == [made[0], made[2]]
     assert ask("decode", *columns, "dataset.tags_column=1") == 2, "the model reads no tags"
+    beam = ["decoding=beam", "decoding.width=2"]
+    assert ask("decode", *file, *beam, "--best", "2", "--output", str(tmp_path / "best.tsv")) == 0
+    best = lengthwise.load(find_run(trained), *beam).search(texts, 2)
+    wanted = [f"{n}\t{each.score:.4f}\t{each.value}" for n, found in enumerate(best, start=1) for each in found]
+    assert (tmp_path / "best.tsv").read_text(encoding="utf-8").splitlines() == wanted

@@ -36,7 +36,8 @@ def decode_sources(request: Request) -> int:
         predictor = _load(request)
         opened.enter_context(_redirect(flags.output))
         if flags.best is not None:
-            _print_best(predictor, texts, flags.best, as_json=flags.json)
+            sources = texts if lines is None else new or lines
+            _print_best(predictor, sources, flags.best, as_json=flags.json, has_numbers=lines is not None)
         elif lines is not None:
             _decode_lines(predictor, new or lines, as_json=flags.json, probabilities=flags.probabilities)
         else:
@@ -55,9 +56,9 @@ def _check_decode_flags(request: Request) -> None:
         raise LengthwiseError("Give texts to decode after the run, or a file with --file FILE.")
     if flags.probabilities and not flags.json:
         raise ConfigError("--probabilities", "has no effect without --json", received=None, remedy="Add --json")
-    if flags.best is not None and (flags.file is not None or flags.probabilities):
-        remedy = "Give the texts themselves, without --probabilities"
-        raise ConfigError("--best", "works only with texts given on the command line", received=None, remedy=remedy)
+    if flags.best is not None and flags.probabilities:
+        rule = "has no effect with --probabilities, which are those of one text"
+        raise ConfigError("--best", rule, received=None, remedy="Leave one of them out")
     if flags.best is not None and flags.best < 1:
         raise ConfigError("--best", "must be at least 1", received=str(flags.best), remedy="Choose how many are shown")
     if flags.output is not None and flags.file is None:
@@ -73,6 +74,10 @@ def _decode_numbers(request: Request, new: NewSources) -> int:
     from lengthwise.serving.output_files import write_steps
 
     flags = request.flags
+    for flag, value in (("--best", flags.best), ("--probabilities", flags.probabilities or None)):
+        if value is not None:
+            rule = "has no effect on a run on numbers, which has no distribution of symbols"
+            raise ConfigError(flag, rule, received=None, remedy="Leave it out")
     predictor = _load(request)
     with show_progress(Console(stderr=True), "decoding", len(new.sources)) as on_progress:
         values = predictor.decode_steps(new.sources, on_progress=on_progress)
@@ -227,10 +232,14 @@ def _make_safe(text: str) -> str:
     return printable(text) if sys.stdout.isatty() else text
 
 
-def _print_best(predictor: Predictor, texts: Sequence[str], num_best: int, *, as_json: bool) -> None:
+def _print_best(predictor: Predictor, lines: Iterable[str], num_best: int, *, as_json: bool, has_numbers: bool) -> None:
+    """Print the best texts for each source: a line each, behind the number of the source where they are many."""
+    from lengthwise.serving.stream import search_lines, strip_ends
+
     unknown = UnknownSymbols()
-    for hypotheses, symbols in zip(predictor.search(texts, num_best), predictor.find_unknown(texts), strict=True):
+    for number, (hypotheses, symbols) in enumerate(search_lines(predictor, strip_ends(lines), num_best), start=1):
         unknown.add(symbols)
+        place = f"{number}\t" if has_numbers else ""
         if as_json:
             listed = [
                 {"prediction": each.value, "log_probability": each.log_probability, "score": each.score}
@@ -238,7 +247,9 @@ def _print_best(predictor: Predictor, texts: Sequence[str], num_best: int, *, as
             ]
             print(dump_json({"hypotheses": listed, "unknown_symbols": len(symbols)}))
         else:
-            print("\n".join(f"{each.score:.4f}\t{_make_safe(each.value)}" for each in hypotheses))
+            written = [f"{place}{each.score:.4f}\t{_make_safe(each.value)}" for each in hypotheses]
+            if written or not has_numbers:
+                print("\n".join(written))
     unknown.print_warning()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lengthwise.errors import LengthwiseError
 from lengthwise.files import as_json
-from lengthwise.serving.predictor import Prediction, Predictor
+from lengthwise.serving.predictor import Hypothesis, Prediction, Predictor
 
 BATCHES_PER_CHUNK = 32
 """Batches read ahead and sorted by length together: more mean less padding and more memory."""
@@ -43,6 +43,27 @@ def decode_lines(
         size = min(2 * size, BATCHES_PER_CHUNK * predictor.decoding.batch_size)
         if on_progress is not None:
             on_progress(num_done)
+
+
+def search_lines(
+    predictor: Predictor, lines: Iterable[str], num_best: int
+) -> Iterator[tuple[list[Hypothesis], tuple[str, ...]]]:
+    """Find the best texts for each line by beam search, a batch at a time.
+
+    Args:
+        predictor: Of a model that reads text, with `decoding=beam`.
+        lines: Without their line ends.
+        num_best: Most texts for each line.
+
+    Returns:
+        For each line its texts, best first, and its symbols that the model does not know.
+
+    Raises:
+        LengthwiseError: As for `Predictor.search`.
+    """
+    iterator = iter(lines)
+    while chunk := list(itertools.islice(iterator, predictor.decoding.batch_size)):
+        yield from zip(predictor.search(chunk, num_best), predictor.find_unknown(chunk), strict=True)
 
 
 def strip_ends(lines: Iterable[str]) -> Iterator[str]:

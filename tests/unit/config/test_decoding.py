@@ -85,7 +85,10 @@ def test_texts_may_hold_what_looks_like_an_option() -> None:
         (["decode", "latest"], "Give texts to decode"),
         (["decode", "latest", "a", "--file", "b"], "Give texts to decode"),
         (["decode", "latest", "a", "--probabilities"], "no effect without --json"),
-        (["decode", "latest", "--file", "b", "--best", "2"], "--best works only with texts"),
+        (
+            ["decode", "latest", "--file", "b", "--best", "2", "--json", "--probabilities"],
+            "--best has no effect with --prob",
+        ),
         (["decode", "latest", "--file", "missing.txt"], "missing.txt: it cannot be read"),
         (["evaluate", "no-such-run", "output_dir=missing"], "There are no runs in"),
         (["evaluate", "latest", "latent_dim=3"], "has no effect on a trained model"),

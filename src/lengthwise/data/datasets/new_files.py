@@ -20,6 +20,7 @@ from lengthwise.config.options import (
 )
 from lengthwise.config.parse import Scalar
 from lengthwise.config.rules.data import refuse_no_path
+from lengthwise.config.values import format_value
 from lengthwise.data.assembly import NewSplit, autoencoder_split, check_split, keep_shorter
 from lengthwise.data.codec import Codec
 from lengthwise.data.dataset import DataSpec, Origin, Skipped, Sources
@@ -122,7 +123,7 @@ def _check_unit(options: PairsOptions, codec: Vocabulary) -> None:
     if find_source_unit(options) != codec.unit:
         rule = f"must give sources as {codec.unit_text}, which the model was trained on"
         remedy = "Name dataset.tags_column as in training"
-        raise ConfigError("dataset.tags_column", rule, received=str(options.tags_column), remedy=remedy)
+        raise ConfigError("dataset.tags_column", rule, received=format_value(options.tags_column), remedy=remedy)
 
 
 def read_texts(options: DatasetOptions, data: TrainedData) -> list[str]:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from helpers.commands import train
 from helpers.small_data import list_accepted
 from lengthwise.config.compose import compose_options
 from lengthwise.data.dataset import Dataset
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.data.vocabulary import UNKNOWN, Vocabulary
+from lengthwise.tracking.runs.manifest import read_manifest
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "pairs.md"
 COMMANDS = {
@@ -128,6 +130,21 @@ def test_quoted_csv_with_a_header(load: Callable[[str], Dataset], read_pairs: Ca
         assert any((split.source == UNKNOWN).any() for split in dataset.splits.values())
     assert ("question", "answer") not in pairs
     assert {each.reason for each in dataset.skipped} >= {"line 1, read as the names of the columns"}
+
+
+@pytest.mark.slow
+def test_a_recipe_ends_in_a_finished_run(load: Callable[[str], Dataset], tmp_path: Path) -> None:
+    """The one with what no other test trains on: sources with tags, read with attention."""
+    path = "eng.trn"
+    splits = sizes(load(path)).keys() - {"train"}
+    small = ["training.epochs=1", "latent_dim=2", "tracking=directory", f"output_dir={tmp_path / 'out'}"]
+    assert train(*COMMANDS[path], *small) == 0
+    (run,) = (tmp_path / "out" / "scratch").iterdir()
+    manifest = read_manifest(run)
+    assert not manifest.missing
+    assert {f"{name}/exact_match" for name in splits} <= manifest.summary.keys()
+    assert {f"{name}/baseline_majority_target_exact_match" for name in splits} <= manifest.summary.keys()
+    assert {"attention_1.png", "outcomes.png", "latents.png"} <= {file.name for file in (run / "figures").iterdir()}
 
 
 def test_every_recipe_is_tried_here() -> None:
