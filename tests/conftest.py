@@ -17,16 +17,16 @@ def pytest_configure() -> None:
 
 PARTS = {
     "test_inference": 4,
-    "test_incomplete_runs": 2,
     "test_option_effects": 3,
     "test_overlays": 3,
     "test_presets": 3,
     "test_random_runs": 4,
-    "test_sweep": 3,
-    "test_sweep_faults": 3,
-    "test_tracking_faults": 2,
+    "test_sweep_faults": 2,
 }
 """Files that take long, and the number of parts that different processes run."""
+
+TOGETHER = {"test_notebooks": "test_python"}
+"""Files that run in one process with another: their sweeps share the process that workers are forked from."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -36,7 +36,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         tests = list(group)
         for index, test in enumerate(tests):
             part = index * PARTS.get(path.stem, 1) // len(tests)
-            test.add_marker(pytest.mark.xdist_group(f"{path.parent.name}-{path.stem}-{part}"))
+            name = TOGETHER.get(path.stem, path.stem)
+            test.add_marker(pytest.mark.xdist_group(f"{path.parent.name}-{name}-{part}"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

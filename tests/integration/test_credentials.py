@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from tests.helpers.commands import train, use
 
 import lengthwise
+from helpers import forked
+from helpers.commands import train, use
 
 pytestmark = pytest.mark.slow
 
@@ -80,13 +79,7 @@ def test_no_message_holds_it(tmp_path: Path, capfd: pytest.CaptureFixture[str], 
 def test_nothing_of_a_sweep_holds_it(tmp_path: Path) -> None:
     app = Path(__file__).parents[1] / "helpers" / "sweep_app.py"
     places = [f"output_dir={tmp_path}", f"tracking.uri='{ADDRESSES[0]}','{ADDRESSES[1]}'"]
-    done = subprocess.run(
-        [sys.executable, str(app), "-m", "seed=1,101", *places],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = forked.run([str(app), "-m", "seed=1,101", *places], cwd=tmp_path)
     assert list(tmp_path.rglob("manifest.json"))
     assert SECRET not in done.stdout + done.stderr
     assert not find_secret(tmp_path)
