@@ -203,7 +203,8 @@ def _explain(hydra: Hydra, arguments: argparse.Namespace) -> None:
     name = arguments.config_name or "config"
     if arguments.help:
         hydra.app_help(name, get_args_parser(), arguments)
-        print("\n".join(describe_plugins()))
+        for line in describe_plugins():
+            print(line)
     elif arguments.hydra_help:
         hydra.hydra_help(name, get_args_parser(), arguments)
     elif arguments.info is not None:
