@@ -10,8 +10,9 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,8 +20,9 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 from rich.console import Console
-from tests.helpers.commands import read_output, train
 
+from helpers import forked
+from helpers.commands import read_output, train
 from lengthwise.pipeline import stages
 from lengthwise.pipeline.results import RunResult
 from lengthwise.serving.artifact import Artifact
@@ -37,7 +39,7 @@ ENVIRONMENT = os.environ | {
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # where MLflow looks for its server
 }
-LENGTHWISE = [sys.executable, "-c", "from lengthwise.app.cli import main; main()"]
+LENGTHWISE = ["-c", "from lengthwise.app.cli import main; main()"]
 
 
 class Trained(NamedTuple):
@@ -145,12 +147,12 @@ print(json.dumps([text.decode() for text in made]))
 
 
 @contextmanager
-def start_server(home: Path, command: list[str], url: str) -> Iterator[None]:
+def start_server(home: Path, start: Callable[..., subprocess.Popen[Any]], url: str) -> Iterator[None]:
     with (home / "server.log").open("w") as log:
-        server = subprocess.Popen(command, cwd=home, env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True)
+        server = start(cwd=home, env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True)
     try:
-        for _ in range(600):
-            time.sleep(0.2)
+        for _ in range(1200):
+            time.sleep(0.1)
             assert server.poll() is None, (home / "server.log").read_text(encoding="utf-8")[-3000:]
             try:
                 urllib.request.urlopen(url, timeout=5).read()
@@ -181,7 +183,8 @@ def post(url: str, content: Any) -> Any:
 def test_served_over_http(trained: Trained) -> None:
     port = find_port()
     command = [*LENGTHWISE, "serve", "latest", "--port", str(port), *trained.places]
-    with start_server(trained.home, command, f"http://127.0.0.1:{port}/"):
+    start = partial(forked.Process, command, preload=forked.TRAINING)
+    with start_server(trained.home, start, f"http://127.0.0.1:{port}/"):
         made = post(f"http://127.0.0.1:{port}/decode", {"sources": trained.texts})
     assert [each["prediction"] for each in made["predictions"]] == trained.wanted
 
@@ -190,7 +193,7 @@ def test_served_by_mlflow(trained: Trained) -> None:
     port = find_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local", "--port", str(port)]
     command += ["--host", "127.0.0.1", "--model-uri", str(trained.run / "model")]
-    with start_server(trained.home, command, f"http://127.0.0.1:{port}/ping"):
+    with start_server(trained.home, partial(subprocess.Popen, command), f"http://127.0.0.1:{port}/ping"):
         content = {"dataframe_split": {"columns": ["source"], "data": [[text] for text in trained.texts]}}
         made = post(f"http://127.0.0.1:{port}/invocations", content)
     assert [each["prediction"] for each in made["predictions"]] == trained.wanted
@@ -222,8 +225,11 @@ def test_an_interrupt_ends_a_long_file_at_a_whole_line(trained: Trained) -> None
     output = trained.home / "made.txt"
     with output.open("w") as file:
         command = [*LENGTHWISE, "decode", "latest", "--file", str(lines), *trained.places]
-        process = subprocess.Popen(command, cwd=trained.home, stdout=file, stderr=subprocess.PIPE, text=True)
-        while output.stat().st_size < 100_000:
+        pipe = subprocess.PIPE
+        process = forked.Process(
+            command, preload=forked.TRAINING, cwd=trained.home, stdout=file, stderr=pipe, text=True
+        )
+        while output.stat().st_size < 20_000:
             time.sleep(0.1)
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
