@@ -17,7 +17,7 @@ from lengthwise.config.paths import conf_dir
 from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.models.wiring import count_parameters, resolve_wiring
 
-ROOT = Path(__file__).parents[2]
+APP = Path(__file__).parents[1] / "helpers" / "step_by_step_app.py"
 
 
 def read_axes() -> dict[str, list[str]]:
@@ -56,9 +56,10 @@ def test_every_corner_passes_the_gate_and_has_the_same_size(dataset: str) -> Non
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_whole_command_starts_a_run_for_every_composition(tmp_path: Path) -> None:
-    small = ["training.epochs=1", "training.batches_per_epoch=1", "dataset.num_train=64", "dataset.num_validation=8"]
-    command = [sys.executable, str(ROOT / "train.py"), "experiment=cube", 'hydra.sweeper.params.seed="0"', *small]
-    command += ["dataset.num_test=8", "tracking=directory", f"output_dir={tmp_path}"]
+    small = ["training.epochs=1", "training.batches_per_epoch=1", "dataset.num_train=32", "dataset.num_validation=8"]
+    small += ["dataset.num_test=8", "dataset.max_length=4", "dataset.longer_length=6"]
+    command = [sys.executable, str(APP), "experiment=cube", 'hydra.sweeper.params.seed="0"', *small]
+    command += ["tracking=directory", f"output_dir={tmp_path}"]
     command.append("hydra.sweeper.tune='training.learning_rate=0.01,0.02'")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from helpers.commands import train
+from helpers.step_by_step import step_by_step
 from lengthwise.config.parse import parse_stored
 from lengthwise.pipeline.longer import OPTION
 from lengthwise.serving.artifact import load_artifact
@@ -27,6 +29,13 @@ DATA = ["dataset=copy", "dataset.num_train=32", "dataset.num_validation=8", "dat
 SMALL = [*DATA, "dataset.max_length=4", "dataset.longer_length=5", "latent_dim=4", "tracking=directory"]
 LONG = ["model=stateful", "model.dropout=0.2", "training.batch_size=8", "training.learning_rate=0.05", "seed=3"]
 LONG += ["training.early_stopping_patience=null"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _operations_one_by_one() -> Iterator[None]:
+    """Train without graphs, which each run would trace anew; `test_checkpoint.py` resumes compiled fits."""
+    with step_by_step():
+        yield
 
 
 class Runs(NamedTuple):

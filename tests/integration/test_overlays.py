@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
+from helpers.random_runs import cut
+from helpers.step_by_step import step_by_step
 from lengthwise.config.about import read_study_about
 from lengthwise.config.compose import compose_options
 from lengthwise.config.options import RunOptions
 from lengthwise.config.parse import flatten_options
 from lengthwise.config.paths import conf_dir
+from lengthwise.data.datasets.registry import load_dataset
 from lengthwise.evaluation.metrics import find_metric
 from lengthwise.pipeline.command import Launch
 from lengthwise.pipeline.experiment import run_experiment
@@ -172,7 +175,13 @@ def test_what_refutes_a_prediction_is_of_options_that_the_study_has(study: str, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES)
-def test_the_first_job_of_an_overlay_runs_for_one_step(study: str, tmp_path: Path) -> None:
+def test_the_first_job_of_an_overlay_runs_for_one_step(
+    study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of whole splits most of the time would be spent on decoding them.
+    monkeypatch.setattr(
+        "lengthwise.pipeline.experiment.load_dataset", lambda options, steps: cut(load_dataset(options, steps))
+    )
     (dataset,) = (entry[DATASET] for entry in read_overlay(study)["defaults"] if DATASET in entry)
     job = list_jobs(study)[0]
     overrides = [f"experiment={study}", *job, *give_file(study, tmp_path), *SMALL.get(dataset, [])]
@@ -180,7 +189,8 @@ def test_the_first_job_of_an_overlay_runs_for_one_step(study: str, tmp_path: Pat
     if is_free and not any(part.startswith("latent_dim=") for part in job):
         overrides.append("latent_dim=8")  # nothing here depends on the width
     overrides += [f"output_dir={tmp_path}", "tracking=directory", "training.epochs=1", "training.batches_per_epoch=1"]
-    value = run_experiment(compose_options(overrides), Launch(command=("test",), overrides=tuple(overrides)))
+    with step_by_step():
+        value = run_experiment(compose_options(overrides), Launch(command=("test",), overrides=tuple(overrides)))
     (run,) = list_runs(tmp_path, study)
     assert run.manifest.status == "FINISHED"
     assert value is not None
