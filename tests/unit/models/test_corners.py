@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -14,7 +15,7 @@ import tensorflow as tf
 from helpers.corners import AXES, CONTROLS, cover_pairs, list_corners, name_corner
 from helpers.plain_keras import build_plain
 from helpers.small_data import SPECS, build_options, draw_split, take_all
-from lengthwise.models.bundle import build_models
+from lengthwise.models.bundle import Models, build_models
 from lengthwise.models.recurrence.formulation import formulate_for_xla
 from lengthwise.models.targets import prepare_batch
 from lengthwise.models.wiring import count_parameters, resolve_wiring
@@ -40,27 +41,54 @@ def _formulation(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-def check_against_plain(corner: dict[str, Any]) -> None:
-    changes = {key: value for key, value in corner.items() if key != "kind"}
-    wiring = resolve_wiring(build_options(**changes), 8, SPECS[corner["kind"]])
-    models = build_models(wiring)
-    batch = prepare_batch(take_all(draw_split(corner["kind"])), wiring)
-    plain = build_plain(models)
-    assert sum(int(np.prod(own.shape)) for own in models.network.trainable_variables) == count_parameters(wiring)
+class Reference(NamedTuple):
+    """A corner, and what plain Keras layers with its weights make of a batch.
 
+    Args:
+        models: The corner as built.
+        inputs: Of the batch.
+        variables: The corner's own, each with that of the plain layers.
+        factors: Factors of all values in the sum whose gradients are compared.
+        values: Expected.
+        gradients: Expected, of the plain layers' variables.
+    """
+
+    models: Models
+    inputs: Any
+    variables: list[tuple[Any, Any]]
+    factors: dict[str, np.ndarray]
+    values: dict[str, tf.Tensor]
+    gradients: list[Any]
+
+
+@cache
+def build_reference(corner: tuple[tuple[str, Any], ...]) -> Reference:
+    """Build a corner and run the plain layers, once for both formulations."""
+    changes = dict(corner)
+    kind = changes.pop("kind")
+    wiring = resolve_wiring(build_options(**changes), 8, SPECS[kind])
+    models = build_models(wiring)
+    assert sum(int(np.prod(own.shape)) for own in models.network.trainable_variables) == count_parameters(wiring)
+    inputs, plain = prepare_batch(take_all(draw_split(kind)), wiring).inputs, build_plain(models)
     rng = np.random.default_rng(0)
-    with tf.GradientTape(persistent=True) as tape:
-        outputs = models.network(batch.inputs, training=False)
-        expected = plain.forward(batch.inputs)
-        weights = {name: rng.normal(size=value.shape) for name, value in expected.items()}
-        loss = sum(tf.reduce_sum(outputs[name] * weights[name]) for name in expected)
-        expected_loss = sum(tf.reduce_sum(expected[name] * weights[name]) for name in expected)
-    assert outputs.keys() == expected.keys()
-    for name, value in expected.items():
+    with tf.GradientTape() as tape:
+        values = plain.forward(inputs)
+        factors = {name: rng.normal(size=value.shape) for name, value in values.items()}
+        total = sum(tf.reduce_sum(values[name] * factors[name]) for name in values)
+    gradients = tape.gradient(total, [other.value for _, other in plain.variables])
+    return Reference(models, inputs, plain.variables, factors, values, gradients)
+
+
+def check_against_plain(corner: dict[str, Any]) -> None:
+    reference = build_reference(tuple(corner.items()))
+    with tf.GradientTape() as tape:
+        outputs = reference.models.network(reference.inputs, training=False)
+        total = sum(tf.reduce_sum(outputs[name] * factors) for name, factors in reference.factors.items())
+    assert outputs.keys() == reference.values.keys()
+    for name, value in reference.values.items():
         np.testing.assert_allclose(outputs[name], value, rtol=1e-10, atol=1e-10)
-    gradients = tape.gradient(loss, [own.value for own, _ in plain.variables])
-    expected_gradients = tape.gradient(expected_loss, [other.value for _, other in plain.variables])
-    for (own, _), gradient, wanted in zip(plain.variables, gradients, expected_gradients, strict=True):
+    gradients = tape.gradient(total, [own.value for own, _ in reference.variables])
+    for (own, _), gradient, wanted in zip(reference.variables, gradients, reference.gradients, strict=True):
         if wanted is None or not own.trainable:
             assert wanted is None or wanted.shape[0] == 0, own.path
             assert gradient is None or not np.any(gradient)
