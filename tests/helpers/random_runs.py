@@ -186,7 +186,7 @@ NAMES = ("copy", "reverse", "ambiguous", "addition", "g2p", "pairs", "pairs", "d
 NAMES += ("series", "forecast", "sequences", "sequences")
 """Datasets as often as they are to be drawn; those with long sequences are seldom, since steps take time."""
 
-TIMESTEPS: dict[str, tuple[Any, ...]] = {"series": (1, 3), "forecast": (1, 3), "digits": ("auto",), "scan": (8, "auto")}
+TIMESTEPS: dict[str, tuple[Any, ...]] = {"series": (1, 3), "forecast": (1, 3), "digits": ("auto",), "scan": (8, 26)}
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ class Drawn:
 
 def write_files(directory: Path) -> None:
     """Write the small files of the datasets that read files."""
-    pairs = [("a" * (1 + n), "a" * (1 + n % 2)) for n in range(12)]
+    pairs = [("a" * (1 + n), "a" * (1 + n % 2)) for n in range(7)]
     (directory / "one_symbol.tsv").write_text("".join(f"{s}\t{t}\n" for s, t in pairs), encoding="utf-8")
     words = [(f"w{n} x é", f"y{n % 3} z") for n in range(12)]
     (directory / "words.tsv").write_text("".join(f"{s}\t{t}\n" for s, t in words), encoding="utf-8")

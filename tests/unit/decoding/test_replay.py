@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from helpers.small_data import SPECS, build_options, draw_split
+from helpers.step_by_step import step_by_step
 from lengthwise.config.options import GreedyOptions
 from lengthwise.data.vocabulary import START, STOP
 from lengthwise.decoding.inference import Inference
@@ -51,7 +52,8 @@ def test_the_attention_of_a_prediction_is_that_of_its_steps(kind: str, reverse: 
     models = build(kind, attention=attention, reverse_target=reverse, reverse_source=reverse)
     split = draw_split(kind)
     inference = Inference(models, GREEDY)
-    predictions = inference.decode(split)
+    with step_by_step():
+        predictions = inference.decode(split)
     chosen = np.flatnonzero(predictions.length > 0)[::-1]
     found = inference.attend(split, predictions, chosen)
     for index, weights in zip(chosen, found, strict=True):
@@ -70,7 +72,8 @@ def test_the_attention_of_a_prediction_is_that_of_its_steps(kind: str, reverse: 
 def test_the_distributions_of_a_prediction_are_those_of_its_steps() -> None:
     models, split = build("tokens"), draw_split("tokens")
     inference = Inference(models, GREEDY)
-    predictions = inference.decode(split)
+    with step_by_step():
+        predictions = inference.decode(split)
     found = inference.measure(split, predictions)
     for index, distributions in enumerate(found):
         source = split.source.pad(slice(index, index + 1))[0]
@@ -82,5 +85,7 @@ def test_the_distributions_of_a_prediction_are_those_of_its_steps() -> None:
 
 def test_a_model_without_attention_has_none_to_show() -> None:
     inference, split = Inference(build("tokens"), GREEDY), draw_split("tokens")
+    with step_by_step():
+        predictions = inference.decode(split)
     with pytest.raises(ValueError, match="no attention"):
-        inference.attend(split, inference.decode(split), np.array([0]))
+        inference.attend(split, predictions, np.array([0]))

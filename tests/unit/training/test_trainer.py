@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from helpers.step_by_step import step_by_step
 from helpers.training_options import build_run
 from lengthwise.config.options import RunOptions
 from lengthwise.data.dataset import Dataset
@@ -29,6 +32,13 @@ CONSOLE = Console(quiet=True)
 def dataset() -> Dataset:
     options = build_run()
     return load_dataset(options.dataset, options.timesteps)
+
+
+@pytest.fixture
+def _operations_one_by_one() -> Iterator[None]:
+    """Fit without graphs, where only the plan of a fit is looked at: tracing takes longest."""
+    with step_by_step():
+        yield
 
 
 def fit(dataset: Dataset, options: RunOptions) -> tuple[Models, TrainingResult, list[dict[str, float]]]:
@@ -104,6 +114,7 @@ def test_a_loss_that_explodes_raises(dataset: Dataset, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("_operations_one_by_one")
 def test_a_cosine_ends_at_nothing(dataset: Dataset) -> None:
     _, result, _ = fit(dataset, build_run(training=training(schedule="cosine", learning_rate=0.01), **STATEFUL))
     rates = result.history["train/learning_rate"]
@@ -118,13 +129,17 @@ def test_other_precisions_train(dataset: Dataset, precision: str, cell: str) -> 
     keras.config.set_dtype_policy(precision)
     try:
         model = {**STATEFUL, "cell": cell, "carry": "h", "embedding_dim": 4, "attention": "additive"}
-        _, result, _ = fit(dataset, build_run(training=training(), **model))
+        with (
+            step_by_step() if cell == "gru" else contextlib.nullcontext()
+        ):  # one cell in graphs, whose loops have dtypes
+            _, result, _ = fit(dataset, build_run(training=training(), **model))
     finally:
         keras.config.set_dtype_policy("float32")
     assert result.history["train/loss"][-1] < result.history["train/loss"][0]
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("_operations_one_by_one")
 @pytest.mark.parametrize("unit", ["step", "sequence"])
 def test_scheduled_feedback_reaches_its_rate(dataset: Dataset, unit: str) -> None:
     model = {
