@@ -6,13 +6,15 @@ READY := .venv/ready
 
 SHARE := --dist loadgroup --no-loadscope-reorder      # by the groups of tests/conftest.py, in their order
 
-.PHONY: help setup train ui check test docs lock clean
+.PHONY: help setup train ui check test test-hydra-next test-ray docs lock clean
 
 help:
 	@echo "make train   set up, train model=repeat on the handwritten digits (about a minute), say where to look"
 	@echo "make ui      browse the runs in the MLflow UI"
 	@echo "make check   lint, types and the fast tests, about a minute"
 	@echo "make test    every check, slow tests included; what CI runs"
+	@echo "make test-hydra-next   what touches Hydra, on its newest version, a pre-release too; an environment of its own"
+	@echo "make test-ray          a sweep on a Ray cluster of two nodes, one of which is lost; an environment of its own"
 	@echo "make docs    build the documentation site, without a network"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
 	@echo "make clean   remove the environment and caches, keep runs"
@@ -45,6 +47,22 @@ test: $(READY)
 	$(BIN)/mypy
 	$(BIN)/pytest -n 3 $(SHARE)      # some tests wait for processes, so three share two cores well
 
+# Environments beside .venv that see its packages, and have of their own only what is tried.
+.venv-%/ready: $(READY)
+	@$(BIN)/python -m venv .venv-$*
+	@echo "import site; site.addsitedir('$(CURDIR)/$$(ls -d .venv/lib/python3.*/site-packages)')" > \
+	  $$(ls -d .venv-$*/lib/python3.*/site-packages)/beside.pth
+	@touch $@
+
+test-hydra-next: .venv-hydra/ready
+	.venv-hydra/bin/python -m pip install --quiet --upgrade --pre "hydra-core>=1.4.0rc3" "omegaconf>=2.4"
+	.venv-hydra/bin/python -m pytest -n 2 $(SHARE) tests/unit/config tests/unit/app tests/unit/sweeps tests/integration/test_app.py \
+	  tests/integration/test_refusals.py tests/integration/test_sweep.py
+
+test-ray: .venv-ray/ready
+	.venv-ray/bin/python -m pip install --quiet "ray>=2.55,<3"
+	.venv-ray/bin/python -m pytest -n 0 tests/integration/test_clusters.py
+
 docs: $(READY)
 	$(BIN)/python -m sphinx -q -E -W --keep-going docs build/docs
 	@echo "Open build/docs/index.html"
@@ -55,4 +73,4 @@ lock: $(READY)
 	  --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file requirements.lock
 
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+	rm -rf .venv .venv-hydra .venv-ray build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info

@@ -136,7 +136,7 @@ SWEEP = "# @package _global_\nhydra: {mode: MULTIRUN}\n"
         (["-m", "seed=interval(0,1)"], "seed has an interval, which can only be searched; got interval(0,1)."),
         (["-m", "hydra/sweeper=optuna", "seed=interval(9,1)"], "seed must begin below its end; got interval(9,1)."),
         (["-m", "hydra.sweeper.max_batch_size=0", "seed=1,2"], "hydra.sweeper.max_batch_size must be at least 1"),
-        (["-m", "+hydra.sweeper.params.x=1", "seed=1,2"], "hydra.sweeper.params.x cannot be used"),
+        (["-m", "+hydra.sweeper.params.x=1", "seed=1,2"], "hydra.sweeper.params.x cannot be "),
         (["--config-dir", "mine", "experiment=named"], "nowhere/nowhere.yaml cannot be found."),
         (["--config-dir", "nowhere"], "--config-dir must be a directory; got 'nowhere'."),
         (["--config-path", "nowhere"], "--config-path must be a directory; got 'nowhere'."),

@@ -60,7 +60,7 @@ def describe_commands() -> str:
     """Write what `lengthwise --help` prints: every command with its words and its meaning."""
     rows = {f"{_TRAIN} ...": _TRAIN_MEANING}
     rows |= {f"{name} {command.usage}".rstrip(): command.meaning for name, command in COMMANDS.items()}
-    column = max(map(len, rows)) + 4
+    column = max(map(len, rows), default=0) + 4
     lines = [
         textwrap.fill(meaning, _WIDTH, initial_indent=f"  {row}".ljust(column), subsequent_indent=" " * column)
         for row, meaning in rows.items()
@@ -111,7 +111,7 @@ def _describe_words(command: Command) -> str:
     rows = {word.name: f"{word.demand}." for word in command.words}
     if command.options:
         rows["OPTION=VALUE"] = f"Set an option as for train: {_list_names(command.options)}."
-    column = max(map(len, rows)) + 4
+    column = max(map(len, rows), default=0) + 4
     return "\n".join([command.meaning, "", *(f"  {name}".ljust(column) + meaning for name, meaning in rows.items())])
 
 

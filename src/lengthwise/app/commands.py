@@ -203,5 +203,9 @@ COMMANDS: Mapping[str, Command] = {
     "sync": Command(
         run=maintain.sync_runs, meaning="Bring MLflow up to date with a run, or all.", words=(RUN,), options=PLACES
     ),
+    "check": Command(
+        run=maintain.check_installation,
+        meaning="Check the installation: versions, devices, and a run of seconds, which is removed again.",
+    ),
     "reap": Command(run=maintain.reap_runs, meaning="Close the runs whose process died.", options=("output_dir",)),
 }

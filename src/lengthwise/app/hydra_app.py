@@ -222,7 +222,9 @@ def _hide_printed_credentials() -> Iterator[None]:
         with contextlib.redirect_stdout(printed):
             yield
     finally:
-        sys.stdout.write(hide_credentials(printed.getvalue()))
+        shown = printed.getvalue().rstrip("\n")  # Hydra ends with empty lines, how many depends on its version
+        if shown:
+            print(hide_credentials(shown))
 
 
 def _complete(hydra: Hydra, name: str, overrides: list[str]) -> None:

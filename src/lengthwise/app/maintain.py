@@ -1,8 +1,10 @@
-"""The commands that look after runs: ui, sync, reap."""
+"""The commands that look after runs and the installation: ui, sync, reap, check."""
 
 from __future__ import annotations
 
 import sys
+import tempfile
+import time
 from typing import TYPE_CHECKING
 
 from lengthwise.app.exit_status import EXIT_FAILED
@@ -78,4 +80,23 @@ def reap_runs(request: Request) -> int:
         print(f"{printable(directory.name)}: KILLED, its process is dead")
     advice = " `lengthwise sync` brings MLflow up to date." if closed else ""
     print(f"{count_noun(len(closed), 'run')} closed.{advice}")
+    return 0
+
+
+def check_installation(request: Request) -> int:
+    """Print versions and devices, and train for an instant in a directory that is removed again."""
+    del request
+    from lengthwise.app.hydra_app import run_overrides
+    from lengthwise.silence import silence_import
+    from lengthwise.tracking.runs.provenance import read_versions
+
+    print("\n".join(f"{name:12}{version}" for name, version in read_versions().items()))
+    with silence_import():
+        from lengthwise.models.devices import list_devices
+    print(f"{'devices':12}{', '.join(list_devices())}\n", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        small = ("training=quick", "training.epochs=1", "latent_dim=8", "tracking=directory", "study=check")
+        began = time.monotonic()
+        run_overrides([*small, f"output_dir={directory}"])
+    print(f"\nA run was trained, decoded and scored in {time.monotonic() - began:.0f} s, and is removed. All is well.")
     return 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +50,28 @@ class JobComposer:
         """
         if not isinstance(self._loader, ConfigLoaderImpl):
             return drop_hydra(self._loader.load_sweep_config(master_config, list(sweep_overrides)))
-        overrides = parse_overrides(sweep_overrides)
+        return self._compose(sweep_overrides, lambda files: self._loader.load_sweep_config(master_config, files))
+
+    def compose_run(self, overrides: Sequence[str]) -> RawConfig:
+        """Compose a single run, without Hydra's own part; a file may choose a sweeper, as those of studies do.
+
+        Args:
+            overrides: Of the run.
+        """
+        load = self._loader.load_configuration
+        return self._compose(overrides, lambda files: load("config", files, run_mode=RunMode.RUN))
+
+    def _compose(self, lines: Sequence[str], load: Callable[[list[str]], RawConfig]) -> RawConfig:
+        """Return what the files of these overrides compose to, with the values set in a copy of it."""
+        overrides = parse_overrides(lines)
         values = [override for override in overrides if not self._chooses_file(override)]
         files = tuple(override.input_line or "" for override in overrides if self._chooses_file(override))
         if files not in self._bases:
             if len(self._bases) >= _MAX_KEPT:
                 self._bases.clear()
-            base = drop_hydra(self._loader.load_sweep_config(master_config, list(files)))
-            self._bases[files] = pickle.dumps(base)
+            self._bases[files] = pickle.dumps(drop_hydra(load(list(files))))
         composed: RawConfig = pickle.loads(self._bases[files])
-        self._loader._apply_overrides_to_config(values, composed)
+        self._loader._apply_overrides_to_config(values, composed)  # type: ignore[attr-defined]
         return composed
 
     def _chooses_file(self, override: Override) -> bool:
@@ -78,12 +90,10 @@ def compose_run(overrides: Sequence[str]) -> RawConfig:
     parsed = parse_overrides(overrides)
     if any(override.is_hydra_override() or override.is_sweep_override() for override in parsed):
         return drop_hydra(compose_raw(overrides))  # other directories to look in, or an error
-    composer, master = _open_composer(conf_dir(), find_own_conf())
-    return composer.load_sweep_config(master, overrides)
+    return _open_composer(conf_dir(), find_own_conf()).compose_run(overrides)
 
 
 @functools.cache
-def _open_composer(directory: Path, own: Path | None) -> tuple[JobComposer, RawConfig]:
-    """Return the composer of two directories' files, and the configuration without overrides."""
-    loader = CheckedLoader(make_search_path(directory, extra=own))
-    return JobComposer(loader), loader.load_configuration("config", [], run_mode=RunMode.RUN)
+def _open_composer(directory: Path, own: Path | None) -> JobComposer:
+    """Return the composer of two directories' files."""
+    return JobComposer(CheckedLoader(make_search_path(directory, extra=own)))

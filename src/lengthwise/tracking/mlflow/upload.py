@@ -177,7 +177,7 @@ class _Upload:
             return ""
         paragraph = files.read_text(f"report/{ANSWER_NAME}").partition("\n")[0]
         page = f"#/experiments/{self.experiment_id}/runs/{self.run_id}/artifacts/report/report.html"
-        answer = f"{paragraph} [The whole report]({page}?workflowType=machine_learning)."
+        answer = f"[Report]({page}?workflowType=machine_learning): {paragraph}"  # MLflow folds it after two lines
         self._describe_study(answer)
         return answer
 

@@ -364,8 +364,8 @@ def test_a_job_is_named_and_grouped_by_the_values_that_vary(
     note = runs[parent.name].data.tags["mlflow.note.content"]
     link = f"#/experiments/{experiment.experiment_id}/runs/{runs[parent.name].info.run_id}/artifacts/report/report.html"
     link += "?workflowType=machine_learning"
-    assert note.startswith(f"Use repeat. [The whole report]({link}).")
-    assert client.get_experiment(experiment.experiment_id).tags["mlflow.note.content"].startswith("Use repeat.")
+    assert note.startswith(f"[Report]({link}): Use repeat.")
+    assert client.get_experiment(experiment.experiment_id).tags["mlflow.note.content"].startswith("[Report](")
 
 
 def test_the_description_of_somebody_else_stays(start: StartRun, tracking: MlflowOptions, client: MlflowClient) -> None:
