@@ -18,7 +18,7 @@ from lengthwise.studies.effects import Contrast, Grid, measure_change
 from lengthwise.studies.intervals import LEVEL, Estimate, estimate_mean, find_quantile
 from lengthwise.studies.judging import MIN_SEEDS
 from lengthwise.studies.lengths import score_beyond
-from lengthwise.studies.report.numbers import format_estimate, format_number
+from lengthwise.studies.report.numbers import format_count, format_estimate, format_number
 from lengthwise.studies.study import Study
 from lengthwise.studies.units import Unit, find_unit
 
@@ -103,7 +103,7 @@ def _check(study: Study, rule: RefutedIf) -> tuple[bool | None, str]:
     if is_met:
         return True, f"Met: {rule.text}. {_write_met(rule, cases, beyond, unit)}{_write_average(study, rule, unit)}"
     if num_missing:
-        return None, f"Not decided, since runs of {num_missing} conditions are missing: {rule.text}."
+        return None, f"Not decided, since runs of {format_count(num_missing, 'condition')} are missing: {rule.text}."
     return False, f"Not met: {rule.text}. {_write_not_met(rule, cases, unit)}"
 
 
