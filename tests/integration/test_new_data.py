@@ -77,6 +77,8 @@ def test_a_file_has_the_scores_of_the_same_examples_in_a_test_split(
     assert re.search(r"exact match, best baseline \(.*\) +\d", out)
     figures = {file.name for file in (find_run(trained) / "figures").iterdir()}
     assert {"new-pairs_outcomes.png", "new-pairs_by_length.png"} <= figures
+    assert use("show", "latest", f"output_dir={trained}/out") == 0
+    assert re.search(r"scores +val +test +new-pairs\n", capsys.readouterr().out)
     assert "new-pairs: left out, target longer than timesteps=4: 1" in out
     assert "new-pairs: kept, source has symbols that are not in train, read as <unknown>: 1" in out
     written = json.loads((find_run(trained) / "evaluations" / "new-pairs.json").read_text(encoding="utf-8"))

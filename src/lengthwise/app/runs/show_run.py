@@ -104,10 +104,13 @@ def _list_changes(params: Mapping[str, str | int | float | bool | None]) -> dict
 
 
 def _tabulate_scores(manifest: Manifest) -> Table:
-    """Return a table of the run's scores, a row for each metric and a column for each split."""
+    """Return a table of the run's scores, a row for each metric and a column for each split, new files last."""
     from rich.table import Table
 
-    splits = [split for split in ("train", "val", "test", "longer") if f"{split}/exposure_gap" in manifest.summary]
+    own = ("train", "val", "test", "longer")
+    scored = [key.removesuffix("/exposure_gap") for key in manifest.summary if key.endswith("/exposure_gap")]
+    files = [split for split in scored if split not in own and "/" not in split]
+    splits = [*(split for split in own if split in scored), *files]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("scores")
     for split in splits:

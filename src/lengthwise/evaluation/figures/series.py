@@ -51,6 +51,7 @@ def plot_forecasts(
     *,
     names: Sequence[str],
     starts: Sequence[str],
+    split: str,
 ) -> Figure:
     """Draw forecasts behind their history, in the data's unit: a column for each example, a row for each feature.
 
@@ -60,6 +61,7 @@ def plot_forecasts(
         forecast: Of each example `(rows made, features)`.
         names: Names of the features; only the first four are drawn.
         starts: Of each example the date or row of its first target row, its title.
+        split: Name of their split.
     """
     num_rows = min(len(names), MOST_FEATURES)
     figure = create_figure(float(np.clip(3.0 * len(target), 4.5, 13)), 1.9 * num_rows + 1.4)
@@ -78,13 +80,13 @@ def plot_forecasts(
     for row in range(num_rows):
         panels[row, 0].set_ylabel(escape_text(names[row], max_width=18))
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    figure.suptitle("Forecasts of the test split")
+    figure.suptitle(f"Forecasts of the {escape_text(split)} split")
     return figure
 
 
 @styled
 def plot_anomalies(
-    values: NDArray[np.float64], found: AnomalyScores, *, names: Sequence[str], dates: Times | None
+    values: NDArray[np.float64], found: AnomalyScores, *, names: Sequence[str], dates: Times | None, split: str
 ) -> Figure:
     """Draw a series with its anomaly scores below it, alarms and labelled anomalies marked.
 
@@ -93,6 +95,7 @@ def plot_anomalies(
         found: The scores.
         names: Names of the features.
         dates: `(scored rows,)` datetime64[s]; None where the file has none.
+        split: Name of the split that the rows are of.
     """
     num_rows = min(len(names), MOST_FEATURES)
     place: NDArray[Any] = found.rows + 1 if dates is None else dates
@@ -122,7 +125,7 @@ def plot_anomalies(
         label: handle for panel in panels for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=len(entries))
-    figure.suptitle("Anomaly scores of the test split")
+    figure.suptitle(f"Anomaly scores of the {escape_text(split)} split")
     return figure
 
 

@@ -104,6 +104,7 @@ def plot_split_forecasts(dataset: Dataset, name: str, predictions: Predictions, 
         [forecast.scaler.decode(predictions.values[index, : predictions.length[index]]) for index in shown],
         names=forecast.scaler.labels,
         starts=[name_place(dataset, name, index) for index in shown],
+        split=name,
     )
     return {"error_by_step": plot_error_by_step(errors, unit=unit), "forecasts": forecasts}
 
@@ -133,4 +134,4 @@ def plot_split_anomalies(dataset: Dataset, name: str, found: AnomalyScores) -> F
     _, first = np.unique(places, return_index=True)  # a row is in several windows
     rows = scaler.decode(values.reshape(-1, values.shape[2])[first])
     dates = None if origin.dates is None else origin.dates[found.rows]
-    return plot_anomalies(rows, found, names=scaler.labels, dates=dates)
+    return plot_anomalies(rows, found, names=scaler.labels, dates=dates, split=name)

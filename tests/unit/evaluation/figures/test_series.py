@@ -17,7 +17,8 @@ def test_an_error_by_step_has_a_line_for_the_model_and_each_baseline() -> None:
 
 def test_forecasts_begin_where_the_history_ends() -> None:
     history, ahead = [np.arange(8.0).reshape(4, 2)] * 3, [np.ones((2, 2))] * 3
-    figure = plot_forecasts(history, ahead, ahead, names=["load", "wind"], starts=["a", "b", "c"])
+    figure = plot_forecasts(history, ahead, ahead, names=["load", "wind"], starts=["a", "b", "c"], split="new")
+    assert figure.get_suptitle() == "Forecasts of the new split"
     assert len(figure.axes) == 6
     past, true, made = figure.axes[0].lines
     assert past.get_xdata().tolist() == [-3, -2, -1, 0]
@@ -36,7 +37,7 @@ def test_anomalies_mark_alarms_and_labels() -> None:
     )
     days = np.datetime64("2024-01-01", "s") + np.arange(5) * np.timedelta64(86_400, "s")
     for dates in (None, days):
-        figure = plot_anomalies(np.arange(5.0)[:, None], found, names=["load"], dates=dates)
+        figure = plot_anomalies(np.arange(5.0)[:, None], found, names=["load"], dates=dates, split="test")
         above, below = figure.axes
         alarms = above.lines[1]
         assert alarms.get_ydata().tolist() == [1, 4]
