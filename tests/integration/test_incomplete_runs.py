@@ -34,6 +34,8 @@ from lengthwise.tracking.runs.heartbeat import HEARTBEAT_NAME, RESERVE_BYTES
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest, write_manifest
 from lengthwise.tracking.runs.run_files import RunFiles
 
+pytestmark = pytest.mark.slow
+
 DIRECTORY = DirectoryOptions(name="directory")
 OPTIONS = (
     *("tracking=directory", "model=stateful", "model.attention=multiplicative", "latent_dim=4"),
