@@ -6,10 +6,10 @@ import re
 
 _SECRET_KEYS = "password|passwd|passphrase|pwd|token|secret|credentials?|signature|auth|api_?key|access_?key|key"
 
-_USER_AND_PASSWORD = re.compile(r"""(://[^\s"'/@:]*:)(?!\d{1,5}/)[^\s"]+@""")
+_USER_AND_PASSWORD = re.compile(r"""(//[^\s"'/@:]*:)(?!\d{1,5}/)[^\s"]+@""")
 """A colon, digits and a slash are a port and a path, in which an @ may stand."""
 
-_USER = re.compile(r"""(https?://)[^\s"'/?#]+@""", re.IGNORECASE)
+_USER = re.compile(r"""(https?://|(?<![\w:/])//)[^\s"'/?#]+@""", re.IGNORECASE)
 _QUERY = re.compile(rf"""([?&;][\w.-]*(?:{_SECRET_KEYS})[\w.-]*=)[^\s"'&;#]+""", re.IGNORECASE)
 
 
@@ -27,6 +27,8 @@ def hide_credentials(text: str) -> str:
     'postgresql://me:***@host/runs'
     >>> hide_credentials("https://TOKEN@host/path?user=me&api_key=abc&page=2")
     'https://***@host/path?user=me&api_key=***&page=2'
+    >>> hide_credentials("//me:password@host, the rest of an address that was cut at its first colon")
+    '//me:***@host, the rest of an address that was cut at its first colon'
     """
     text = _USER_AND_PASSWORD.sub(r"\1***@", text)
     text = _USER.sub(lambda match: match.group() if ":***@" in match.group() else f"{match.group(1)}***@", text)

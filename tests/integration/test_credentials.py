@@ -71,6 +71,17 @@ def test_no_message_holds_it(tmp_path: Path, capfd: pytest.CaptureFixture[str], 
         use(command, *places)
     use("register", "latest", "name", *places)
     use("decode", address, "text", *places)
+    for command in (["show", address], ["diff", address, address], ["report", address], ["models", address]):
+        use(*command, f"output_dir={tmp_path}")
+        use(*command, *places)
+    for command in ("encode", "evaluate", "serve", "export"):
+        use(command, address, "--file", address, "--output", f"{address}.csv", *places)
+        use(command, address, f"dataset.path='{address}'", *places)
+    for name in ("base", "weights", "resume"):
+        train(f"{name}='{address}'", *places)
+        train("-m", f"{name}='{address}'", "seed=1,2", *places)
+    train("-m", "hydra/sweeper=tuned", f"hydra.sweeper.tune=\"tracking.uri='{address}','{address}2'\"", *places)
+    train("-m", "hydra/launcher=ray", f"hydra.launcher.address='{address}'", "seed=1,2", "latent_dim=0", *places)
     shown = capfd.readouterr()
     assert SECRET not in shown.out + shown.err
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
