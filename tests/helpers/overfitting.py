@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from helpers.corners import AXES, list_corners
 from helpers.small_data import SPECS, build_options, draw_split, take_all
+from helpers.step_by_step import step_by_step
 from lengthwise.config.options import GreedyOptions
 from lengthwise.data.dataset import Split
 from lengthwise.decoding.inference import Inference
@@ -73,7 +74,9 @@ def overfit(corner: dict[str, Any], seed: int = 0) -> Overfit:
             advance()
         if steps == STEPS_BETWEEN_CHECKS:
             step_milliseconds = 1000 * (time.perf_counter() - started) / STEPS_BETWEEN_CHECKS
-        summary = score_predictions(inference.decode(split), split, kind).summary
+        with step_by_step():  # a few times, and tracing takes longer
+            predictions = inference.decode(split)
+        summary = score_predictions(predictions, split, kind).summary
         score = summary["exact_match" if kind == "tokens" else "mean_absolute_error"]
         # With fixed length features are filled up with zeros, and nothing tells where they end.
         right_length = wiring.length == "fixed" or summary["length_error"] == 0

@@ -20,7 +20,7 @@ from lengthwise.training.losses import build_losses
 
 pytestmark = pytest.mark.slow
 
-NUM_UPDATES = 4
+NUM_UPDATES = 3
 
 
 @pytest.mark.parametrize("kind", SPECS)
