@@ -6,6 +6,7 @@ needs its imports again, which take most of a second for the application and fiv
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import pickle
@@ -107,6 +108,7 @@ def _start_server(preload: tuple[str, ...]) -> socket.socket:
     server = subprocess.Popen(command, pass_fds=[there.fileno()], stdin=nothing, stdout=nothing, start_new_session=True)
     server.returncode = 0  # nobody waits for it
     there.close()
+    atexit.register(here.close)
     return here
 
 

@@ -8,8 +8,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from helpers import forked
 from lengthwise.app import cli
 from lengthwise.app.exit_status import EXIT_FAILED
 from lengthwise.config.compose import compose_options
@@ -244,8 +243,7 @@ hydra_app.main()
 def test_a_run_killed_after_its_fit_ends_with_its_scores(
     trained: Trained, tmp_path: Path, at: str, has_scores: bool
 ) -> None:
-    command = [sys.executable, "-c", KILLED, at, *OPTIONS, f"output_dir={tmp_path}"]
-    killed = subprocess.run(command, capture_output=True, text=True, check=False)
+    killed = forked.run(["-c", KILLED, at, *OPTIONS, f"output_dir={tmp_path}"], preload=forked.TRAINING)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     (directory,) = (tmp_path / "scratch").iterdir()
     assert bool(read_scores(directory)) == has_scores
