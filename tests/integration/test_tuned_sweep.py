@@ -73,6 +73,7 @@ def test_a_small_budget_runs_one_value_and_one_seed(tmp_path: Path) -> None:
         (("seed=999,1000",), "hydra.sweeper.tuning_seed must differ from the seeds that are reported"),
         (("hydra.sweeper.tune='training.learning_rate=0.1,-1'",), "training.learning_rate must be"),
         (("hydra.sweeper.tune='latent_din=8,16'",), "latent_din"),
+        (("hydra.sweeper.tune='latent_dim=('",), "latent_dim has a value that cannot be read"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_tuned_is_refused_before_anything_runs(

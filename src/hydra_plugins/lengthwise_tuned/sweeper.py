@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 
@@ -54,9 +55,14 @@ class TunedSweeper(Sweeper):
         Args:
             arguments: Overrides; those with several values span the grid.
         """
+        from lengthwise.config.hydra_errors import explain_error
+
         given = [*(f"{key}={value}" for key, value in self._params.items()), *arguments]
         with self._launcher.task.own_work():
-            grid = _read_grid(given, self._options)
+            try:
+                grid = _read_grid(given, self._options)
+            except OverrideParseException as error:
+                raise explain_error(error, [*given, *self._options.tune.split()]) from error
             self._sweep(grid)
 
     def _sweep(self, grid: TunedGrid) -> None:

@@ -22,4 +22,4 @@ def parse_codec(text: str) -> Codec:
         return Vocabulary.from_json(text)
     if kind == "scaler":
         return Scaler.from_json(text)
-    raise ValueError(f"neither a stored vocabulary nor a stored scaler: kind {kind!r}")
+    raise ValueError(f"neither a stored vocabulary nor a stored scaler: kind {kind!r:.60}")

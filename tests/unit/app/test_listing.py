@@ -70,3 +70,10 @@ def test_runs_of_several_studies_have_their_names_and_metrics() -> None:
     assert lines[0].split() == ["started", "id", "status", "study", "run", "seed", "score"]
     assert lines[1].endswith("test/exact_match 0")
     assert lines[2].endswith("jobs/total 4")
+
+
+def test_the_name_of_a_strangers_metric_is_safe_to_show() -> None:
+    metric = PrimaryMetric(name="test/\x1b[31mred", greater_is_better=True)
+    lines = format_runs([make(0, primary_metric=metric, summary={metric.name: 0.5})], width=100)
+    assert "\x1b" not in "".join(lines)
+    assert r"test/\x1b[31mred" in lines[0]

@@ -118,7 +118,11 @@ FORGED += [{"history": value} for value in (None, [], {"a": 1}, {"a": ["x"]})]
 FORGED += [{"best_value": "x"}, {"is_over": "no"}, {"seconds": None}, {"another": 1}, "[]", "3", '{"a":' * 20_000]
 
 
-@pytest.mark.parametrize("forged", [claim, compress, pickle_object, *FORGED], ids=lambda forged: str(forged)[:30])
+@pytest.mark.parametrize(
+    "forged",
+    [claim, compress, pickle_object, *FORGED],
+    ids=lambda forged: getattr(forged, "__name__", str(forged))[:30],
+)
 def test_a_forged_checkpoint_is_damaged(tmp_path: Path, forged: Any) -> None:
     """Its hashes fit, since who forges a run writes them too."""
     checkpoint = make(1)

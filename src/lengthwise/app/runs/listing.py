@@ -70,7 +70,7 @@ def format_runs(runs: Sequence[Manifest], *, width: int) -> list[str]:
     scores = [_describe_score(run, shared) for run in runs]
     widths = [max(map(len, (name, *column))) for name, column in columns.items()]
     left = max(width - sum(widths) - len(_GAP) * len(widths), _LEAST_SCORE)
-    header = (*columns, "score" if shared is None else shared.name)
+    header = (*map(printable, columns), "score" if shared is None else printable(shared.name))
     table = [*columns.values(), scores]
     rows = [header, *([column[place] for column in table] for place in range(len(runs)))]
     lines = [_GAP.join([*map(str.ljust, row[:-1], widths), _cut(row[-1], left)]).rstrip() for row in rows]
