@@ -142,7 +142,7 @@ def _read_new(request: Request) -> NewSources | list[str] | None:
 
 
 def _check_apart(request: Request) -> None:
-    """Refuse an output in the place of the file that is read, which would be lost."""
+    """Refuse to write to the file that is read, which would be lost."""
     source, output = request.flags.file, request.flags.output
     paths = [Path(path) for path in (source, output) if path is not None and Path(path).exists()]
     if len(paths) == 2 and paths[0].samefile(paths[1]):

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import keras
 import tensorflow as tf
 
-from lengthwise.models.recurrence.product import multiply_alone
+from lengthwise.models.recurrence.product import multiply_on_one_thread
 from lengthwise.models.recurrence.run import Inputs
 from lengthwise.models.recurrent_layer import Recurrent
 
@@ -82,7 +82,7 @@ class InputPart(keras.layers.Layer):
             return recurrent.leave_symbols(values, recurrent.read_rows(first_row, self.size), constant)
         if self.embedding is not None and not drops and self.size <= MOST_PROJECTED:
             embeddings = tf.cast(tf.convert_to_tensor(self.embedding.embeddings), self.compute_dtype)
-            rows = multiply_alone(embeddings, recurrent.read_rows(first_row, self.width))
+            rows = multiply_on_one_thread(embeddings, recurrent.read_rows(first_row, self.width))
             return recurrent.leave_symbols(values, rows, constant)
         if not self.is_one_hot:
             return recurrent.leave_unprojected(self.vectors(values, training), first_row, constant)

@@ -86,7 +86,7 @@ class Ledger:
         return [entry["row"] for entry in self._entries.values()]
 
     def _write(self, entries: Sequence[dict[str, Any]]) -> None:
-        """Add lines to the file; the first time the whole file, whose last line may be torn, is written anew."""
+        """Add lines to the file; the first time the whole file, whose last line may be torn, is rewritten."""
         if not self._is_whole:
             write_whole(self._path, _format(self._entries.values()))
             self._is_whole = True

@@ -11,7 +11,7 @@ from lengthwise.models.recurrence.formulation import is_for_xla
 from lengthwise.models.recurrence.plan import trace
 
 
-def multiply_alone(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+def multiply_on_one_thread(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
     """Multiply `(a, b)` by `(b, c)`, which gives `(a, c)`."""
     if is_for_xla():
         return tf.matmul(left, right)

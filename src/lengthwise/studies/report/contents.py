@@ -49,7 +49,7 @@ class Report:
     Args:
         title: Title of the study.
         question: The question of the study; None where its configuration does not state one.
-        fate: What became of what was predicted before the runs; None where nothing was.
+        fate: Whether what was predicted before the runs is refuted; None where nothing was predicted.
         answer: The answer in words.
         summary: The main effects side by side, marked; without rows where conditions cannot be compared.
         legend: How the summary is read.

@@ -29,7 +29,7 @@ _MOST_NAMED = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fate:
-    """What became of a prediction.
+    """Whether a prediction is refuted, and by what.
 
     Args:
         verdict: In a word or two.
