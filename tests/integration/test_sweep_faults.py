@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -202,9 +203,10 @@ def test_two_hundred_tiny_jobs_leave_the_parent_small(
     await_that(lambda: len(read_manifests(tmp_path)) > 0)
     sizes = []
     while process.poll() is None:
-        with_pages = Path(f"/proc/{process.pid}/statm").read_text().split()
-        if len(with_pages) > 1 and int(with_pages[1]):
-            sizes.append(int(with_pages[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6)
+        with contextlib.suppress(FileNotFoundError):  # it has just ended
+            with_pages = Path(f"/proc/{process.pid}/statm").read_text().split()
+            if len(with_pages) > 1 and int(with_pages[1]):
+                sizes.append(int(with_pages[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6)
         time.sleep(0.1)
     assert finish(process)[0] == 0
     assert len(read_manifests(tmp_path)) == 200

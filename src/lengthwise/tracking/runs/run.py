@@ -278,7 +278,7 @@ def _make_directory(output_dir: Path, record: RunRecord, started: float) -> Path
     try:
         study.mkdir(parents=True, exist_ok=True)
         while True:
-            directory = study / f"{stamp}-{record.label}-{secrets.token_hex(3)}"
+            directory = study / f"{stamp}-{record.label}-{_draw_id()}"
             with contextlib.suppress(FileExistsError):
                 directory.mkdir()
                 return directory
@@ -289,6 +289,13 @@ def _make_directory(output_dir: Path, record: RunRecord, started: float) -> Path
             received=str(error.filename or study),
             remedy="Give another with output_dir=DIRECTORY",
         ) from error
+
+
+def _draw_id() -> str:
+    """Draw an id that begins with a letter, since `resume=569798` and `resume=12e456` are read as numbers."""
+    while (drawn := secrets.token_hex(3))[0].isdecimal():
+        pass
+    return drawn
 
 
 def _checked_name(key: str) -> str:

@@ -106,7 +106,7 @@ def test_scores_are_kept_on_a_full_disk_by_the_reserve(
 def test_runs_of_one_second_have_names_of_their_own(
     start: StartRun, directory_only: DirectoryOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draws = iter(["aaaaaa", "aaaaaa", "aaaaaa", "bbbbbb"])
+    draws = iter(["569798", "aaaaaa", "12e456", "aaaaaa", "aaaaaa", "bbbbbb"])  # an id is no number
     monkeypatch.setattr(
         "lengthwise.tracking.runs.run.secrets.token_hex", lambda size: next(draws) if size == 3 else "aside"
     )
