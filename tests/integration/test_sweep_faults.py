@@ -85,10 +85,17 @@ def is_alive(pid: int) -> bool:
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+def has_made_its_step(tmp_path: Path) -> bool:
+    """Tell whether the job that waits runs and has logged its first step, after which it only sleeps."""
+    running = [manifest["name"] for manifest in read_manifests(tmp_path) if manifest["status"] == "RUNNING"]
+    journals = [tmp_path / "out/scratch" / name / "metrics.jsonl" for name in running]
+    return any(path.exists() and "train/loss" in path.read_text() for path in journals)
+
+
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     command = ("-m", f"seed=1,2,{WAITS},3,4", "hydra.launcher.num_workers=1")
     first = start(*command)
-    await_that(lambda: read_status(tmp_path).get(WAITS) == "RUNNING")
+    await_that(lambda: has_made_its_step(tmp_path))
     others = list_descendants(first.pid)
     assert others
     first.send_signal(signal.SIGKILL)
@@ -120,7 +127,7 @@ def test_logs_are_whole_and_of_one_kind_after_a_resume(
 ) -> None:
     command = ("-m", f"seed={WAITS},1", "hydra.launcher.num_workers=2")
     first = start(*command)
-    await_that(lambda: read_status(tmp_path) == {WAITS: "RUNNING", 1: "FINISHED"})
+    await_that(lambda: read_status(tmp_path) == {WAITS: "RUNNING", 1: "FINISHED"} and has_made_its_step(tmp_path))
     first.send_signal(signal.SIGTERM)
     assert finish(first)[0] == 143
     assert finish(start(*command))[0] == 0
