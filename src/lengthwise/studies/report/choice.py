@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lengthwise.config.values import format_value
@@ -25,6 +26,7 @@ from lengthwise.studies.units import Unit, find_unit
 OVERRIDES_TAG = "lengthwise.overrides"
 _PLACES = ("study", "output_dir", "resume", "tracking")
 _MOST_NAMED = 4
+_NO_CHOICE = "Data are given and no choice, so no condition is named as the one to take; the effects say what differs."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,8 +45,14 @@ class Choice:
 
 
 def write_choice(study: Study) -> Choice:
-    """Name the condition to take, how sure that is, the score without learning, and the cheapest that may be it."""
+    """Name the condition to take, how sure that is, the score without learning, and the cheapest that may be it.
+
+    Of a study over several data, which are given and not chosen, it is the best condition of each.
+    """
     unit, tied = find_unit(study.metric_name), _list_tied(study)
+    data = [index for index, axis in enumerate(study.axes) if axis.option.startswith("dataset.")]
+    if data and len(data) < len(study.axes):
+        return Choice(headline=_write_by_data(study, data, unit), reasons=(_NO_CHOICE,), commands=())
     best = tied[0] if len(tied) > 1 else study.rank()[0]
     reliability, baseline = _write_reliability(study, best, unit), _write_baseline(study, best, unit)
     groups = [reliability, baseline]
@@ -56,6 +64,16 @@ def write_choice(study: Study) -> Choice:
         groups = [several, _write_seeds(study, best, unit), *groups]
     reasons = tuple(" ".join(group) for group in groups if group)
     return Choice(headline=headline, reasons=reasons, commands=list_use(study, best))
+
+
+def _write_by_data(study: Study, data: Sequence[int], unit: Unit) -> str:
+    """Name the condition that is best of each data."""
+    best: dict[tuple[int, ...], Condition] = {}
+    for condition in study.rank():
+        if len(condition.collect(study.metric)):
+            best.setdefault(tuple(condition.levels[index] for index in data), condition)
+    scores = [f"{each.name}, {format_estimate(each.estimate(study.metric), unit)}" for _, each in sorted(best.items())]
+    return f"Best on each data, by the mean {unit.label} ({study.split}): {'; '.join(scores)}."
 
 
 def list_possible_best(study: Study) -> list[Condition]:

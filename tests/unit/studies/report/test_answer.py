@@ -136,6 +136,20 @@ def test_the_choice_names_the_best_condition_those_that_may_be_it_and_their_cost
     assert "Each of the others is worse than another condition, with 99 % confidence for all of them." in choice
 
 
+def test_data_are_no_choice_so_the_best_of_each_is_named() -> None:
+    axes = {"dataset.name": ("copy", "reverse"), "model.feedback": ("none", "teacher")}
+
+    def score(dataset: str, feedback: str, seed: int) -> float:
+        return 0.5 + 0.2 * ((dataset == "copy") == (feedback == "none")) + 0.01 * seed
+
+    choice = write_answer(build_study(["try"], make_grid(axes, score, seeds=range(5)))).choice
+    assert choice is not None
+    assert "feedback=none, dataset=copy, 72.0 [" in choice.headline
+    assert "feedback=teacher, dataset=reverse, 72.0 [" in choice.headline
+    assert "Take" not in choice.headline
+    assert choice.commands == ()
+
+
 def test_conditions_that_tie_for_the_best_are_all_named() -> None:
     scores = {"none": 0.4, "teacher": 1.0, "own": 1.0}
     runs = [
