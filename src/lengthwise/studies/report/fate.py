@@ -242,11 +242,14 @@ def _write_not_met(rule: RefutedIf, cases: Sequence[_Case], unit: Unit) -> str:
     )
     if rule.surely:
         return f"{text}."
-    estimate = nearest.estimate
-    reaches = (rule.above is not None and estimate.high > rule.above) or (
-        rule.below is not None and estimate.low < rule.below
-    )
-    return f"{text}; its interval " + ("reaches beyond" if reaches else "excludes") + f" {_write_bound(rule, unit)}."
+    reached = []
+    if rule.below is not None and nearest.estimate.low < rule.below:
+        reached.append(rule.below)
+    if rule.above is not None and nearest.estimate.high > rule.above:
+        reached.append(rule.above)
+    if reached:
+        return f"{text}; its interval reaches beyond {_join_bounds(reached, rule, unit)}."
+    return f"{text}; its interval excludes {_write_bound(rule, unit)}."
 
 
 def _write_case(rule: RefutedIf, case: _Case, unit: Unit) -> str:
@@ -255,6 +258,9 @@ def _write_case(rule: RefutedIf, case: _Case, unit: Unit) -> str:
 
 
 def _write_bound(rule: RefutedIf, unit: Unit) -> str:
+    return _join_bounds([value for value in (rule.below, rule.above) if value is not None], rule, unit)
+
+
+def _join_bounds(bounds: Sequence[float], rule: RefutedIf, unit: Unit) -> str:
     name = unit.difference if rule.change else unit.score
-    bounds = [value for value in (rule.below, rule.above) if value is not None]
     return f"{' and '.join(format_number(value, unit) for value in bounds)} {name}".strip()
