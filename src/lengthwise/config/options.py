@@ -521,7 +521,8 @@ class TrainingOptions:
     `batch_size` that are trained for 2,000 updates or more, without a GPU. Results agree up to rounding."""
 
     num_threads: Annotated[int, Between(0, 1_024, "threads")]
-    """Threads of TensorFlow; 0: one for each core."""
+    """Threads of TensorFlow; 0: one for each core, or a job's share of them. XLA may sum in another order on another
+    number of threads: give the same number where runs are to have the same bits."""
 
     checkpoint_seconds: Annotated[float, Between(0, 86_400, "seconds")]
     """Shortest time between two checkpoints, which are written at the end of an epoch; 0: after every epoch. A killed
