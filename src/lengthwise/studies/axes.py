@@ -50,6 +50,11 @@ class Axis:
         return tuple(option for option in self.together if not option.startswith(_REFINING))
 
     @property
+    def is_of_data(self) -> bool:
+        """Whether it varies the data, which are given and not chosen."""
+        return self.option.startswith("dataset.")
+
+    @property
     def is_numeric(self) -> bool:
         """Whether its levels are numbers, in increasing order."""
         return all(isinstance(level, int | float) and not isinstance(level, bool) for level in self.levels)

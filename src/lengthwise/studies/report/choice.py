@@ -49,10 +49,10 @@ def write_choice(study: Study) -> Choice:
 
     Of a study over several data, which are given and not chosen, it is the best condition of each.
     """
-    unit, tied = find_unit(study.metric_name), _list_tied(study)
-    data = [index for index, axis in enumerate(study.axes) if axis.option.startswith("dataset.")]
-    if data and len(data) < len(study.axes):
-        return Choice(headline=_write_by_data(study, data, unit), reasons=(_NO_CHOICE,), commands=())
+    unit, by_data = find_unit(study.metric_name), list_best_by_data(study)
+    if by_data:
+        return Choice(headline=_write_by_data(study, by_data, unit), reasons=(_NO_CHOICE,), commands=())
+    tied = _list_tied(study)
     best = tied[0] if len(tied) > 1 else study.rank()[0]
     reliability, baseline = _write_reliability(study, best, unit), _write_baseline(study, best, unit)
     groups = [reliability, baseline]
@@ -66,13 +66,20 @@ def write_choice(study: Study) -> Choice:
     return Choice(headline=headline, reasons=reasons, commands=list_use(study, best))
 
 
-def _write_by_data(study: Study, data: Sequence[int], unit: Unit) -> str:
-    """Name the condition that is best of each data."""
+def list_best_by_data(study: Study) -> list[Condition]:
+    """Return the condition with the best score of each data; none of a study that does not vary data beside choices."""
+    data = [index for index, axis in enumerate(study.axes) if axis.is_of_data]
+    if not 0 < len(data) < len(study.axes):
+        return []
     best: dict[tuple[int, ...], Condition] = {}
     for condition in study.rank():
         if len(condition.collect(study.metric)):
             best.setdefault(tuple(condition.levels[index] for index in data), condition)
-    scores = [f"{each.name}, {format_estimate(each.estimate(study.metric), unit)}" for _, each in sorted(best.items())]
+    return [condition for _, condition in sorted(best.items())]
+
+
+def _write_by_data(study: Study, by_data: Sequence[Condition], unit: Unit) -> str:
+    scores = [f"{each.name}, {format_estimate(each.estimate(study.metric), unit)}" for each in by_data]
     return f"Best on each data, by the mean {unit.label} ({study.split}): {'; '.join(scores)}."
 
 

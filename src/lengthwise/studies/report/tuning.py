@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from lengthwise.evaluation.tables import Entry, Table
 from lengthwise.plotting import save_figure
@@ -59,38 +60,57 @@ def _draw(study: Study, tuning: Sequence[TunedCondition], directory: Path) -> tu
     return (Picture(name="tuning", caption=caption, png=path.read_bytes()),)
 
 
-def build_doubling(study: Study, doubled: Study | None) -> tuple[Section, ...]:
+class Pair(NamedTuple):
+    """A finding that describes a study, and the same with twice the updates; None where that is not known."""
+
+    now: Finding
+    then: Finding | None
+
+
+def pair_findings(study: Study, doubled: Study | None) -> list[Pair]:
+    """Pair the findings that describe a study with those of the same with twice the updates; none without that."""
+    if doubled is None:
+        return []
+    all_then = [each for main in list_findings(doubled, doubled.metric) for each in (main, *main.simple)]
+    then = {(each.label, each.context): each for each in all_then if each.is_known}
+    now = [each for each in list_describing(list_findings(study, study.metric)) if each.is_known]
+    return [Pair(each, then.get((each.label, each.context))) for each in now]
+
+
+def build_doubling(study: Study, doubled: Study | None, pairs: Sequence[Pair]) -> tuple[Section, ...]:
     """Build the section on what twice the updates change; none where that was not run.
 
     Args:
         study: The study.
         doubled: The same with twice the updates.
+        pairs: Its findings, as `pair_findings` pairs them.
     """
-    pairs = _pair_findings(study, doubled)
     if doubled is None or not pairs:
         return ()
     unit = find_unit(study.metric_name)
     rows = tuple(
         (
-            first.label,
-            first.context or "the average of all",
-            *_describe_finding(first, unit),
-            *(_describe_finding(second, unit) if second is not None else (UNKNOWN, UNKNOWN)),
+            now.label,
+            now.context or "the average of all",
+            *_describe_finding(now, unit),
+            *(_describe_finding(then, unit) if then is not None else (UNKNOWN, UNKNOWN)),
         )
-        for first, second in pairs
+        for now, then in pairs
     )
     columns = ("change", "at", f"difference ({unit.difference})", "verdict", "with twice the updates", "verdict then")
-    text = f"All runs once more with twice the epochs, the study {doubled.title}, judged by itself. "
-    text += write_doubling(study, doubled) or "Every verdict is the same."
+    count, whole = (sum(len(each.collect(own.metric)) for each in own.conditions) for own in (doubled, study))
+    runs = "All runs" if count >= whole else f"{count} of the {whole} runs"
+    text = f"{runs} once more with twice the epochs, the study {doubled.title}, judged by itself. "
+    text += write_doubling(pairs) or "Every verdict is the same."
     best, then = study.rank()[0].name, doubled.rank()[0].name
     text += f" The condition to take is {best}" + (", then too." if best == then else f"; then it is {then}.")
     return (Section(title="Twice the updates", text=text, tables={"": Table(columns=columns, rows=rows)}),)
 
 
-def write_doubling(study: Study, doubled: Study | None) -> str:
+def write_doubling(pairs: Sequence[Pair]) -> str:
     """Say which verdicts twice the updates change; nothing where all stand, or that was not run."""
-    known = [(first, second) for first, second in _pair_findings(study, doubled) if second is not None]
-    changed = [first for first, second in known if first.verdict != second.verdict]
+    known = [(now, then) for now, then in pairs if then is not None]
+    changed = [now for now, then in known if now.verdict != then.verdict]
     if not changed:
         return ""
     named = "; ".join(f"{each.label}{f' ({each.context})' if each.context else ''}" for each in changed)
@@ -98,16 +118,6 @@ def write_doubling(study: Study, doubled: Study | None) -> str:
         f"Twice the updates change {len(changed)} of {format_count(len(known), 'verdict')}: {named}. "
         "Such a difference may be one of training that was too short."
     )
-
-
-def _pair_findings(study: Study, doubled: Study | None) -> list[tuple[Finding, Finding | None]]:
-    """Pair the findings that describe a study with those of its double, None where it has none."""
-    if doubled is None:
-        return []
-    all_then = [each for main in list_findings(doubled, doubled.metric) for each in (main, *main.simple)]
-    then = {(each.label, each.context): each for each in all_then if each.is_known}
-    now = [each for each in list_describing(list_findings(study, study.metric)) if each.is_known]
-    return [(each, then.get((each.label, each.context))) for each in now]
 
 
 def _describe_finding(finding: Finding, unit: Unit) -> tuple[Entry, Entry]:

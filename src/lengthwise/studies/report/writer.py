@@ -23,7 +23,8 @@ from lengthwise.studies.report.markdown import render_markdown
 from lengthwise.studies.report.page import render_page
 from lengthwise.studies.report.sections import build_lead, build_sections
 from lengthwise.studies.report.tables import tabulate_answer, write_results
-from lengthwise.studies.report.tuning import build_doubling, build_tuning, write_doubling
+from lengthwise.studies.report.tuning import Pair, build_doubling, build_tuning, pair_findings, write_doubling
+from lengthwise.studies.study import Study
 from lengthwise.tracking.runs.layout import ANSWER_NAME
 
 REPORT_DIRECTORY = "report"
@@ -107,10 +108,10 @@ def _write_lead(answer: Answer) -> str:
     return " ".join([lead, *answer.warnings]).strip()
 
 
-def _write_answer(collection: Collection) -> Answer:
+def _write_answer(study: Study, pairs: Sequence[Pair]) -> Answer:
     """Write the answer, with a caution where twice the updates change a verdict."""
-    answer = write_answer(collection.study)
-    changed = write_doubling(collection.study, collection.doubled) if answer.standing == "compared" else ""
+    answer = write_answer(study)
+    changed = write_doubling(pairs) if answer.standing == "compared" else ""
     return replace(answer, cautions=(changed, *answer.cautions)) if changed else answer
 
 
@@ -135,8 +136,9 @@ def _list_fate(fate: Fate | None) -> tuple[str, ...]:
 
 
 def _assemble(collection: Collection, figures: Path) -> Report:
-    study, sweeps, tuning = collection.study, collection.sweeps, collection.tuning
-    answer = _write_answer(collection)
+    study, sweeps, doubled = collection.study, collection.sweeps, collection.doubled
+    pairs = pair_findings(study, doubled)
+    answer = _write_answer(study, pairs)
     about = read_study_about(study.names[0]) if len(study.names) == 1 else None
     newest = max((run.manifest for run in study.runs), key=lambda manifest: manifest.started)
     is_compared = answer.standing == "compared"
@@ -151,8 +153,8 @@ def _assemble(collection: Collection, figures: Path) -> Report:
         details=_list_details(collection, about),
         sections=(
             *build_sections(study, answer.standing, figures),
-            *(build_doubling(study, collection.doubled) if is_compared else ()),
-            *build_tuning(study, tuning, figures),
+            *(build_doubling(study, doubled, pairs) if is_compared else ()),
+            *build_tuning(study, collection.tuning, figures),
         ),
         commands=list_commands(study, sweeps),
         made=f"Written by lengthwise {newest.versions.get('lengthwise', '')} on {datetime.now(UTC):%Y-%m-%d}.",

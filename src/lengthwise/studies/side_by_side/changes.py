@@ -8,10 +8,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lengthwise.studies.axes import Axis
 from lengthwise.studies.baselines import find_baseline
 from lengthwise.studies.intervals import Estimate
-from lengthwise.studies.report.findings import VERDICTS, Finding, Verdict, list_findings
+from lengthwise.studies.report.findings import VERDICTS, Verdict, list_findings
 from lengthwise.studies.study import Study
 
 _COLUMNS = ("study", "metric", "change", "at", "seeds", "difference", "low", "high", "corrected_p", "verdict", "gain")
@@ -91,18 +90,10 @@ def _measure(study: Study) -> list[Change]:
             gain=_scale(part.effect.estimate, way),
         )
         for finding in list_findings(study, study.metric)
-        if _is_choice(axis := study.axes[finding.effect.contrasts[0].axis])
-        for part in _list_parts(finding)
+        if not ((axis := study.axes[finding.effect.contrasts[0].axis]).is_numeric or axis.is_of_data)
+        for part in finding.simple or (finding,)
         if part.is_known
     ]
-
-
-def _is_choice(axis: Axis) -> bool:
-    return not axis.is_numeric and not axis.option.startswith("dataset.")
-
-
-def _list_parts(finding: Finding) -> Sequence[Finding]:
-    return finding.simple or (finding,)
 
 
 def _scale(estimate: Estimate, way: float) -> Estimate:

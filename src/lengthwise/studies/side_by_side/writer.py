@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lengthwise import __version__
 from lengthwise.config.about import read_study_about
 from lengthwise.errors import LengthwiseError
-from lengthwise.evaluation.tables import Table
+from lengthwise.evaluation.tables import Entry, Table
 from lengthwise.files import write_whole
 from lengthwise.plotting import save_figure
 from lengthwise.studies.baselines import find_baseline
 from lengthwise.studies.collect import collect_studies
 from lengthwise.studies.figures.side_by_side import Point, StudyLine, plot_side_by_side
 from lengthwise.studies.report.answer import Answer, write_answer
-from lengthwise.studies.report.choice import list_possible_best
+from lengthwise.studies.report.choice import list_best_by_data, list_possible_best
 from lengthwise.studies.report.contents import Picture, Report, Section
 from lengthwise.studies.report.details import list_details
 from lengthwise.studies.report.markdown import render_markdown
-from lengthwise.studies.report.numbers import format_estimate, format_score
+from lengthwise.studies.report.numbers import UNKNOWN, format_estimate, format_score
 from lengthwise.studies.report.page import render_page
 from lengthwise.studies.report.writer import HTML_NAME, TEXT_NAME, WrittenReport
 from lengthwise.studies.side_by_side.changes import Change, list_changes, write_changes
@@ -109,20 +109,21 @@ def _write_opening(study: Study, answers: dict[str, Answer]) -> str:
 
 def _tabulate_choices(studies: Sequence[Study]) -> Table:
     columns = ("study", "take", "score", "without learning", "may be as good")
-    rows = []
-    for study in studies:
-        best, unit, baseline = study.rank()[0], find_unit(study.metric_name), find_baseline(study, study.metric)
+    return Table(columns=columns, rows=tuple(row for study in studies for row in _list_choices(study)))
+
+
+def _list_choices(study: Study) -> Iterator[tuple[Entry, ...]]:
+    """Yield the row of the condition to take, or of a study over several data those of the best of each."""
+    unit, baseline, by_data = find_unit(study.metric_name), find_baseline(study, study.metric), list_best_by_data(study)
+    for best in by_data or study.rank()[:1]:
         num_others = sum(each is not best for each in list_possible_best(study))
-        rows.append(
-            (
-                study.title,
-                best.name,
-                f"{unit.label} {format_estimate(best.estimate(study.metric), unit)}",
-                "not known" if baseline is None else format_score(baseline.score, unit),
-                f"{num_others} of {len(study.conditions) - 1} others",
-            )
+        yield (
+            study.title,
+            best.name,
+            f"{unit.label} {format_estimate(best.estimate(study.metric), unit)}",
+            "not known" if baseline is None else format_score(baseline.score, unit),
+            UNKNOWN if by_data else f"{num_others} of {len(study.conditions) - 1} others",
         )
-    return Table(columns=columns, rows=tuple(rows))
 
 
 def _draw(changes: Sequence[Change], directory: Path) -> tuple[Picture, ...]:

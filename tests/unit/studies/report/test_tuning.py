@@ -8,7 +8,7 @@ from pathlib import Path
 from helpers.study_runs import make_grid, make_run
 from lengthwise.studies.build import build_study
 from lengthwise.studies.collect import TunedCondition
-from lengthwise.studies.report.tuning import build_doubling, build_tuning, write_doubling
+from lengthwise.studies.report.tuning import build_doubling, build_tuning, pair_findings, write_doubling
 from lengthwise.studies.study import Study
 
 RATES = {"none": 0.02, "teacher": 0.006}
@@ -63,8 +63,8 @@ def make_study(name: str, gain: float) -> Study:
 
 def test_a_verdict_that_twice_the_updates_change_is_told() -> None:
     study, same, changed = make_study("try", 0.1), make_study("try_doubled", 0.2), make_study("try_doubled", 0.0)
-    assert write_doubling(study, same) == write_doubling(study, None) == ""
-    assert write_doubling(study, changed) == (
+    assert write_doubling(pair_findings(study, same)) == write_doubling(pair_findings(study, None)) == ""
+    assert write_doubling(pair_findings(study, changed)) == (
         "Twice the updates change 1 of 1 verdict: conditioning: initial_state instead of repeat. Such a difference may "
         "be one of training that was too short."
     )
@@ -72,11 +72,17 @@ def test_a_verdict_that_twice_the_updates_change_is_told() -> None:
 
 def test_the_table_of_twice_the_updates_has_both_verdicts() -> None:
     study, doubled = make_study("try", 0.1), make_study("try_doubled", 0.2)
-    (section,) = build_doubling(study, doubled)
+    (section,) = build_doubling(study, doubled, pair_findings(study, doubled))
     # The interval is 2.776 x .00158 / sqrt(5) = .00196 each way.
     (row,) = section.tables[""].rows
     assert row[:2] == ("conditioning: initial_state instead of repeat", "the average of all")
     assert row[2:] == ("+10.0 [9.8, 10.2]", "better", "+20.0 [19.8, 20.2]", "better")
     assert "Every verdict is the same. The condition to take is conditioning=initial_state, then too." in section.text
-    assert "try_doubled" in section.text
-    assert build_doubling(study, None) == ()
+    assert section.text.startswith("All runs once more with twice the epochs, the study try_doubled")
+    assert build_doubling(study, None, []) == ()
+
+
+def test_runs_that_were_not_made_with_twice_the_updates_are_counted() -> None:
+    study, part = make_study("try", 0.1), build_study(["try_doubled"], make_study("try_doubled", 0.2).runs[:7])
+    (section,) = build_doubling(study, part, pair_findings(study, part))
+    assert section.text.startswith("7 of the 10 runs once more with twice the epochs")
