@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -157,11 +156,14 @@ class TunedSweeper(Sweeper):
 
     def _double(self, rounds: Sequence[Sequence[Job]], tuning: str, study: str) -> None:
         """Run the reported jobs with twice the epochs, as a study of their own."""
+        from lengthwise.studies.collect import DOUBLED
         from lengthwise.sweeps.tuning import double_epochs
 
         self._launcher.close_sweep()
         doubled = [
-            self._build([double_epochs(job.overrides, job.options.training.epochs, f"{study}_doubled") for job in jobs])
+            self._build(
+                [double_epochs(job.overrides, job.options.training.epochs, f"{study}{DOUBLED}") for job in jobs]
+            )
             for jobs in rounds
         ]
         self._report(doubled, tuning)
@@ -193,14 +195,13 @@ def _read_grid(given: Sequence[str], options: TunedSweeperOptions) -> TunedGrid:
     Raises:
         ConfigError: Nothing is tuned, what is tuned is also an axis, or a seed is both tuned on and reported.
     """
-    from lengthwise.config.overrides import check_overrides, check_swept
+    from lengthwise.config.overrides import check_overrides, check_swept, parse_overrides
     from lengthwise.errors import ConfigError
     from lengthwise.sweeps.looks import FIRST_LOOK
     from lengthwise.sweeps.tuning import TunedGrid
 
-    parser = OverridesParser.create()
     values: dict[str, list[str]] = {}
-    for override in parser.parse_overrides(list(given)):
+    for override in parse_overrides(given):
         key = override.get_key_element()
         values.pop(key, None)  # the last one counts: the command line comes after the study's file
         is_sweep = override.is_sweep_override()
@@ -209,7 +210,7 @@ def _read_grid(given: Sequence[str], options: TunedSweeperOptions) -> TunedGrid:
     tuned = options.tune.split()
     check_overrides(tuned)
     candidates: list[list[str]] = []
-    for override in parser.parse_overrides(tuned):
+    for override in parse_overrides(tuned):
         key = override.get_key_element()
         check_swept(key, option="hydra.sweeper.tune")
         if key in values or key == SEED:

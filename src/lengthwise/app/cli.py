@@ -60,7 +60,7 @@ def describe_commands() -> str:
     """Write what `lengthwise --help` prints: every command with its words and its meaning."""
     rows = {f"{_TRAIN} ...": _TRAIN_MEANING}
     rows |= {f"{name} {command.usage}".rstrip(): command.meaning for name, command in COMMANDS.items()}
-    column = max(map(len, rows), default=0) + 4
+    column = max(map(len, rows)) + 4
     lines = [
         textwrap.fill(meaning, _WIDTH, initial_indent=f"  {row}".ljust(column), subsequent_indent=" " * column)
         for row, meaning in rows.items()

@@ -23,18 +23,12 @@ from lengthwise.studies.study import Study
 from lengthwise.tracking.runs.arrays import read_array
 from lengthwise.tracking.runs.find import StoredRun, list_runs
 from lengthwise.tracking.runs.journal import read_journal
-from lengthwise.tracking.runs.layout import JOURNAL_NAME
+from lengthwise.tracking.runs.layout import JOURNAL_NAME, LOOKS_NAME, TUNING_NAME
 from lengthwise.tracking.runs.manifest import Manifest, read_manifest
 from lengthwise.tracking.runs.run_files import RunFiles
 
-TUNING_NAME = "tuning.json"
-"""File in the directory of a sweep: what it tuned for each condition, and what was chosen."""
-
 DOUBLED = "_doubled"
 """End of the name of a study that makes the runs of another with twice the updates."""
-
-LOOKS_NAME = "looks.json"
-"""File in the directory of a sweep whose seeds stop where the answer is clear: when it is looked at, and stopped."""
 
 _KEPT_SPLITS = ("val", "test", "longer")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-LOOKS_NAME = "looks.json"
-"""File in the directory of a sweep: when it is looked at, and when it stopped."""
+from lengthwise.files import write_whole
+from lengthwise.tracking.runs.layout import LOOKS_NAME
 
 FIRST_LOOK = 5
 """Seeds at the first look; with fewer nothing is called better or worse."""
@@ -33,4 +33,4 @@ def plan_looks(num_seeds: int) -> tuple[int, ...]:
 def write_looks(directory: Path, looks: tuple[int, ...], *, stopped: int | None = None) -> None:
     """Write into the directory of a sweep when it is looked at, and after how many seeds it stopped."""
     content = {"looks": list(looks), "stopped": stopped}
-    (directory / LOOKS_NAME).write_text(json.dumps(content), encoding="utf-8")
+    write_whole(directory / LOOKS_NAME, json.dumps(content).encode())

@@ -15,14 +15,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from lengthwise.files import write_whole
 from lengthwise.sweeps.jobs import JobResult
 from lengthwise.sweeps.parent_run import find_study
+from lengthwise.tracking.runs.layout import TUNING_NAME
 from lengthwise.tracking.runs.manifest import read_manifest
 
 Overrides = tuple[str, ...]
-
-TUNING_NAME = "tuning.json"
-"""File in the directory of a sweep: what was tuned, and what was chosen."""
 
 TUNING_SHARE = 0.5
 """Share of a time budget that tuning may take."""
@@ -218,4 +217,4 @@ class Budget:
 
 def write_tuning(directory: Path, text: str) -> None:
     """Write what was tuned into the directory of a sweep."""
-    (directory / TUNING_NAME).write_text(text, encoding="utf-8")
+    write_whole(directory / TUNING_NAME, text.encode())

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from lengthwise.models.recurrence.cells import Tensors
 from lengthwise.models.recurrence.plan import Plan
+from lengthwise.models.recurrence.tensor_lists import swap_rows_and_steps
 
 
 def run_static(plan: Plan, num_steps: int, inputs: Tensors, states: Tensors, shared: Tensors) -> Tensors:
@@ -35,16 +36,16 @@ def run_static(plan: Plan, num_steps: int, inputs: Tensors, states: Tensors, sha
     projected = _project(plan, inputs, kernel)
     run = tf.custom_gradient(lambda *tensors: _run(plan, num_steps, *tensors))
     sequences = run(projected, recurrent_kernel, recurrent_bias, *states)
-    return tuple(tf.transpose(sequence, (1, 0, 2)) for sequence in sequences[: plan.num_sequences])
+    return tuple(map(swap_rows_and_steps, sequences[: plan.num_sequences]))
 
 
 def _project(plan: Plan, inputs: Tensors, kernel: list[tf.Tensor]) -> tf.Tensor:
     """Return the projected inputs: `(steps, batch, gates * units)`, or `(batch, gates * units)` where repeated."""
     if plan.source == "repeated":
         return inputs[0]
+    by_step = swap_rows_and_steps(inputs[0])
     if plan.source == "symbols":
-        return tf.gather(kernel[0], tf.transpose(inputs[0])) + inputs[1]
-    by_step = tf.transpose(inputs[0], (1, 0, 2))
+        return tf.gather(kernel[0], by_step) + inputs[1]
     if plan.source == "projected":
         return by_step
     steps, batch, features = by_step.shape

@@ -29,6 +29,12 @@ MIRROR_STATE_NAME = "mirror.json"
 ANSWER_NAME = "answer.md"
 """In the directory of a report: its first paragraph."""
 
+TUNING_NAME = "tuning.json"
+"""Of a sweep: what it tuned for each condition, and what was chosen."""
+
+LOOKS_NAME = "looks.json"
+"""Of a sweep whose seeds stop where the answer is clear: at how many seeds it is looked at, and where it stopped."""
+
 CHECKPOINTS_DIRECTORY = "checkpoints"
 MODEL_DIRECTORY = "model"
 """The trained model in MLflow's format."""
